@@ -107,6 +107,13 @@ typedef struct {
      * by the callee), or the old one if there is nothing to gain. */
     void *(*detach_message)(void *user, void *message, KabRecord *record);
 
+    /* Could this output be written at all? Asked for every output of a
+     * record with several before the first is produced, so that a record is
+     * never half produced. false: record-fatal. NULL: not measured. */
+    bool (*measure)(void *user,
+                    const KabProduct *product,
+                    const KabRecord *input,
+                    void *message);
     /* Produce one output. The bytes stay valid until its report. */
     KabProduceStatus (*produce)(void *user,
                                 KabProduct *product,

@@ -24,6 +24,7 @@ typedef enum {
     KAB_OUTCOME_RETRY, /* called again after delay_ms */
     KAB_OUTCOME_REJECT,
     KAB_OUTCOME_REJECT_INPUT, /* rejected, stage decode */
+    KAB_OUTCOME_INVALID, /* its answer broke a rule: class permanent */
 } KabOutcome;
 
 /* Where a record failed, as a dead letter's header names it. */
