@@ -10,133 +10,133 @@
 #include <stdint.h>
 
 /* Why a batch left the buffer. */
-#define KAB_TRIGGERS(X)                                                       \
-    X(COUNT, "count")   /* batch.count records were ready */                  \
-    X(BYTES, "bytes")   /* batch.bytes were ready, or one oversize record */  \
-    X(PERIOD, "period") /* the first record had waited batch.period */        \
-    X(IDLE, "idle")     /* a free call slot took what was there */            \
-    X(DRAIN, "drain")   /* the flush of a stop */                             \
+#define KAB_TRIGGERS(X)                                                        \
+    X(COUNT, "count")   /* batch.count records were ready */                   \
+    X(BYTES, "bytes")   /* batch.bytes were ready, or one oversize record */   \
+    X(PERIOD, "period") /* the first record had waited batch.period */         \
+    X(IDLE, "idle")     /* a free call slot took what was there */             \
+    X(DRAIN, "drain")   /* the flush of a stop */                              \
     X(RETRY, "retry")   /* a set called again */
 
 typedef enum {
 #define X(NAME, text) KAB_TRIGGER_##NAME,
     KAB_TRIGGERS(X)
 #undef X
-        KAB_N_TRIGGERS
 } KabTrigger;
+enum { KAB_N_TRIGGERS = KAB_TRIGGER_RETRY + 1 };
 
 /* How a record ended. */
-#define KAB_ENDS(X)                                                           \
-    X(DONE, "done")         /* its outputs are acknowledged */                \
-    X(DROPPED, "dropped")   /* the function gave no output */                 \
-    X(REJECTED, "rejected") /* its dead letter is acknowledged */             \
+#define KAB_ENDS(X)                                                            \
+    X(DONE, "done")           /* its outputs are acknowledged */               \
+    X(DROPPED, "dropped")     /* the function gave no output */                \
+    X(REJECTED, "rejected")   /* its dead letter is acknowledged */            \
     X(DISCARDED, "discarded") /* failed, and on.failure = drop */
 
 typedef enum {
 #define X(NAME, text) KAB_END_##NAME,
     KAB_ENDS(X)
 #undef X
-        KAB_N_ENDS
 } KabEnd;
+enum { KAB_N_ENDS = KAB_END_DISCARDED + 1 };
 
 /* Class of a failed record, as a dead letter's header names it. */
-#define KAB_CLASSES(X)                                                        \
-    X(TRANSIENT, "transient")                                                 \
-    X(PERMANENT, "permanent")                                                 \
-    X(TIMEOUT, "timeout")                                                     \
-    X(REJECTED, "rejected")                                                   \
+#define KAB_CLASSES(X)                                                         \
+    X(TRANSIENT, "transient")                                                  \
+    X(PERMANENT, "permanent")                                                  \
+    X(TIMEOUT, "timeout")                                                      \
+    X(REJECTED, "rejected")                                                    \
     X(CRASH, "crash")
 
 typedef enum {
 #define X(NAME, text) KAB_CLASS_##NAME,
     KAB_CLASSES(X)
 #undef X
-        KAB_N_CLASSES
 } KabClass;
+enum { KAB_N_CLASSES = KAB_CLASS_CRASH + 1 };
 
 /* How one call of the function ended. */
-#define KAB_CALL_RESULTS(X)                                                   \
-    X(OK, "ok")                                                               \
-    X(TRANSIENT, "transient")                                                 \
-    X(PERMANENT, "permanent")                                                 \
-    X(OVERLOAD, "overload")                                                   \
-    X(TOO_LARGE, "too_large")                                                 \
-    X(CRASH, "crash")                                                         \
-    X(FATAL, "fatal")                                                         \
-    X(TIMEOUT, "timeout")                                                     \
+#define KAB_CALL_RESULTS(X)                                                    \
+    X(OK, "ok")                                                                \
+    X(TRANSIENT, "transient")                                                  \
+    X(PERMANENT, "permanent")                                                  \
+    X(OVERLOAD, "overload")                                                    \
+    X(TOO_LARGE, "too_large")                                                  \
+    X(CRASH, "crash")                                                          \
+    X(FATAL, "fatal")                                                          \
+    X(TIMEOUT, "timeout")                                                      \
     X(ABANDONED, "abandoned") /* no wanted record was left in it */
 
 typedef enum {
 #define X(NAME, text) KAB_CALL_##NAME,
     KAB_CALL_RESULTS(X)
 #undef X
-        KAB_N_CALL_RESULTS
 } KabCallResult;
+enum { KAB_N_CALL_RESULTS = KAB_CALL_ABANDONED + 1 };
 
 /* What a function did that it must not. */
-#define KAB_FAULTS(X)                                                         \
-    X(NO_ANSWER, "no_answer") /* a record without an outcome */               \
-    X(LATE, "late")           /* answered after its time-out */               \
+#define KAB_FAULTS(X)                                                          \
+    X(NO_ANSWER, "no_answer") /* a record without an outcome */                \
+    X(LATE, "late")           /* answered after its time-out */                \
     X(DOUBLE, "double")       /* answered again */
 
 typedef enum {
 #define X(NAME, text) KAB_FAULT_##NAME,
     KAB_FAULTS(X)
 #undef X
-        KAB_N_FAULTS
 } KabFault;
+enum { KAB_N_FAULTS = KAB_FAULT_DOUBLE + 1 };
 
 /* Records that were taken or expected and not processed. */
-#define KAB_SKIPS(X)                                                          \
-    X(FINISHED, "finished")   /* the commit's metadata says: finished */      \
-    X(STALE, "stale")         /* below the partition's position */            \
+#define KAB_SKIPS(X)                                                           \
+    X(FINISHED, "finished")         /* the commit's metadata says: finished */ \
+    X(STALE, "stale")               /* below the partition's position */       \
     X(OUT_OF_RANGE, "out_of_range") /* the log no longer has them */
 
 typedef enum {
 #define X(NAME, text) KAB_SKIP_##NAME,
     KAB_SKIPS(X)
 #undef X
-        KAB_N_SKIPS
 } KabSkip;
+enum { KAB_N_SKIPS = KAB_SKIP_OUT_OF_RANGE + 1 };
 
-#define KAB_COMMIT_RESULTS(X)                                                 \
-    X(OK, "ok")                                                               \
-    X(GROUP, "group")             /* the group moved on: asked again */       \
-    X(TOO_LARGE, "metadata_too_large")                                        \
+#define KAB_COMMIT_RESULTS(X)                                                  \
+    X(OK, "ok")                                                                \
+    X(GROUP, "group") /* the group moved on: asked again */                    \
+    X(TOO_LARGE, "metadata_too_large")                                         \
     X(FAILED, "failed")
 
 typedef enum {
 #define X(NAME, text) KAB_COMMIT_##NAME,
     KAB_COMMIT_RESULTS(X)
 #undef X
-        KAB_N_COMMIT_RESULTS
 } KabCommitResult;
+enum { KAB_N_COMMIT_RESULTS = KAB_COMMIT_FAILED + 1 };
 
-#define KAB_TXN_RESULTS(X)                                                    \
-    X(COMMITTED, "committed")                                                 \
-    X(ABORTED, "aborted")                                                     \
-    X(UNKNOWN, "unknown") /* asked to commit; the answer never came */        \
+#define KAB_TXN_RESULTS(X)                                                     \
+    X(COMMITTED, "committed")                                                  \
+    X(ABORTED, "aborted")                                                      \
+    X(UNKNOWN, "unknown") /* asked to commit; the answer never came */         \
     X(FENCED, "fenced")
 
 typedef enum {
 #define X(NAME, text) KAB_TXN_##NAME,
     KAB_TXN_RESULTS(X)
 #undef X
-        KAB_N_TXN_RESULTS
 } KabTxnResult;
+enum { KAB_N_TXN_RESULTS = KAB_TXN_FENCED + 1 };
 
 /* What the sink says of an output it could not deliver. */
-#define KAB_REFUSALS(X)                                                       \
-    X(RECORD, "record") /* this record can never be written */                \
-    X(SINK, "sink")     /* the sink is lost; the record may be fine */        \
+#define KAB_REFUSALS(X)                                                        \
+    X(RECORD, "record") /* this record can never be written */                 \
+    X(SINK, "sink")     /* the sink is lost; the record may be fine */         \
     X(FATAL, "fatal")   /* stop: authorisation, missing topic */
 
 typedef enum {
 #define X(NAME, text) KAB_REFUSED_##NAME,
     KAB_REFUSALS(X)
 #undef X
-        KAB_N_REFUSALS
 } KabRefusal;
+enum { KAB_N_REFUSALS = KAB_REFUSED_FATAL + 1 };
 
 /* A histogram with power-of-two buckets: bucket b counts values below
  * 2^b (and not below 2^(b-1)); the last one everything else.

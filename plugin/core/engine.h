@@ -60,7 +60,7 @@ typedef struct {
     unsigned threads; /* that call the function */
     size_t buffer_bytes;
     int64_t commit_interval_us, transaction_interval_us;
-    int64_t call_timeout_us; /* 0: none */
+    int64_t call_timeout_us;     /* 0: none */
     unsigned retry_max_attempts; /* 0: no limit */
     int64_t retry_backoff_us, retry_backoff_max_us;
     double retry_jitter;
@@ -77,7 +77,7 @@ typedef enum {
     KAB_PRODUCE_OK,
     KAB_PRODUCE_FULL, /* no room: kab_engine_sink_has_room() will come */
     KAB_PRODUCE_REFUSED_RECORD, /* measured: it can never be written */
-    KAB_PRODUCE_LOST, /* the sink is lost; its event follows */
+    KAB_PRODUCE_LOST,           /* the sink is lost; its event follows */
 } KabProduceStatus;
 
 /* Why the engine wants the binding to stop by itself. */
@@ -158,8 +158,7 @@ KabEngine *kab_engine_new(const KabEngineOptions *options,
 void kab_engine_free(KabEngine *engine);
 
 /* Reload: changes what is reloadable in place. */
-void kab_engine_set_options(KabEngine *engine,
-                            const KabEngineOptions *options);
+void kab_engine_set_options(KabEngine *engine, const KabEngineOptions *options);
 const KabEngineOptions *kab_engine_get_options(const KabEngine *engine);
 
 /* --- Events: partitions ------------------------------------------------ */
@@ -177,9 +176,8 @@ void kab_engine_loaded(KabEngine *engine,
                        const KabCommitted *committed,
                        int64_t now);
 /* Being revoked: drained, then `unassign`. */
-void kab_engine_revoking(KabEngine *engine,
-                         KabPartition *partition,
-                         int64_t now);
+void
+kab_engine_revoking(KabEngine *engine, KabPartition *partition, int64_t now);
 /* Lost: another member may have it already. `unassign` follows at once. */
 void kab_engine_lost(KabEngine *engine, KabPartition *partition, int64_t now);
 /* Its offset is out of the log's range: what was taken is finished, then
@@ -238,9 +236,8 @@ void kab_engine_sink_lost(KabEngine *engine,
                           const char *reason,
                           int64_t now);
 void kab_engine_sink_has_room(KabEngine *engine);
-void kab_engine_acknowledged(KabEngine *engine,
-                             KabProduct *product,
-                             int64_t now);
+void
+kab_engine_acknowledged(KabEngine *engine, KabProduct *product, int64_t now);
 /* message is borrowed for the event. */
 void kab_engine_refused(KabEngine *engine,
                         KabProduct *product,
@@ -283,13 +280,13 @@ const KabCounters *kab_engine_counters(const KabEngine *engine);
 
 typedef struct {
     size_t records, waiting, called, resolved, emitted; /* unfinished */
-    size_t bytes;               /* charged against buffer.bytes */
-    unsigned calls_in_flight;   /* wanted */
-    unsigned calls_abandoned;   /* timed out and not let go */
-    size_t sets_waiting;        /* for a retry */
-    size_t never_called;        /* waiting records that had no call */
+    size_t bytes;                 /* charged against buffer.bytes */
+    unsigned calls_in_flight;     /* wanted */
+    unsigned calls_abandoned;     /* timed out and not let go */
+    size_t sets_waiting;          /* for a retry */
+    size_t never_called;          /* waiting records that had no call */
     int64_t oldest_unfinished_us; /* age; 0: none */
-    bool is_paused;             /* by overload */
+    bool is_paused;               /* by overload */
     KabSinkState sink;
     size_t batch_limit;
 } KabEngineState;
@@ -306,8 +303,8 @@ typedef struct {
     int64_t frontier;  /* next offset to be committed; -1: unknown */
     int64_t committed; /* -1: none */
     size_t unfinished, finished_beyond; /* records */
-    int64_t oldest_unfinished;    /* offset, -1: none */
-    int64_t oldest_us;            /* its age */
+    int64_t oldest_unfinished;          /* offset, -1: none */
+    int64_t oldest_us;                  /* its age */
     bool is_valve_open;
     int64_t progress_us; /* when it last moved, or had nothing to do */
 } KabPartitionInfo;
@@ -329,6 +326,8 @@ bool kab_engine_find(const KabEngine *engine,
 /* Why nothing moves although there is work; NULL: it moves. A sentence that
  * names the partition and what it waits for. Returns a new string. */
 char *kab_engine_dup_stall(const KabEngine *engine, int64_t now);
+
+const char *kab_slot_state_name(KabSlotState state);
 
 /* --- Of a partition ---------------------------------------------------- */
 

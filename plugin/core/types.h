@@ -24,7 +24,7 @@ typedef enum {
     KAB_OUTCOME_RETRY, /* called again after delay_ms */
     KAB_OUTCOME_REJECT,
     KAB_OUTCOME_REJECT_INPUT, /* rejected, stage decode */
-    KAB_OUTCOME_INVALID, /* its answer broke a rule: class permanent */
+    KAB_OUTCOME_INVALID,      /* its answer broke a rule: class permanent */
 } KabOutcome;
 
 /* Where a record failed, as a dead letter's header names it. */
@@ -72,23 +72,24 @@ typedef struct {
 
 /* One call of the function with a batch of records. */
 struct KabAttempt {
-    uint64_t serial;    /* of the engine; an event with another is stale */
+    uint64_t serial; /* of the engine; an event with another is stale */
     size_t n;
     const KabRecord *records; /* n, contiguous; borrowed from messages */
     void *const *messages;    /* n, what kab_engine_take() was given */
     KabResult *results;       /* n */
     unsigned number;          /* 1 at the set's first call */
-    int64_t deadline_us;      /* 0: none; set when it is entered */
+    int64_t timeout_us;       /* call.timeout; 0: none */
+    int64_t deadline_us;      /* of the executor: entered + timeout_us, or 0 */
     void *memory; /* of the executor: arena of the results; see release */
     void *call;   /* of the executor: what it needs to recognise it */
 };
 
 /* How an attempt was ended. */
 typedef struct {
-    bool failed;             /* kab_batch_fail() */
-    KabFailure failure;      /* if failed */
-    int64_t retry_after_ms;  /* -1: not said */
-    const char *reason;      /* NULL, or borrowed for the event */
+    bool failed;            /* kab_batch_fail() */
+    KabFailure failure;     /* if failed */
+    int64_t retry_after_ms; /* -1: not said */
+    const char *reason;     /* NULL, or borrowed for the event */
 } KabAnswer;
 
 /* Offsets [from, to) that are finished beyond the committed offset. */
@@ -120,10 +121,10 @@ typedef struct {
 /* Where an added partition begins, besides offsets from 0. */
 enum { KAB_OFFSET_BEGINNING = -2, KAB_OFFSET_END = -1 };
 
-#define KAB_PARTITION_STATES(X)                                               \
-    X(LOADING, "loading")   /* the committed state is awaited */              \
-    X(OWNED, "owned")       /* added; records come */                         \
-    X(DRAINING, "draining") /* not taking; what is called is awaited */       \
+#define KAB_PARTITION_STATES(X)                                                \
+    X(LOADING, "loading")   /* the committed state is awaited */               \
+    X(OWNED, "owned")       /* added; records come */                          \
+    X(DRAINING, "draining") /* not taking; what is called is awaited */        \
     X(GONE, "gone")         /* final: nothing of it is wanted */
 
 typedef enum {
@@ -132,11 +133,11 @@ typedef enum {
 #undef X
 } KabPartitionState;
 
-#define KAB_SLOT_STATES(X)                                                    \
-    X(WAITING, "waiting")   /* in its lane, for a call */                     \
-    X(CALLED, "called")     /* in a set: called, or waiting to be again */    \
-    X(RESOLVED, "resolved") /* outcome final; for its order group, the sink */\
-    X(EMITTED, "emitted")   /* for the acknowledgement of its outputs */      \
+#define KAB_SLOT_STATES(X)                                                     \
+    X(WAITING, "waiting")   /* in its lane, for a call */                      \
+    X(CALLED, "called")     /* in a set: called, or waiting to be again */     \
+    X(RESOLVED, "resolved") /* outcome final; for its order group, the sink */ \
+    X(EMITTED, "emitted")   /* for the acknowledgement of its outputs */       \
     X(FINISHED, "finished") /* out of its partition's list */
 
 typedef enum {
@@ -145,15 +146,15 @@ typedef enum {
 #undef X
 } KabSlotState;
 
-#define KAB_SINK_STATES(X)                                                    \
-    X(OPENING, "opening")     /* the producer is made (and initialised) */    \
-    X(OPEN, "open")           /* produces; exactly-once: none begun yet */    \
-    X(BEGINNING, "beginning") /* a transaction is being begun */              \
-    X(IN_TRANSACTION, "in-transaction") /* produces into it */                \
-    X(SETTLING, "settling")   /* nothing more; all reports are awaited */     \
-    X(ENDING, "ending")       /* offsets sent and commit asked for */         \
-    X(ABORTING, "aborting")   /* the abort is awaited */                      \
-    X(LOST, "lost")           /* replacement is awaited */
+#define KAB_SINK_STATES(X)                                                     \
+    X(OPENING, "opening")     /* the producer is made (and initialised) */     \
+    X(OPEN, "open")           /* produces; exactly-once: none begun yet */     \
+    X(BEGINNING, "beginning") /* a transaction is being begun */               \
+    X(IN_TRANSACTION, "in-transaction") /* produces into it */                 \
+    X(SETTLING, "settling") /* nothing more; all reports are awaited */        \
+    X(ENDING, "ending")     /* offsets sent and commit asked for */            \
+    X(ABORTING, "aborting") /* the abort is awaited */                         \
+    X(LOST, "lost")         /* replacement is awaited */
 
 typedef enum {
 #define X(NAME, text) KAB_SINK_##NAME,

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The batch buffer: when a batch leaves, and what it takes.
+ *
+ * It holds nothing itself: records wait in their lanes, the ready ones are
+ * counted. A batch leaves when a trigger says so and a call slot is free;
+ * what is in it is decided only then (formation).
+ */
+#include "internal.h"
+
+size_t
+kab_buffer_limit(const KabEngine *engine)
+{
+    size_t limit = engine->options.batch_count;
+    return engine->ceiling ? MIN(limit, engine->ceiling) : limit;
+}
+
+/* Nothing more may be taken: what is ready has no company to wait for. */
+bool
+kab_buffer_is_full(const KabEngine *engine)
+{
+    if (engine->charge >= engine->options.buffer_bytes)
+        return true;
+    size_t n = 0;
+    for (guint i = 0; i < engine->partitions->len; i++) {
+        const KabPartition *partition = engine->partitions->pdata[i];
+        if (partition->state != KAB_PARTITION_OWNED)
+            continue;
+        if (!partition->is_closed)
+            return false;
+        n++;
+    }
+    return n > 0;
+}
+
+static bool
+waits_for_company(const KabEngine *engine)
+{
+    return engine->options.batch_period_us != 0 && !engine->period_is_over &&
+           !kab_buffer_is_full(engine);
+}
+
+bool
+kab_buffer_is_triggered(KabEngine *engine, KabTrigger *ret_trigger)
+{
+    if (!engine->ready_records)
+        return false;
+    if (engine->is_draining) {
+        *ret_trigger = KAB_TRIGGER_DRAIN;
+        return engine->is_flushing;
+    }
+    if (engine->ready_records >= kab_buffer_limit(engine))
+        *ret_trigger = KAB_TRIGGER_COUNT;
+    else if (engine->ready_bytes >= engine->options.batch_bytes)
+        *ret_trigger = KAB_TRIGGER_BYTES;
+    else if (waits_for_company(engine))
+        return false;
+    else if (engine->period_is_over)
+        *ret_trigger = KAB_TRIGGER_PERIOD;
+    else
+        *ret_trigger = KAB_TRIGGER_IDLE;
+    return true;
+}
+
+/* Takes from one lane; false when the batch is full. */
+static bool
+take_lane(KabEngine *engine, KabLane *lane, KabSet *set)
+{
+    size_t limit = kab_buffer_limit(engine);
+    size_t max_bytes = engine->options.batch_bytes;
+    for (KabSlot *slot; (slot = lane->waiting.head) != NULL;) {
+        if (set->n >= limit || (set->n && set->bytes + slot->bytes > max_bytes))
+            return false;
+        kab_lane_dispatch(engine, slot);
+        kab_slot_set_state(engine, slot, KAB_SLOT_CALLED);
+        kab_set_add(set, slot);
+        if (set->bytes >= max_bytes)
+            return false;
+    }
+    return true;
+}
+
+KabSet *
+kab_buffer_form(KabEngine *engine, KabTrigger trigger)
+{
+    size_t capacity = MIN(engine->ready_records, kab_buffer_limit(engine));
+    KabSet *set = kab_set_new(engine, capacity);
+    set->trigger = trigger;
+    set->is_first = true;
+    bool has_room = true;
+    while (has_room && engine->ready_first) {
+        KabLane *lane = engine->ready_first;
+        has_room = take_lane(engine, lane, set);
+        kab_lane_rotate(engine, lane);
+    }
+    engine->period_is_over = false;
+    kab_timers_disarm(&engine->timers, &engine->period_timer);
+    return set;
+}
+
+/* The clock of batch.period starts with the first record of the batch. With
+ * one lane that is its head; among several, the oldest head. */
+void
+kab_buffer_arm_period(KabEngine *engine)
+{
+    int64_t period = engine->options.batch_period_us;
+    if (period == 0 || period == KAB_NEVER || !engine->ready_records ||
+        kab_timer_is_armed(&engine->period_timer) || engine->period_is_over)
+        return;
+    int64_t oldest = INT64_MAX;
+    for (KabLane *lane = engine->ready_first; lane; lane = lane->next)
+        oldest = MIN(oldest, lane->waiting.head->taken_us);
+    if (oldest + period <= engine->now) {
+        engine->period_is_over = true;
+        return;
+    }
+    engine->period_timer.kind = KAB_TIMER_PERIOD;
+    kab_timers_arm(&engine->timers, &engine->period_timer, oldest + period);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commits: the frontier of every partition that moved, and what is finished
+ * beyond it.
+ *
+ * At least once, they are explicit lists through the consumer, one
+ * outstanding, not more often than commit.interval. Exactly once, the same
+ * list rides in the transaction, computed as if what was emitted into it
+ * were finished. A partition without a committed offset has its start
+ * committed first, under both: its records wait for that.
+ */
+#include "internal.h"
+
+/* After a commit that failed. */
+#define RETRY_US INT64_C(50000)
+#define MAX_REFUSALS 3
+
+void
+kab_commit_clear(KabCommit *commit)
+{
+    g_clear_pointer(&commit->items, g_free);
+    g_clear_pointer(&commit->intervals, g_array_unref);
+}
+
+typedef struct {
+    GArray *intervals;
+    int64_t last; /* end of the last interval, or the committed offset */
+    size_t bytes, cap;
+    uint64_t left_out;
+} Writer;
+
+static void
+add(Writer *writer, int64_t from, int64_t to)
+{
+    KabInterval interval = {from, to};
+    size_t size = kab_interval_size(writer->last, interval);
+    if (writer->left_out || writer->bytes + size > writer->cap) {
+        writer->left_out++;
+        return;
+    }
+    writer->bytes += size;
+    writer->last = to;
+    g_array_append_val(writer->intervals, interval);
+}
+
+static bool
+counts_as_finished(const KabSlot *slot, bool in_transaction)
+{
+    return in_transaction && slot->state == KAB_SLOT_EMITTED;
+}
+
+/* What a commit says of a partition: the gaps between its open slots. */
+static int64_t
+write_partition(const KabPartition *partition,
+                bool in_transaction,
+                Writer *writer)
+{
+    int64_t frontier = -1, gap = -1;
+    size_t left = partition->finished_beyond;
+    for (KabSlot *slot = partition->slots.head; slot;
+         slot = slot->in_partition.next) {
+        int64_t offset = slot->record.offset;
+        bool is_finished = counts_as_finished(slot, in_transaction);
+        if (frontier < 0 && !is_finished)
+            frontier = writer->last = offset;
+        else if (!is_finished && gap >= 0)
+            add(writer, gap, offset);
+        if (!is_finished)
+            gap = -1;
+        bool starts = is_finished || slot->finished_after;
+        if (frontier >= 0 && starts && gap < 0)
+            gap = is_finished ? offset : offset + 1;
+        left -= slot->finished_after;
+        if (!in_transaction && !left && gap < 0)
+            break;
+    }
+    if (frontier < 0)
+        frontier = writer->last = partition->position;
+    else if (gap >= 0)
+        add(writer, gap, partition->position);
+    for (guint i = partition->loaded_next; i < partition->loaded->len; i++) {
+        KabInterval interval = g_array_index(partition->loaded, KabInterval, i);
+        add(writer, MAX(interval.from, partition->position), interval.to);
+    }
+    return frontier;
+}
+
+static bool
+belongs(const KabEngine *engine,
+        const KabPartition *partition,
+        bool in_transaction)
+{
+    if (!partition->is_dirty || partition->is_committing)
+        return false;
+    if (partition->state != KAB_PARTITION_OWNED &&
+        partition->state != KAB_PARTITION_DRAINING)
+        return false;
+    if (!partition->is_pinned)
+        return !in_transaction && partition->start >= 0;
+    return in_transaction == kab_engine_is_exactly_once(engine);
+}
+
+static KabCommitItem
+compose_item(KabEngine *engine,
+             KabCommit *commit,
+             KabPartition *partition,
+             bool in_transaction)
+{
+    Writer writer = {.intervals = commit->intervals,
+                     .cap = engine->metadata_cap};
+    guint before = commit->intervals->len;
+    int64_t offset = partition->start;
+    if (partition->is_pinned)
+        offset = write_partition(partition, in_transaction, &writer);
+    engine->counters.intervals_left_out += writer.left_out;
+    partition->is_dirty = false;
+    partition->is_committing = true;
+    return (KabCommitItem){.partition = partition,
+                           .topic = partition->topic,
+                           .number = partition->number,
+                           .offset = offset,
+                           .n_intervals = commit->intervals->len - before};
+}
+
+void
+kab_commit_compose(KabEngine *engine, KabCommit *commit, bool in_transaction)
+{
+    if (!commit->intervals)
+        commit->intervals = g_array_new(false, false, sizeof(KabInterval));
+    g_array_set_size(commit->intervals, 0);
+    commit->items =
+        g_renew(KabCommitItem, commit->items, engine->partitions->len + 1);
+    commit->n = 0;
+    for (guint i = 0; i < engine->partitions->len; i++) {
+        KabPartition *partition = engine->partitions->pdata[i];
+        if (belongs(engine, partition, in_transaction))
+            commit->items[commit->n++] =
+                compose_item(engine, commit, partition, in_transaction);
+    }
+    const KabInterval *intervals = (void *)commit->intervals->data;
+    for (size_t i = 0; i < commit->n; i++) {
+        commit->items[i].intervals = intervals;
+        intervals += commit->items[i].n_intervals;
+    }
+}
+
+static void
+forget_in(KabCommit *commit, const KabPartition *partition)
+{
+    for (size_t i = 0; i < commit->n; i++)
+        if (commit->items[i].partition == partition)
+            commit->items[i].partition = NULL;
+}
+
+void
+kab_commit_forget(KabEngine *engine, KabPartition *partition)
+{
+    forget_in(&engine->commit, partition);
+    forget_in(&engine->transaction, partition);
+}
+
+static bool
+find_dirty(const KabEngine *engine, bool in_transaction)
+{
+    for (guint i = 0; engine->has_dirty && i < engine->partitions->len; i++)
+        if (belongs(engine, engine->partitions->pdata[i], in_transaction))
+            return true;
+    return false;
+}
+
+bool
+kab_commit_is_wanted(const KabEngine *engine)
+{
+    return find_dirty(engine, kab_engine_is_exactly_once(engine));
+}
+
+bool
+kab_commit_is_urgent(const KabEngine *engine)
+{
+    if (engine->is_draining)
+        return engine->in_flight == 0 && !engine->sink.queue.n;
+    for (guint i = 0; engine->partitions_changed && i < engine->partitions->len;
+         i++) {
+        const KabPartition *partition = engine->partitions->pdata[i];
+        if (kab_partition_is_leaving(partition) && !partition->n_called)
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_time(KabEngine *engine)
+{
+    KabCommit *commit = &engine->commit;
+    int64_t due = commit->asked_us + engine->options.commit_interval_us;
+    if (kab_commit_is_urgent(engine))
+        due = 0;
+    due = MAX(due, commit->not_before_us);
+    if (due <= engine->now)
+        return true;
+    if (!kab_timer_is_armed(&engine->commit_timer) ||
+        engine->commit_timer.due_us > due) {
+        engine->commit_timer.kind = KAB_TIMER_COMMIT;
+        kab_timers_arm(&engine->timers, &engine->commit_timer, due);
+    }
+    return false;
+}
+
+static void
+put_back(KabEngine *engine, KabCommit *commit)
+{
+    for (size_t i = 0; i < commit->n; i++) {
+        KabPartition *partition = commit->items[i].partition;
+        if (!partition)
+            continue;
+        partition->is_committing = false;
+        kab_partition_mark_dirty(engine, partition);
+    }
+    commit->not_before_us = engine->now + RETRY_US / 5;
+}
+
+void
+kab_commit_advance(KabEngine *engine)
+{
+    KabCommit *commit = &engine->commit;
+    if (!engine->has_dirty || commit->is_outstanding || engine->is_joining ||
+        !is_time(engine))
+        return;
+    kab_commit_compose(engine, commit, false);
+    if (!commit->n) {
+        engine->has_dirty = kab_commit_is_wanted(engine);
+        return;
+    }
+    commit->asked_us = engine->now;
+    commit->is_outstanding =
+        engine->effects.commit(engine->user, commit->items, commit->n);
+    if (!commit->is_outstanding)
+        put_back(engine, commit);
+}
+
+static void
+fail_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
+{
+    KabPartition *partition = item->partition;
+    commit->not_before_us = engine->now + RETRY_US;
+    if (kab_partition_is_leaving(partition) &&
+        item->result == KAB_COMMIT_GROUP &&
+        ++partition->refusals >= MAX_REFUSALS) {
+        /* The group has gone on without it: not ours to commit any more. */
+        engine->partitions_changed = true;
+        partition->is_dirty = false;
+        return;
+    }
+    kab_partition_mark_dirty(engine, partition);
+}
+
+static void
+end_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
+{
+    KabPartition *partition = item->partition;
+    engine->counters.commits[item->result]++;
+    if (!partition)
+        return;
+    partition->is_committing = false;
+    if (item->result != KAB_COMMIT_OK) {
+        fail_item(engine, commit, item);
+        return;
+    }
+    partition->committed = item->offset;
+    kab_partition_progress(engine, partition);
+    if (!partition->is_pinned && partition->state == KAB_PARTITION_OWNED) {
+        kab_partition_pin(engine, partition);
+        kab_partition_mark_dirty(engine, partition);
+    }
+}
+
+void
+kab_commit_apply(KabEngine *engine, KabCommit *commit)
+{
+    bool was_too_large = false;
+    for (size_t i = 0; i < commit->n; i++) {
+        was_too_large |= commit->items[i].result == KAB_COMMIT_TOO_LARGE;
+        end_item(engine, commit, &commit->items[i]);
+    }
+    commit->n = 0;
+    if (was_too_large)
+        engine->metadata_cap /= 2;
+}
+
+void
+kab_engine_commit_done(KabEngine *engine,
+                       KabCommitItem *items,
+                       size_t n,
+                       int64_t now)
+{
+    (void)items;
+    (void)n;
+    engine->now = now;
+    KabCommit *commit = &engine->commit;
+    if (!commit->is_outstanding)
+        return;
+    commit->is_outstanding = false;
+    kab_histogram_add(&engine->counters.commit_us,
+                      (uint64_t)MAX(now - commit->asked_us, 0));
+    kab_commit_apply(engine, commit);
+}

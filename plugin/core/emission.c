@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Emission: which resolved records leave, in which order, through the sink.
+ *
+ *   resolved -> (its order group) -> queue -> produced -> emitted -> finished
+ *
+ * A slot passes its group when every earlier one of the group has passed.
+ * From there on one queue keeps the order; the list of emitted slots is in
+ * emission order too, so that a lost sink puts them back in front as they
+ * were. At least once, a slot is finished when its outputs are acknowledged;
+ * exactly once, when the transaction is committed: there a record without
+ * output rides in the transaction as well.
+ *
+ * Exactly-once's cap: what is emitted beyond a partition's first unfinished
+ * record must fit into the commit's metadata, or it would be done twice
+ * after a restart. A slot that might not fit is held, with all later ones of
+ * its partition, until the transaction has ended. The first unfinished
+ * record is never held, so this always ends.
+ */
+#include "internal.h"
+
+#define LINKS KAB_LINKS(in_emission)
+
+bool
+kab_engine_is_exactly_once(const KabEngine *engine)
+{
+    return engine->options.delivery == KAB_DELIVERY_EXACTLY_ONCE;
+}
+
+static KabEnd
+end_of(const KabSlot *slot)
+{
+    switch ((KabFate)slot->fate) {
+    case KAB_FATE_OUTPUT:
+        return slot->products ? KAB_END_DONE : KAB_END_DROPPED;
+    case KAB_FATE_LETTER:
+        return KAB_END_REJECTED;
+    case KAB_FATE_DISCARDED:
+    case KAB_FATE_HELD:
+        break;
+    }
+    return KAB_END_DISCARDED;
+}
+
+static void
+move(KabEngine *engine, KabSlot *slot, KabSlots *to)
+{
+    KabSlots *held = &engine->sink.held;
+    if (slot->emission) {
+        kab_slots_remove(slot->emission, slot, LINKS);
+        if (slot->partition && slot->emission != held)
+            slot->partition->n_emitting--;
+    }
+    slot->emission = to;
+    if (!to)
+        return;
+    kab_slots_append(to, slot, LINKS);
+    if (slot->partition && to != held)
+        slot->partition->n_emitting++;
+}
+
+void
+kab_emission_leave(KabEngine *engine, KabSlot *slot)
+{
+    move(engine, slot, NULL);
+}
+
+void
+kab_emission_push(KabEngine *engine, KabSlot *slot)
+{
+    if (slot->products || kab_engine_is_exactly_once(engine))
+        move(engine, slot, &engine->sink.queue);
+    else
+        kab_partition_finish(engine, slot, end_of(slot));
+}
+
+static bool
+may_pass(const KabSlot *slot)
+{
+    return slot->state == KAB_SLOT_RESOLVED && slot->fate != KAB_FATE_HELD;
+}
+
+/* Everything at the head of the group that may pass does. */
+static void
+run_group(KabEngine *engine, KabGroup *group)
+{
+    for (KabSlot *slot; (slot = group->slots.head) && may_pass(slot);) {
+        kab_slots_remove(&group->slots, slot, KAB_LINKS(in_group));
+        slot->group = NULL;
+        kab_emission_push(engine, slot);
+    }
+}
+
+void
+kab_slot_resolve(KabEngine *engine, KabSlot *slot)
+{
+    slot->resolved_us = engine->now;
+    kab_lane_leave(engine, slot);
+    if (slot->group)
+        run_group(engine, slot->group);
+    else if (may_pass(slot))
+        kab_emission_push(engine, slot);
+}
+
+void
+kab_group_leave(KabEngine *engine, KabSlot *slot)
+{
+    KabGroup *group = g_steal_pointer(&slot->group);
+    if (!group)
+        return;
+    kab_slots_remove(&group->slots, slot, KAB_LINKS(in_group));
+    run_group(engine, group);
+}
+
+/* --- The cap of exactly-once ------------------------------------------- */
+
+/* Runs of finished or emitted offsets between those that are neither. */
+static size_t
+count_runs(const KabPartition *partition)
+{
+    size_t runs = partition->loaded->len - partition->loaded_next;
+    bool in_run = false, has_open = false;
+    for (KabSlot *slot = partition->slots.head; slot;
+         slot = slot->in_partition.next) {
+        bool is_open = slot->state != KAB_SLOT_EMITTED;
+        if (is_open)
+            in_run = false;
+        has_open |= is_open;
+        bool starts = !is_open || slot->finished_after;
+        runs += has_open && starts && !in_run;
+        in_run |= starts;
+    }
+    return runs;
+}
+
+static size_t
+runs_limit(const KabEngine *engine, const KabPartition *partition)
+{
+    int64_t span = partition->position;
+    if (partition->loaded->len)
+        span = g_array_index(partition->loaded, KabInterval,
+                             partition->loaded->len - 1)
+                   .to;
+    span -= partition->slots.head->record.offset;
+    return engine->metadata_cap / (2 * kab_varint_size((uint64_t)span));
+}
+
+static bool
+must_hold(KabEngine *engine, KabSlot *slot)
+{
+    KabPartition *partition = slot->partition;
+    if (!kab_engine_is_exactly_once(engine) || !partition ||
+        slot == partition->slots.head)
+        return false;
+    if (partition->is_capped)
+        return true;
+    size_t limit = runs_limit(engine, partition);
+    if (++partition->runs < limit)
+        return false;
+    partition->runs = count_runs(partition) + 1;
+    partition->is_capped = partition->runs >= limit;
+    return partition->is_capped;
+}
+
+/* --- Producing --------------------------------------------------------- */
+
+static KabDeadLetter
+letter_of(const KabSlot *slot)
+{
+    return (KabDeadLetter){
+        .stage = (KabStage)slot->stage,
+        .class_ = (KabClass)slot->class_,
+        .calls = slot->calls,
+        .message = slot->failure ? slot->failure : "",
+    };
+}
+
+/* To on.failure, unless outputs of it are still to be reported. */
+static void
+refuse(KabEngine *engine, KabSlot *slot)
+{
+    if (slot->unreported)
+        return;
+    g_autofree char *message = g_steal_pointer(&slot->failure);
+    slot->is_refused = false;
+    kab_emission_leave(engine, slot);
+    kab_retry_fail_slot(engine, slot, KAB_STAGE_PRODUCE, KAB_CLASS_PERMANENT,
+                        message);
+}
+
+static void
+mark_refused(KabEngine *engine, KabSlot *slot, const char *message)
+{
+    if (slot->fate != KAB_FATE_LETTER) {
+        g_free(slot->failure);
+        slot->failure = g_strdup(message);
+    }
+    slot->is_refused = true;
+    if (slot->emission != &engine->sink.emitted)
+        move(engine, slot, &engine->sink.emitted);
+    refuse(engine, slot);
+}
+
+static void
+sent(KabEngine *engine, KabSlot *slot, KabProduct *product)
+{
+    product->is_sent = true;
+    product->epoch = engine->sink.epoch;
+    slot->unreported++;
+    slot->references++;
+    engine->sink.unreported++;
+    engine->sink.bytes +=
+        product->is_dead_letter
+            ? slot->bytes
+            : product->output.key.len + product->output.value.len;
+}
+
+static KabProduceStatus
+produce_one(KabEngine *engine, KabSlot *slot, KabProduct *product)
+{
+    KabDeadLetter letter = letter_of(slot);
+    return engine->effects.produce(engine->user, product, &slot->record,
+                                   slot->message,
+                                   product->is_dead_letter ? &letter : NULL);
+}
+
+/* Is every output of a slot with several possible at all? */
+static bool
+is_possible(KabEngine *engine, KabSlot *slot)
+{
+    if (!engine->effects.measure || !slot->products || !slot->products->next ||
+        slot->next_product != slot->products)
+        return true;
+    for (KabProduct *product = slot->products; product; product = product->next)
+        if (!engine->effects.measure(engine->user, product, &slot->record,
+                                     slot->message))
+            return false;
+    return true;
+}
+
+static const char too_large[] =
+    "an output is larger than the topic takes (max.message.bytes)";
+
+/* False: the sink takes no more now. */
+static bool
+emit(KabEngine *engine, KabSlot *slot)
+{
+    if (!is_possible(engine, slot)) {
+        mark_refused(engine, slot, too_large);
+        return true;
+    }
+    for (KabProduct *product; (product = slot->next_product);) {
+        KabProduceStatus status = KAB_PRODUCE_OK;
+        if (!product->is_acknowledged)
+            status = produce_one(engine, slot, product);
+        switch (status) {
+        case KAB_PRODUCE_OK:
+            if (!product->is_acknowledged)
+                sent(engine, slot, product);
+            slot->next_product = product->next;
+            break;
+        case KAB_PRODUCE_FULL:
+            engine->sink.is_full = true;
+            return false;
+        case KAB_PRODUCE_REFUSED_RECORD:
+            engine->counters.produce_errors[KAB_REFUSED_RECORD]++;
+            engine->sink.must_abort |= slot->unreported > 0;
+            mark_refused(engine, slot, too_large);
+            return true;
+        case KAB_PRODUCE_LOST:
+            kab_sink_lose(engine, false, "a produce call was refused");
+            return false;
+        }
+    }
+    kab_slot_set_state(engine, slot, KAB_SLOT_EMITTED);
+    move(engine, slot, &engine->sink.emitted);
+    if (kab_engine_is_exactly_once(engine))
+        kab_partition_mark_dirty(engine, slot->partition);
+    return true;
+}
+
+void
+kab_emission_advance(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    for (KabSlot *slot; (slot = sink->queue.head);) {
+        if (sink->is_full || !kab_sink_can_emit(engine))
+            return;
+        bool is_whole = slot->next_product == slot->products;
+        if (is_whole && must_hold(engine, slot))
+            move(engine, slot, &sink->held);
+        else if (!emit(engine, slot))
+            return;
+    }
+}
+
+static void
+prepend(KabSlots *from, KabSlots *to)
+{
+    if (!from->head)
+        return;
+    if (to->head) {
+        from->tail->in_emission.next = to->head;
+        to->head->in_emission.previous = from->tail;
+        from->tail = to->tail;
+    }
+    from->n += to->n;
+    *to = *from;
+    *from = (KabSlots){0};
+}
+
+/* They were earlier than what is queued now. */
+static void
+release_held(KabSink *sink)
+{
+    for (KabSlot *slot = sink->held.head; slot; slot = slot->in_emission.next) {
+        slot->emission = &sink->queue;
+        slot->partition->n_emitting++;
+        slot->partition->is_capped = false;
+    }
+    prepend(&sink->held, &sink->queue);
+}
+
+/* Resets what a slot has produced, as far as it is to be produced again. */
+static void
+rewind_slot(KabEngine *engine, KabSlot *slot, bool all_outputs)
+{
+    kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
+    slot->next_product = slot->products;
+    slot->unacknowledged = 0;
+    for (KabProduct *product = slot->products; product;
+         product = product->next) {
+        if (all_outputs)
+            product->is_acknowledged = false;
+        slot->unacknowledged += !product->is_acknowledged;
+    }
+}
+
+/* Every report of the old sink has been served. */
+void
+kab_emission_requeue(KabEngine *engine, bool all_outputs)
+{
+    KabSink *sink = &engine->sink;
+    for (KabSlot *slot = sink->emitted.head, *next; slot; slot = next) {
+        next = slot->in_emission.next;
+        if (slot->is_refused)
+            refuse(engine, slot);
+    }
+    for (KabSlot *slot = sink->emitted.head; slot;
+         slot = slot->in_emission.next) {
+        rewind_slot(engine, slot, all_outputs);
+        slot->emission = &sink->queue;
+    }
+    if (sink->queue.head)
+        rewind_slot(engine, sink->queue.head, all_outputs);
+    release_held(sink);
+    prepend(&sink->emitted, &sink->queue);
+    for (guint i = 0; i < engine->partitions->len; i++)
+        ((KabPartition *)engine->partitions->pdata[i])->runs = SIZE_MAX / 2;
+}
+
+/* --- Reports ----------------------------------------------------------- */
+
+/* Takes the product's reference to its slot; NULL: the slot is gone. */
+static KabSlot *
+report(KabEngine *engine, KabProduct *product)
+{
+    KabSlot *slot = product->slot;
+    g_assert(product->is_sent && slot->unreported > 0);
+    product->is_sent = false;
+    slot->unreported--;
+    engine->sink.unreported--;
+    return slot;
+}
+
+void
+kab_engine_acknowledged(KabEngine *engine, KabProduct *product, int64_t now)
+{
+    KabSlot *slot = report(engine, product);
+    engine->now = now;
+    engine->counters.records_produced++;
+    product->is_acknowledged = true;
+    engine->sink.losses = 0;
+    if (slot->unacknowledged)
+        slot->unacknowledged--;
+    if (slot->is_refused && slot->partition)
+        refuse(engine, slot);
+    else if (slot->partition && !slot->unacknowledged &&
+             slot->state == KAB_SLOT_EMITTED &&
+             !kab_engine_is_exactly_once(engine))
+        kab_partition_finish(engine, slot, end_of(slot));
+    kab_slot_unref(engine, slot);
+}
+
+static void
+refused_by_sink(KabEngine *engine, uint32_t epoch, const char *message)
+{
+    KabSink *sink = &engine->sink;
+    if (epoch != sink->epoch)
+        return;
+    if (!kab_engine_is_exactly_once(engine))
+        kab_sink_lose(engine, false, message);
+    else
+        sink->must_abort = true;
+}
+
+void
+kab_engine_refused(KabEngine *engine,
+                   KabProduct *product,
+                   KabRefusal refusal,
+                   const char *message,
+                   int64_t now)
+{
+    uint32_t epoch = product->epoch;
+    KabSlot *slot = report(engine, product);
+    engine->now = now;
+    engine->counters.produce_errors[refusal]++;
+    switch (refusal) {
+    case KAB_REFUSED_RECORD:
+        engine->sink.must_abort |= epoch == engine->sink.epoch;
+        if (slot->partition)
+            mark_refused(engine, slot, message);
+        break;
+    case KAB_REFUSED_SINK:
+        refused_by_sink(engine, epoch, message);
+        break;
+    case KAB_REFUSED_FATAL:
+        kab_engine_stop(engine, KAB_STOP_SINK, message);
+        break;
+    }
+    if (slot->is_refused && slot->partition)
+        refuse(engine, slot);
+    kab_slot_unref(engine, slot);
+}
+
+/* The transaction is committed: all that was emitted is finished. */
+void
+kab_emission_commit(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    for (KabSlot *slot; (slot = sink->emitted.head);)
+        kab_partition_finish(engine, slot, end_of(slot));
+    release_held(sink);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine: joins the modules of plugin/core. See engine.h.
+ *
+ * One turn (kab_engine_advance) does what events and time allow, until
+ * nothing moves: timers, calls, sink, emission, commits, partitions. Each
+ * module changes only what it owns; what follows from it is done when the
+ * turn comes to the next.
+ */
+#include "internal.h"
+
+/* How long a record may be held before it is copied out. */
+#define PARK_US KAB_SECOND
+
+KabEngine *
+kab_engine_new(const KabEngineOptions *options,
+               const KabEffects *effects,
+               void *user)
+{
+    KabEngine *engine = g_new0(KabEngine, 1);
+    engine->options = *options;
+    engine->effects = *effects;
+    engine->user = user;
+    engine->random = options->seed;
+    engine->metadata_cap = options->metadata_cap;
+    engine->partitions = g_ptr_array_new();
+    engine->slot_chunks = g_ptr_array_new_with_free_func(g_free);
+    engine->sink.state = KAB_SINK_OPENING;
+    engine->sink.byte_limit = options->buffer_bytes;
+    engine->commit.asked_us = INT64_MIN / 2;
+    engine->sink.ended_us = INT64_MIN / 2;
+    engine->limiter.tokens = options->rate_limit_calls;
+    kab_lanes_init(engine);
+    return engine;
+}
+
+static void
+free_sets(KabEngine *engine)
+{
+    while (engine->free_sets) {
+        KabSet *set = engine->free_sets;
+        engine->free_sets = set->next;
+        g_free(set->slots);
+        g_free(set);
+    }
+}
+
+static void
+ignore_attempt(void *user, KabAttempt *attempt)
+{
+    (void)user;
+    (void)attempt;
+}
+
+/* Reports that never came hold nothing back now. */
+static void
+forget_reports(KabSlots *slots)
+{
+    for (KabSlot *slot = slots->head; slot; slot = slot->in_emission.next) {
+        g_assert(slot->references > slot->unreported);
+        slot->references -= slot->unreported;
+        slot->unreported = 0;
+    }
+}
+
+static void
+forget_all(KabEngine *engine)
+{
+    engine->effects.cancel = ignore_attempt;
+    forget_reports(&engine->sink.queue);
+    forget_reports(&engine->sink.emitted);
+    while (engine->partitions->len) {
+        KabPartition *partition = engine->partitions->pdata[0];
+        kab_partition_drop_slots(engine, partition);
+        g_ptr_array_remove_index(engine->partitions, 0);
+        kab_partition_free(partition);
+    }
+}
+
+void
+kab_engine_free(KabEngine *engine)
+{
+    if (!engine)
+        return;
+    engine->is_draining = true;
+    kab_commit_clear(&engine->commit);
+    kab_commit_clear(&engine->transaction);
+    engine->commit.n = engine->transaction.n = 0;
+    forget_all(engine);
+    g_ptr_array_unref(engine->partitions);
+    kab_calls_clear(engine);
+    free_sets(engine);
+    kab_lanes_clear(engine);
+    kab_timers_clear(&engine->timers);
+    g_ptr_array_unref(engine->slot_chunks);
+    g_free(engine->stop_message);
+    g_free(engine);
+}
+
+void
+kab_engine_set_options(KabEngine *engine, const KabEngineOptions *options)
+{
+    engine->options = *options;
+    engine->valves_changed = true;
+}
+
+const KabEngineOptions *
+kab_engine_get_options(const KabEngine *engine)
+{
+    return &engine->options;
+}
+
+void
+kab_engine_set_joining(KabEngine *engine, bool is_joining)
+{
+    engine->is_joining = is_joining;
+}
+
+/* --- Stop -------------------------------------------------------------- */
+
+/* Lanes that are busy now are not served again; what is ready leaves. */
+void
+kab_engine_drain(KabEngine *engine, int64_t now)
+{
+    engine->now = now;
+    if (engine->is_draining)
+        return;
+    engine->is_draining = true;
+    engine->is_flushing =
+        !engine->is_stopping && !kab_limiter_is_paused(engine);
+    engine->drain_timer.kind = KAB_TIMER_DRAIN;
+    kab_timers_arm(&engine->timers, &engine->drain_timer,
+                   now + engine->options.shutdown_timeout_us);
+}
+
+void
+kab_engine_stop(KabEngine *engine, KabStopReason reason, const char *message)
+{
+    if (engine->is_stopping)
+        return;
+    engine->is_stopping = true;
+    engine->is_flushing = false;
+    engine->stop_reason = reason;
+    engine->stop_message = g_strdup(message);
+    kab_engine_drain(engine, engine->now);
+}
+
+static void
+tell_stop(KabEngine *engine)
+{
+    if (!engine->is_stopping || engine->stop_told)
+        return;
+    engine->stop_told = true;
+    engine->effects.stop(engine->user, engine->stop_reason,
+                         engine->stop_message);
+}
+
+static bool
+is_sink_quiet(const KabEngine *engine)
+{
+    const KabSink *sink = &engine->sink;
+    switch (sink->state) {
+    case KAB_SINK_OPEN:
+    case KAB_SINK_OPENING:
+    case KAB_SINK_LOST:
+        return !sink->queue.n && !sink->emitted.n && !sink->unreported;
+    case KAB_SINK_BEGINNING:
+    case KAB_SINK_IN_TRANSACTION:
+    case KAB_SINK_SETTLING:
+    case KAB_SINK_ENDING:
+    case KAB_SINK_ABORTING:
+        break;
+    }
+    return false;
+}
+
+/* Past its time an open transaction is still aborted, for a second. */
+static bool
+is_overdue_over(const KabEngine *engine)
+{
+    switch (engine->sink.state) {
+    case KAB_SINK_IN_TRANSACTION:
+    case KAB_SINK_SETTLING:
+    case KAB_SINK_ABORTING:
+        return engine->now >= engine->overdue_us + KAB_SECOND;
+    case KAB_SINK_OPEN:
+    case KAB_SINK_OPENING:
+    case KAB_SINK_LOST:
+    case KAB_SINK_BEGINNING:
+    case KAB_SINK_ENDING:
+        break;
+    }
+    return true;
+}
+
+static bool
+has_flush(const KabEngine *engine)
+{
+    return engine->is_flushing && engine->ready_records;
+}
+
+bool
+kab_engine_is_drained(const KabEngine *engine)
+{
+    if (!engine->is_draining)
+        return false;
+    if (engine->is_overdue)
+        return is_overdue_over(engine);
+    return !engine->in_flight && !has_flush(engine) && is_sink_quiet(engine) &&
+           !engine->commit.is_outstanding && !kab_commit_is_wanted(engine);
+}
+
+bool
+kab_engine_is_overdue(const KabEngine *engine)
+{
+    return engine->is_overdue;
+}
+
+/* --- Time -------------------------------------------------------------- */
+
+/* What waits for long must not pin the fetch response it came in. */
+static void
+detach_old(KabEngine *engine)
+{
+    int64_t limit = engine->now - PARK_US;
+    for (guint i = 0; i < engine->partitions->len; i++) {
+        KabPartition *partition = engine->partitions->pdata[i];
+        for (KabSlot *slot = partition->slots.head;
+             slot && slot->taken_us <= limit; slot = slot->in_partition.next)
+            kab_slot_detach(engine, slot);
+    }
+}
+
+static void
+on_drain_time(KabEngine *engine)
+{
+    if (!engine->is_overdue)
+        engine->overdue_us = engine->now;
+    engine->is_overdue = true;
+    engine->drain_timer.kind = KAB_TIMER_DRAIN;
+    if (engine->now < engine->overdue_us + KAB_SECOND)
+        kab_timers_arm(&engine->timers, &engine->drain_timer,
+                       engine->overdue_us + KAB_SECOND);
+}
+
+static void
+on_timer(KabEngine *engine, KabTimer *timer)
+{
+    switch (timer->kind) {
+    case KAB_TIMER_PERIOD:
+        engine->period_is_over = true;
+        break;
+    case KAB_TIMER_RETRY:
+        engine->n_sets_waiting--;
+        kab_set_set_due(engine, timer->owner);
+        break;
+    case KAB_TIMER_CALL:
+        kab_call_timed_out(engine, timer->owner);
+        break;
+    case KAB_TIMER_PAUSE:
+        engine->limiter.paused_until = 0;
+        break;
+    case KAB_TIMER_REVOKE:
+        ((KabPartition *)timer->owner)->is_overdue = true;
+        engine->partitions_changed = true;
+        break;
+    case KAB_TIMER_TRANSACTION:
+        engine->sink.settle_now = true;
+        break;
+    case KAB_TIMER_DRAIN:
+        on_drain_time(engine);
+        break;
+    case KAB_TIMER_PARK:
+        detach_old(engine);
+        break;
+    case KAB_TIMER_RATE:
+    case KAB_TIMER_COMMIT:
+    case KAB_TIMER_SINK:
+        break; /* they only wake */
+    }
+}
+
+static void
+arm_park(KabEngine *engine)
+{
+    if (!engine->n_slots || kab_timer_is_armed(&engine->park_timer))
+        return;
+    engine->park_timer.kind = KAB_TIMER_PARK;
+    kab_timers_arm(&engine->timers, &engine->park_timer, engine->now + PARK_US);
+}
+
+/* What of the engine's state a turn can change: it ends when nothing did. */
+static uint64_t
+fingerprint(const KabEngine *engine)
+{
+    const KabSink *sink = &engine->sink;
+    return engine->serials * 31 + engine->counters.records_produced +
+           sink->epoch * UINT64_C(1000003) + (uint64_t)sink->state * 7919 +
+           sink->queue.n * 104729 + sink->emitted.n * 1299709 +
+           engine->partitions->len * UINT64_C(15485863) +
+           (uint64_t)engine->commit.is_outstanding * 32452843 +
+           sink->unchecked * UINT64_C(49979687);
+}
+
+void
+kab_engine_advance(KabEngine *engine, int64_t now)
+{
+    engine->now = now;
+    for (KabTimer *timer; (timer = kab_timers_pop(&engine->timers, now));)
+        on_timer(engine, timer);
+    uint64_t before;
+    do {
+        before = fingerprint(engine);
+        kab_calls_advance(engine);
+        kab_sink_advance(engine);
+        kab_emission_advance(engine);
+        kab_commit_advance(engine);
+        kab_partitions_advance(engine);
+    } while (fingerprint(engine) != before);
+    tell_stop(engine);
+    arm_park(engine);
+}
+
+int64_t
+kab_engine_next_deadline(const KabEngine *engine)
+{
+    return kab_timers_next(&engine->timers);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lanes: what may be dispatched.
+ *
+ *   unordered, ordered, null keys   one lane that is never busy
+ *   partition                       a lane per partition
+ *   key                             one of a fixed array, by a hash of
+ *                                   partition and key
+ *
+ * A lane that can be busy is ready while it has records waiting and none
+ * outstanding. Ready lanes are served in the order in which they became
+ * ready. A collision of two keys in a lane delays, never reorders.
+ */
+#include "internal.h"
+
+void
+kab_lanes_init(KabEngine *engine)
+{
+    if (engine->options.order != KAB_ORDER_KEY)
+        return;
+    engine->lanes = g_new0(KabLane, KAB_N_LANES);
+    engine->groups = g_new0(KabGroup, KAB_N_LANES);
+    for (size_t i = 0; i < KAB_N_LANES; i++)
+        engine->lanes[i].can_be_busy = true;
+}
+
+void
+kab_lanes_clear(KabEngine *engine)
+{
+    g_clear_pointer(&engine->lanes, g_free);
+    g_clear_pointer(&engine->groups, g_free);
+}
+
+/* FNV-1a over eight bytes at a time, finished by a multiply-shift: any
+ * spread over 4096 lanes will do. */
+static size_t
+hash(const KabPartition *partition, KabBytes key)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ partition->generation;
+    const unsigned char *data = key.data;
+    size_t left = key.len;
+    for (; left >= 8; data += 8, left -= 8) {
+        uint64_t word;
+        memcpy(&word, data, 8);
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    for (; left; data++, left--)
+        hash = (hash ^ *data) * UINT64_C(0x100000001b3);
+    hash *= UINT64_C(0x9e3779b97f4a7c15);
+    return (size_t)(hash >> 52) % KAB_N_LANES;
+}
+
+KabLane *
+kab_lane_of(KabEngine *engine,
+            KabPartition *partition,
+            const KabRecord *record,
+            KabGroup **ret_group)
+{
+    *ret_group = NULL;
+    switch (engine->options.order) {
+    case KAB_ORDER_UNORDERED:
+        break;
+    case KAB_ORDER_ORDERED:
+        *ret_group = &partition->group;
+        break;
+    case KAB_ORDER_PARTITION:
+        *ret_group = &partition->group;
+        return &partition->lane;
+    case KAB_ORDER_KEY:
+        if (record->key.data) {
+            size_t i = hash(partition, record->key);
+            *ret_group = &engine->groups[i];
+            return &engine->lanes[i];
+        }
+        break;
+    }
+    return &engine->unordered;
+}
+
+static void
+add_ready(KabEngine *engine, KabLane *lane)
+{
+    lane->is_ready = true;
+    lane->next = NULL;
+    lane->previous = engine->ready_last;
+    if (engine->ready_last)
+        engine->ready_last->next = lane;
+    else
+        engine->ready_first = lane;
+    engine->ready_last = lane;
+    engine->ready_records += lane->waiting.n;
+    engine->ready_bytes += lane->waiting_bytes;
+}
+
+static void
+remove_ready(KabEngine *engine, KabLane *lane)
+{
+    lane->is_ready = false;
+    if (lane->previous)
+        lane->previous->next = lane->next;
+    else
+        engine->ready_first = lane->next;
+    if (lane->next)
+        lane->next->previous = lane->previous;
+    else
+        engine->ready_last = lane->previous;
+    lane->previous = lane->next = NULL;
+    engine->ready_records -= lane->waiting.n;
+    engine->ready_bytes -= lane->waiting_bytes;
+}
+
+/* In a drain, what is behind a busy lane stays uncalled. */
+static void
+update(KabEngine *engine, KabLane *lane)
+{
+    bool is_free = !lane->can_be_busy || !lane->outstanding.n;
+    bool should = lane->waiting.n && is_free;
+    if (should && !lane->is_ready && !engine->is_draining)
+        add_ready(engine, lane);
+    else if (!should && lane->is_ready)
+        remove_ready(engine, lane);
+}
+
+void
+kab_lane_append(KabEngine *engine, KabLane *lane, KabSlot *slot)
+{
+    slot->lane = lane;
+    kab_slots_append(&lane->waiting, slot, KAB_LINKS(in_lane));
+    lane->waiting_bytes += slot->bytes;
+    if (lane->is_ready) {
+        engine->ready_records++;
+        engine->ready_bytes += slot->bytes;
+    } else {
+        update(engine, lane);
+    }
+}
+
+static void
+take_waiting(KabEngine *engine, KabLane *lane, KabSlot *slot)
+{
+    kab_slots_remove(&lane->waiting, slot, KAB_LINKS(in_lane));
+    lane->waiting_bytes -= slot->bytes;
+    if (lane->is_ready) {
+        engine->ready_records--;
+        engine->ready_bytes -= slot->bytes;
+    }
+}
+
+/* The caller rotates the lane when it has taken all that it wants. */
+void
+kab_lane_dispatch(KabEngine *engine, KabSlot *slot)
+{
+    KabLane *lane = slot->lane;
+    take_waiting(engine, lane, slot);
+    kab_slots_append(&lane->outstanding, slot, KAB_LINKS(in_lane));
+}
+
+/* After a formation took from it: busy, empty, or to the end. */
+void
+kab_lane_rotate(KabEngine *engine, KabLane *lane)
+{
+    update(engine, lane);
+    if (lane->is_ready && engine->ready_last != lane) {
+        remove_ready(engine, lane);
+        add_ready(engine, lane);
+    }
+}
+
+void
+kab_lane_leave(KabEngine *engine, KabSlot *slot)
+{
+    KabLane *lane = g_steal_pointer(&slot->lane);
+    if (!lane)
+        return;
+    if (slot->state == KAB_SLOT_WAITING) {
+        take_waiting(engine, lane, slot);
+    } else {
+        kab_slots_remove(&lane->outstanding, slot, KAB_LINKS(in_lane));
+    }
+    update(engine, lane);
+}

@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Partitions: an assigned partition and its unfinished records.
+ *
+ *   loading --loaded--> owned --revoking, reset--> draining --> gone
+ *      +---------------------- revoking, lost ------------------^
+ *
+ * The list holds exactly the unfinished slots, by offset. The frontier is
+ * the first of them, or the end of what was delivered; what is finished
+ * beyond it are the gaps between them. There is no second structure, and
+ * finishing a record behind a straggler costs nothing more.
+ */
+#include "internal.h"
+
+#define LINKS KAB_LINKS(in_partition)
+
+int64_t
+kab_partition_frontier(const KabPartition *partition)
+{
+    if (partition->slots.head)
+        return partition->slots.head->record.offset;
+    return partition->position;
+}
+
+void
+kab_partition_mark_dirty(KabEngine *engine, KabPartition *partition)
+{
+    partition->is_dirty = true;
+    engine->has_dirty = true;
+}
+
+void
+kab_partition_progress(KabEngine *engine, KabPartition *partition)
+{
+    partition->progress_us = engine->now;
+}
+
+/* Out of the list; what it leaves behind is a finished gap. */
+static void
+unlink_slot(KabEngine *engine, KabSlot *slot)
+{
+    KabPartition *partition = g_steal_pointer(&slot->partition);
+    KabSlot *previous = slot->in_partition.previous;
+    if (previous) {
+        previous->finished_after += 1 + slot->finished_after;
+        partition->finished_beyond++;
+    } else {
+        partition->finished_beyond -= slot->finished_after;
+    }
+    kab_slots_remove(&partition->slots, slot, LINKS);
+    partition->charge -= slot->charge;
+    engine->n_slots--;
+    engine->valves_changed |= partition->is_closed;
+}
+
+static void
+count_end(KabEngine *engine, const KabSlot *slot, KabEnd end)
+{
+    KabCounters *counters = &engine->counters;
+    counters->records_finished[end]++;
+    if (slot->fate == KAB_FATE_LETTER)
+        counters->dead_letters[slot->class_]++;
+    kab_histogram_add(&counters->record_us,
+                      (uint64_t)MAX(engine->now - slot->taken_us, 0));
+}
+
+void
+kab_partition_finish(KabEngine *engine, KabSlot *slot, KabEnd end)
+{
+    count_end(engine, slot, end);
+    kab_emission_leave(engine, slot);
+    KabPartition *partition = slot->partition;
+    /* Exactly once, its transaction has committed the offset already. */
+    if (!kab_engine_is_exactly_once(engine))
+        kab_partition_mark_dirty(engine, partition);
+    kab_partition_progress(engine, partition);
+    unlink_slot(engine, slot);
+    kab_slot_set_state(engine, slot, KAB_SLOT_FINISHED);
+    kab_slot_clear_products(engine, slot);
+    kab_slot_unref(engine, slot);
+}
+
+void
+kab_partition_park(KabEngine *engine, KabSlot *slot)
+{
+    if (slot->set)
+        kab_set_remove(engine, slot->set, slot);
+    kab_lane_leave(engine, slot);
+}
+
+/* Nothing of it is wanted: whatever refers to it still ends by itself. */
+static void
+drop_slot(KabEngine *engine, KabSlot *slot)
+{
+    kab_call_forget(engine, slot);
+    kab_partition_park(engine, slot);
+    kab_emission_leave(engine, slot);
+    unlink_slot(engine, slot);
+    kab_slot_set_state(engine, slot, KAB_SLOT_FINISHED);
+    kab_group_leave(engine, slot);
+    kab_slot_unref(engine, slot);
+}
+
+/* From the end: no later slot of a group passes one that is dropped next. */
+void
+kab_partition_drop_slots(KabEngine *engine, KabPartition *partition)
+{
+    while (partition->slots.tail)
+        drop_slot(engine, partition->slots.tail);
+}
+
+void
+kab_partition_free(KabPartition *partition)
+{
+    g_array_unref(partition->loaded);
+    g_free(partition->topic);
+    g_free(partition);
+}
+
+static void
+set_state(KabEngine *engine, KabPartition *partition, KabPartitionState state)
+{
+    engine->n_owned -= partition->state == KAB_PARTITION_OWNED;
+    partition->state = state;
+    engine->n_owned += state == KAB_PARTITION_OWNED;
+    partition->since_us = partition->progress_us = engine->now;
+    engine->partitions_changed = engine->valves_changed = true;
+}
+
+/* --- Events ------------------------------------------------------------ */
+
+KabPartition *
+kab_engine_assigned(KabEngine *engine,
+                    const char *topic,
+                    int32_t number,
+                    void *edge,
+                    int64_t now)
+{
+    engine->now = now;
+    KabPartition *partition = g_new0(KabPartition, 1);
+    partition->topic = g_strdup(topic);
+    partition->number = number;
+    partition->edge = edge;
+    partition->generation = ++engine->generations;
+    partition->position = partition->committed = partition->start = -1;
+    partition->loaded = g_array_new(false, false, sizeof(KabInterval));
+    partition->lane.can_be_busy = true;
+    partition->load_wanted = true;
+    partition->revoke_timer.kind = KAB_TIMER_REVOKE;
+    partition->revoke_timer.owner = partition;
+    g_ptr_array_add(engine->partitions, partition);
+    set_state(engine, partition, KAB_PARTITION_LOADING);
+    return partition;
+}
+
+KabPartition *
+kab_engine_assigned_at_beginning(KabEngine *engine,
+                                 const char *topic,
+                                 int32_t number,
+                                 void *edge,
+                                 int64_t now)
+{
+    KabPartition *partition =
+        kab_engine_assigned(engine, topic, number, edge, now);
+    partition->load_wanted = false;
+    partition->from_beginning = true;
+    partition->add_wanted = true;
+    set_state(engine, partition, KAB_PARTITION_OWNED);
+    return partition;
+}
+
+static void
+take_committed(KabPartition *partition, const KabCommitted *committed)
+{
+    if (!committed->has_offset)
+        return;
+    partition->is_pinned = true;
+    partition->committed = partition->position = committed->offset;
+    for (size_t i = 0; i < committed->n_intervals; i++)
+        if (committed->intervals[i].to > committed->offset)
+            g_array_append_val(partition->loaded, committed->intervals[i]);
+}
+
+void
+kab_engine_loaded(KabEngine *engine,
+                  KabPartition *partition,
+                  const KabCommitted *committed,
+                  int64_t now)
+{
+    engine->now = now;
+    if (partition->is_checked) {
+        kab_partition_checked(engine, partition, committed);
+        return;
+    }
+    if (partition->state != KAB_PARTITION_LOADING)
+        return;
+    take_committed(partition, committed);
+    partition->add_wanted = true;
+    set_state(engine, partition, KAB_PARTITION_OWNED);
+}
+
+/* What waits is given back to its partition's next owner; what is called
+ * may finish. */
+static void
+park_all(KabEngine *engine, KabPartition *partition)
+{
+    for (KabSlot *slot = partition->slots.head; slot;
+         slot = slot->in_partition.next)
+        if (slot->state <= KAB_SLOT_CALLED && !slot->call)
+            kab_partition_park(engine, slot);
+}
+
+void
+kab_engine_revoking(KabEngine *engine, KabPartition *partition, int64_t now)
+{
+    engine->now = now;
+    if (partition->state == KAB_PARTITION_GONE)
+        return;
+    if (partition->state == KAB_PARTITION_LOADING) {
+        set_state(engine, partition, KAB_PARTITION_GONE);
+        return;
+    }
+    partition->is_reset = false;
+    set_state(engine, partition, KAB_PARTITION_DRAINING);
+    park_all(engine, partition);
+    kab_timers_arm(&engine->timers, &partition->revoke_timer,
+                   now + engine->options.rebalance_drain_timeout_us);
+}
+
+void
+kab_engine_lost(KabEngine *engine, KabPartition *partition, int64_t now)
+{
+    engine->now = now;
+    partition->is_reset = false;
+    set_state(engine, partition, KAB_PARTITION_GONE);
+}
+
+void
+kab_engine_reset(KabEngine *engine, KabPartition *partition, int64_t now)
+{
+    engine->now = now;
+    if (partition->state != KAB_PARTITION_OWNED)
+        return;
+    engine->counters.records_skipped[KAB_SKIP_OUT_OF_RANGE]++;
+    partition->is_reset = true;
+    kab_partition_pin(engine, partition);
+    set_state(engine, partition, KAB_PARTITION_DRAINING);
+}
+
+/* --- Records ----------------------------------------------------------- */
+
+size_t
+kab_engine_want(KabEngine *engine)
+{
+    const KabEngineOptions *options = &engine->options;
+    size_t ready = options->batch_count * options->max_in_flight;
+    if (engine->is_draining || engine->charge >= options->buffer_bytes ||
+        engine->ready_records >= ready || engine->n_waiting >= 8 * ready)
+        return 0;
+    size_t room = options->buffer_bytes - engine->charge;
+    size_t by_bytes = room / MAX(engine->largest_charge, 1);
+    size_t n =
+        MIN(ready - engine->ready_records, 8 * ready - engine->n_waiting);
+    return MAX(MIN(n, by_bytes), 1);
+}
+
+/* Was it finished by an earlier owner? */
+static bool
+is_loaded(KabPartition *partition, int64_t offset)
+{
+    for (; partition->loaded_next < partition->loaded->len;
+         partition->loaded_next++) {
+        const KabInterval *interval = &g_array_index(
+            partition->loaded, KabInterval, partition->loaded_next);
+        if (offset < interval->from)
+            return false;
+        if (offset < interval->to)
+            return true;
+    }
+    return false;
+}
+
+static void
+skip_finished(KabEngine *engine, KabPartition *partition)
+{
+    engine->counters.records_skipped[KAB_SKIP_FINISHED]++;
+    if (partition->slots.tail) {
+        partition->slots.tail->finished_after++;
+        partition->finished_beyond++;
+    }
+    kab_partition_mark_dirty(engine, partition);
+    kab_partition_progress(engine, partition);
+}
+
+static KabSlot *
+add_slot(KabEngine *engine,
+         KabPartition *partition,
+         const KabRecord *record,
+         void *message)
+{
+    KabSlot *slot = kab_slot_new(engine);
+    slot->record = *record;
+    slot->message = message;
+    slot->taken_us = engine->now;
+    slot->bytes = record->key.len + record->value.len;
+    slot->partition = partition;
+    if (!partition->slots.head)
+        kab_partition_progress(engine, partition);
+    kab_slots_append(&partition->slots, slot, LINKS);
+    engine->n_slots++;
+    engine->n_waiting++;
+    size_t charge = slot->bytes + KAB_RECORD_OVERHEAD;
+    engine->largest_charge -= engine->largest_charge / 1024;
+    engine->largest_charge = MAX(engine->largest_charge, charge);
+    kab_slot_add_charge(engine, slot, charge);
+    return slot;
+}
+
+static void
+enter_lane(KabEngine *engine, KabSlot *slot, bool enters_group)
+{
+    KabGroup *group;
+    KabLane *lane = kab_lane_of(engine, slot->partition, &slot->record, &group);
+    if (enters_group && group) {
+        slot->group = group;
+        kab_slots_append(&group->slots, slot, KAB_LINKS(in_group));
+    }
+    if (!enters_group || slot->partition->is_pinned)
+        kab_lane_append(engine, lane, slot);
+}
+
+static void
+see_start(KabEngine *engine, KabPartition *partition, int64_t offset)
+{
+    if (partition->is_pinned || partition->start >= 0)
+        return;
+    partition->start = offset;
+    kab_partition_mark_dirty(engine, partition);
+}
+
+void
+kab_engine_take(KabEngine *engine,
+                KabPartition *partition,
+                const KabRecord *record,
+                void *message,
+                int64_t now)
+{
+    engine->now = now;
+    engine->counters.records_consumed++;
+    bool is_stale = partition->state != KAB_PARTITION_OWNED ||
+                    record->offset < partition->position;
+    if (is_stale) {
+        engine->counters.records_skipped[KAB_SKIP_STALE]++;
+        engine->effects.release_message(engine->user, message);
+        return;
+    }
+    see_start(engine, partition, record->offset);
+    partition->position = record->offset + 1;
+    if (is_loaded(partition, record->offset)) {
+        skip_finished(engine, partition);
+        engine->effects.release_message(engine->user, message);
+        return;
+    }
+    enter_lane(engine, add_slot(engine, partition, record, message), true);
+}
+
+void
+kab_engine_end_of_partition(KabEngine *engine,
+                            KabPartition *partition,
+                            int64_t offset,
+                            int64_t now)
+{
+    engine->now = now;
+    if (partition->state != KAB_PARTITION_OWNED)
+        return;
+    see_start(engine, partition, offset);
+    if (offset <= partition->position)
+        return;
+    partition->position = offset;
+    is_loaded(partition, offset);
+    kab_partition_mark_dirty(engine, partition);
+}
+
+/* The start offset is committed: its records may be called. */
+void
+kab_partition_pin(KabEngine *engine, KabPartition *partition)
+{
+    if (partition->is_pinned)
+        return;
+    partition->is_pinned = true;
+    for (KabSlot *slot = partition->slots.head; slot;
+         slot = slot->in_partition.next)
+        enter_lane(engine, slot, false);
+}
+
+/* --- Effects ----------------------------------------------------------- */
+
+static int64_t
+offset_to_add(const KabEngine *engine, const KabPartition *partition)
+{
+    if (partition->from_beginning)
+        return KAB_OFFSET_BEGINNING;
+    if (partition->is_pinned)
+        return partition->committed;
+    return engine->options.start_latest ? KAB_OFFSET_END : KAB_OFFSET_BEGINNING;
+}
+
+static void
+load_or_add(KabEngine *engine, KabPartition *partition)
+{
+    if (partition->load_wanted) {
+        partition->load_wanted = false;
+        engine->effects.load(engine->user, partition);
+    }
+    if (partition->add_wanted && partition->state == KAB_PARTITION_OWNED) {
+        partition->add_wanted = false;
+        partition->is_added = true;
+        engine->effects.add(engine->user, partition,
+                            offset_to_add(engine, partition));
+    }
+}
+
+bool
+kab_partition_is_leaving(const KabPartition *partition)
+{
+    return partition->state == KAB_PARTITION_DRAINING && !partition->is_reset;
+}
+
+bool
+kab_partition_is_quiet(const KabPartition *partition)
+{
+    return !partition->n_called && !partition->n_emitting;
+}
+
+static bool
+is_ended(const KabPartition *partition)
+{
+    switch (partition->state) {
+    case KAB_PARTITION_GONE:
+        return true;
+    case KAB_PARTITION_DRAINING:
+        if (partition->is_overdue)
+            return true;
+        if (partition->is_reset && partition->slots.n)
+            return false;
+        return kab_partition_is_quiet(partition) && !partition->is_dirty &&
+               !partition->is_committing;
+    case KAB_PARTITION_LOADING:
+    case KAB_PARTITION_OWNED:
+        break;
+    }
+    return false;
+}
+
+/* An open transaction must not commit outputs without their offsets. */
+static void
+taint_transaction(KabEngine *engine, const KabPartition *partition)
+{
+    if (!kab_engine_is_exactly_once(engine) ||
+        engine->sink.state == KAB_SINK_ENDING)
+        return;
+    for (KabSlot *slot = partition->slots.head; slot;
+         slot = slot->in_partition.next)
+        if (slot->state == KAB_SLOT_EMITTED ||
+            slot->next_product != slot->products)
+            engine->sink.must_abort = true;
+}
+
+static void
+end(KabEngine *engine, KabPartition *partition)
+{
+    set_state(engine, partition, KAB_PARTITION_GONE);
+    taint_transaction(engine, partition);
+    kab_timers_disarm(&engine->timers, &partition->revoke_timer);
+    kab_partition_drop_slots(engine, partition);
+    kab_commit_forget(engine, partition);
+    if (partition->is_checked) {
+        partition->is_checked = false;
+        engine->sink.unchecked--;
+    }
+    g_ptr_array_remove(engine->partitions, partition);
+    engine->effects.unassign(engine->user, partition);
+    kab_partition_free(partition);
+}
+
+/* A partition may hold a quarter of the budget and of what may wait, more
+ * when there are fewer; beyond that it is closed until half of it. */
+static bool
+holds_more_than(const KabEngine *engine,
+                const KabPartition *partition,
+                double part)
+{
+    const KabEngineOptions *options = &engine->options;
+    double share = MAX(0.25, 2.0 / (double)MAX(engine->n_owned, 1)) * part;
+    double waiting =
+        8.0 * (double)options->batch_count * options->max_in_flight;
+    return (double)partition->charge > share * (double)options->buffer_bytes ||
+           (double)partition->slots.n > share * waiting;
+}
+
+static void
+set_valve(KabEngine *engine, KabPartition *partition)
+{
+    if (partition->state != KAB_PARTITION_OWNED || !partition->is_added)
+        return;
+    double part = partition->is_closed ? 0.5 : 1;
+    bool should_close = holds_more_than(engine, partition, part);
+    if (should_close == partition->is_closed)
+        return;
+    partition->is_closed = should_close;
+    engine->effects.valve(engine->user, partition, !should_close);
+}
+
+static void
+set_valves(KabEngine *engine)
+{
+    if (!engine->valves_changed || engine->is_draining)
+        return;
+    engine->valves_changed = false;
+    for (guint i = 0; i < engine->partitions->len; i++)
+        set_valve(engine, engine->partitions->pdata[i]);
+}
+
+/* While one drains, it is looked at every time. */
+static void
+check_all(KabEngine *engine)
+{
+    engine->partitions_changed = false;
+    for (guint i = engine->partitions->len; i-- > 0;) {
+        KabPartition *partition = engine->partitions->pdata[i];
+        load_or_add(engine, partition);
+        if (is_ended(partition))
+            end(engine, partition);
+        else if (partition->state == KAB_PARTITION_DRAINING)
+            engine->partitions_changed = true;
+    }
+}
+
+void
+kab_partitions_advance(KabEngine *engine)
+{
+    if (engine->partitions_changed)
+        check_all(engine);
+    set_valves(engine);
+}
+
+/* --- Looking in -------------------------------------------------------- */
+
+const char *
+kab_partition_topic(const KabPartition *partition)
+{
+    return partition->topic;
+}
+
+int32_t
+kab_partition_number(const KabPartition *partition)
+{
+    return partition->number;
+}
+
+uint64_t
+kab_partition_generation(const KabPartition *partition)
+{
+    return partition->generation;
+}
+
+void *
+kab_partition_edge(const KabPartition *partition)
+{
+    return partition->edge;
+}
+
+KabPartitionState
+kab_partition_state(const KabPartition *partition)
+{
+    return partition->state;
+}
+
+bool
+kab_partition_is_added(const KabPartition *partition)
+{
+    return partition->is_added;
+}
+
+bool
+kab_partition_is_reset(const KabPartition *partition)
+{
+    return partition->is_reset;
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sink: one producer, and its transactions under exactly-once.
+ *
+ *   opening -> open                                       at least once
+ *   opening -> open -> beginning -> in-transaction
+ *                ^         -> settling -> ending -> open  exactly once
+ *                +------------------ aborting
+ *   any -> lost -> opening
+ *
+ * Settling begins only between records and produces nothing more; when every
+ * report is in, the offsets are sent and the commit is asked for, or the
+ * transaction is aborted. Meanwhile the loop goes on taking and calling:
+ * results wait as resolved slots. What a lost sink had not finished goes
+ * back and is emitted again; the function is not called for it.
+ *
+ * Unknown outcome: the commit was asked for and not answered. The next
+ * producer with the same id makes the broker end it; then the committed
+ * state of the partitions says which way it went.
+ */
+#include "internal.h"
+
+#define FENCING_PERIOD (300 * KAB_SECOND)
+
+void
+kab_sink_set_state(KabEngine *engine, KabSinkState state)
+{
+    engine->sink.state = state;
+    engine->sink.is_asked = false;
+    engine->sink.has_ended = false;
+    engine->sink.has_aborted = false;
+}
+
+bool
+kab_sink_can_emit(const KabEngine *engine)
+{
+    const KabSink *sink = &engine->sink;
+    if (!kab_engine_is_exactly_once(engine))
+        return sink->state == KAB_SINK_OPEN;
+    if (sink->state != KAB_SINK_IN_TRANSACTION || sink->must_abort)
+        return false;
+    /* Between records it may have to settle; a record is never parted. */
+    const KabSlot *head = sink->queue.head;
+    bool is_parted = head && head->next_product != head->products;
+    return is_parted || (!sink->settle_now && sink->bytes < sink->byte_limit);
+}
+
+static void
+check_fencing(KabEngine *engine, const char *reason)
+{
+    KabSink *sink = &engine->sink;
+    if (sink->was_fenced && engine->now - sink->fenced_us < FENCING_PERIOD)
+        kab_engine_stop(engine, KAB_STOP_FENCED, reason);
+    sink->was_fenced = true;
+    sink->fenced_us = engine->now;
+}
+
+void
+kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason)
+{
+    KabSink *sink = &engine->sink;
+    if (sink->state == KAB_SINK_LOST || sink->state == KAB_SINK_OPENING)
+        return;
+    if (is_fenced)
+        check_fencing(engine, reason);
+    sink->is_unknown = sink->is_unknown || sink->state == KAB_SINK_ENDING;
+    kab_sink_set_state(engine, KAB_SINK_LOST);
+    sink->is_full = false;
+    sink->timer.kind = KAB_TIMER_SINK;
+    int64_t delay = kab_engine_backoff(engine, sink->losses++);
+    kab_timers_arm(&engine->timers, &sink->timer, engine->now + delay);
+    engine->counters.sinks_lost++;
+}
+
+void
+kab_engine_sink_lost(KabEngine *engine,
+                     uint32_t epoch,
+                     bool is_fenced,
+                     const char *reason,
+                     int64_t now)
+{
+    engine->now = now;
+    if (epoch >= engine->sink.life)
+        kab_sink_lose(engine, is_fenced, reason);
+}
+
+void
+kab_engine_sink_has_room(KabEngine *engine)
+{
+    engine->sink.is_full = false;
+}
+
+void
+kab_engine_sink_ready(KabEngine *engine, uint32_t epoch, int64_t now)
+{
+    engine->now = now;
+    if (engine->sink.state == KAB_SINK_OPENING && engine->sink.epoch == epoch)
+        engine->sink.has_ended = true;
+}
+
+/* --- Opening ----------------------------------------------------------- */
+
+/* Items of the unknown transaction stay the reference until all are in. */
+static bool
+ask_for_state(KabEngine *engine)
+{
+    KabCommit *commit = &engine->transaction;
+    for (size_t i = 0; i < commit->n; i++) {
+        KabPartition *partition = commit->items[i].partition;
+        commit->items[i].result = KAB_COMMIT_FAILED;
+        if (!partition)
+            continue;
+        partition->is_checked = true;
+        engine->sink.unchecked++;
+        engine->effects.load(engine->user, partition);
+    }
+    return engine->sink.unchecked > 0;
+}
+
+static bool
+is_same(const KabCommitItem *item, const KabCommitted *committed)
+{
+    if (!committed->has_offset || committed->offset != item->offset ||
+        committed->n_intervals != item->n_intervals)
+        return false;
+    return !item->n_intervals ||
+           memcmp(committed->intervals, item->intervals,
+                  item->n_intervals * sizeof *item->intervals) == 0;
+}
+
+void
+kab_partition_checked(KabEngine *engine,
+                      KabPartition *partition,
+                      const KabCommitted *committed)
+{
+    KabCommit *commit = &engine->transaction;
+    partition->is_checked = false;
+    engine->sink.unchecked--;
+    for (size_t i = 0; i < commit->n; i++)
+        if (commit->items[i].partition == partition &&
+            is_same(&commit->items[i], committed))
+            commit->items[i].result = KAB_COMMIT_OK;
+}
+
+/* A transaction is one: what holds for one partition holds for all. */
+static void
+decide_unknown(KabEngine *engine)
+{
+    KabCommit *commit = &engine->transaction;
+    bool was_committed = false;
+    for (size_t i = 0; i < commit->n; i++)
+        was_committed |= commit->items[i].result == KAB_COMMIT_OK;
+    for (size_t i = 0; i < commit->n; i++)
+        commit->items[i].result =
+            was_committed ? KAB_COMMIT_OK : KAB_COMMIT_FAILED;
+    engine->sink.is_unknown = false;
+    if (was_committed)
+        kab_emission_commit(engine);
+    kab_commit_apply(engine, commit);
+}
+
+static void
+open_sink(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    if (sink->is_unknown && !sink->has_aborted) {
+        sink->has_aborted = true; /* asked */
+        if (ask_for_state(engine))
+            return;
+    }
+    if (sink->unchecked)
+        return;
+    if (sink->is_unknown)
+        decide_unknown(engine);
+    else
+        kab_commit_apply_failed(engine);
+    kab_emission_requeue(engine, kab_engine_is_exactly_once(engine));
+    sink->must_abort = false;
+    kab_sink_set_state(engine, KAB_SINK_OPEN);
+}
+
+static void
+advance_opening(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    if (!sink->is_asked) {
+        sink->is_asked = true;
+        sink->life = ++sink->epoch;
+        engine->effects.replace_sink(engine->user, sink->epoch);
+    } else if (sink->has_ended && !sink->unreported) {
+        open_sink(engine);
+    }
+}
+
+/* --- Transactions ------------------------------------------------------ */
+
+/* Offsets alone wait for the interval, too. */
+static bool
+wants_transaction(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    if (engine->is_joining || engine->is_overdue)
+        return false;
+    if (sink->queue.n)
+        return true;
+    if (!kab_commit_is_wanted(engine))
+        return false;
+    int64_t due = sink->ended_us + engine->options.transaction_interval_us;
+    if (due <= engine->now || kab_commit_is_urgent(engine))
+        return true;
+    if (!kab_timer_is_armed(&sink->transaction_timer)) {
+        sink->transaction_timer.kind = KAB_TIMER_TRANSACTION;
+        kab_timers_arm(&engine->timers, &sink->transaction_timer, due);
+    }
+    return false;
+}
+
+static void
+begin(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    kab_timers_disarm(&engine->timers, &sink->transaction_timer);
+    kab_sink_set_state(engine, KAB_SINK_BEGINNING);
+    sink->epoch++;
+    sink->bytes = 0;
+    sink->settle_now = sink->must_abort = false;
+    engine->effects.begin_transaction(engine->user, sink->epoch);
+}
+
+void
+kab_engine_transaction_begun(KabEngine *engine,
+                             uint32_t epoch,
+                             bool ok,
+                             int64_t now)
+{
+    KabSink *sink = &engine->sink;
+    engine->now = now;
+    if (sink->state != KAB_SINK_BEGINNING || sink->epoch != epoch)
+        return;
+    if (!ok) {
+        kab_sink_lose(engine, false, "a transaction could not be begun");
+        return;
+    }
+    kab_sink_set_state(engine, KAB_SINK_IN_TRANSACTION);
+    sink->transaction_timer.kind = KAB_TIMER_TRANSACTION;
+    kab_timers_arm(&engine->timers, &sink->transaction_timer,
+                   now + engine->options.transaction_interval_us);
+}
+
+static bool
+should_settle(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    if (sink->must_abort || engine->is_overdue)
+        return true;
+    const KabSlot *head = sink->queue.head;
+    if (head && head->next_product != head->products)
+        return false;
+    if (sink->settle_now || sink->bytes >= sink->byte_limit)
+        return true;
+    return !sink->queue.n && kab_commit_is_urgent(engine);
+}
+
+static void
+advance_settling(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    KabCommit *commit = &engine->transaction;
+    if (sink->must_abort || engine->is_overdue) {
+        kab_sink_set_state(engine, KAB_SINK_ABORTING);
+        engine->effects.abort_transaction(engine->user, sink->epoch);
+        return;
+    }
+    if (sink->unreported || engine->is_joining)
+        return;
+    kab_commit_compose(engine, commit, true);
+    commit->is_outstanding = true;
+    commit->asked_us = engine->now;
+    kab_sink_set_state(engine, KAB_SINK_ENDING);
+    engine->effects.end_transaction(engine->user, sink->epoch, commit->items,
+                                    commit->n);
+}
+
+static void
+set_results(KabCommit *commit, KabCommitResult result)
+{
+    for (size_t i = 0; i < commit->n; i++)
+        commit->items[i].result = result;
+}
+
+/* What was composed into a transaction that is gone is dirty again. */
+void
+kab_commit_apply_failed(KabEngine *engine)
+{
+    set_results(&engine->transaction, KAB_COMMIT_FAILED);
+    kab_commit_apply(engine, &engine->transaction);
+}
+
+static void
+committed(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    kab_histogram_add(&engine->counters.commit_us,
+                      (uint64_t)(engine->now - engine->transaction.asked_us));
+    set_results(&engine->transaction, KAB_COMMIT_OK);
+    kab_emission_commit(engine);
+    kab_commit_apply(engine, &engine->transaction);
+    size_t limit = engine->options.buffer_bytes;
+    sink->byte_limit = MIN(sink->byte_limit * 2, limit);
+    sink->ended_us = engine->now;
+    sink->losses = 0;
+    sink->must_abort = false;
+    kab_sink_set_state(engine, KAB_SINK_OPEN);
+}
+
+void
+kab_engine_transaction_ended(KabEngine *engine,
+                             uint32_t epoch,
+                             KabTxnResult result,
+                             const char *reason,
+                             int64_t now)
+{
+    KabSink *sink = &engine->sink;
+    bool is_ending = sink->state == KAB_SINK_ENDING;
+    engine->now = now;
+    if (sink->epoch != epoch ||
+        (!is_ending && sink->state != KAB_SINK_ABORTING))
+        return;
+    engine->counters.transactions[result]++;
+    engine->transaction.is_outstanding = false;
+    kab_timers_disarm(&engine->timers, &sink->transaction_timer);
+    switch (result) {
+    case KAB_TXN_COMMITTED:
+        if (is_ending)
+            committed(engine);
+        break;
+    case KAB_TXN_ABORTED:
+        kab_sink_set_state(engine, KAB_SINK_ABORTING);
+        sink->has_aborted = true;
+        break;
+    case KAB_TXN_UNKNOWN:
+        kab_sink_lose(engine, false, reason);
+        break;
+    case KAB_TXN_FENCED:
+        kab_sink_lose(engine, true, reason);
+        break;
+    }
+}
+
+static void
+advance_aborting(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    if (!sink->has_aborted || sink->unreported)
+        return;
+    kab_commit_apply_failed(engine);
+    kab_emission_requeue(engine, true);
+    sink->byte_limit = MAX(sink->byte_limit / 2, 1);
+    sink->ended_us = engine->now;
+    sink->must_abort = false;
+    kab_sink_set_state(engine, KAB_SINK_OPEN);
+}
+
+void
+kab_sink_advance(KabEngine *engine)
+{
+    switch (engine->sink.state) {
+    case KAB_SINK_OPENING:
+        advance_opening(engine);
+        break;
+    case KAB_SINK_OPEN:
+        if (kab_engine_is_exactly_once(engine) && wants_transaction(engine))
+            begin(engine);
+        break;
+    case KAB_SINK_IN_TRANSACTION:
+        if (should_settle(engine))
+            kab_sink_set_state(engine, KAB_SINK_SETTLING);
+        break;
+    case KAB_SINK_SETTLING:
+        advance_settling(engine);
+        break;
+    case KAB_SINK_ABORTING:
+        advance_aborting(engine);
+        break;
+    case KAB_SINK_LOST:
+        if (!kab_timer_is_armed(&engine->sink.timer))
+            kab_sink_set_state(engine, KAB_SINK_OPENING);
+        break;
+    case KAB_SINK_BEGINNING:
+    case KAB_SINK_ENDING:
+        break;
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Slots: an unfinished record's place, from one pool.
+ *
+ * References: its partition's list, each open call that holds it, and each
+ * unreported output. The last one gives the message back and ends the
+ * record's charge against the budget.
+ */
+#include "internal.h"
+
+#define CHUNK 512
+
+static void
+grow(KabEngine *engine)
+{
+    KabSlot *chunk = g_new0(KabSlot, CHUNK);
+    g_ptr_array_add(engine->slot_chunks, chunk);
+    for (size_t i = CHUNK; i-- > 0;) {
+        chunk[i].in_partition.next = engine->free_slots;
+        engine->free_slots = &chunk[i];
+    }
+}
+
+KabSlot *
+kab_slot_new(KabEngine *engine)
+{
+    if (!engine->free_slots)
+        grow(engine);
+    KabSlot *slot = engine->free_slots;
+    engine->free_slots = slot->in_partition.next;
+    *slot = (KabSlot){.references = 1};
+    return slot;
+}
+
+void
+kab_slot_unref(KabEngine *engine, KabSlot *slot)
+{
+    g_assert(slot->references > 0);
+    if (--slot->references)
+        return;
+    kab_slot_clear_products(engine, slot);
+    g_clear_pointer(&slot->failure, g_free);
+    if (slot->message)
+        engine->effects.release_message(engine->user, slot->message);
+    engine->charge -= slot->charge;
+    *slot = (KabSlot){.in_partition.next = engine->free_slots};
+    engine->free_slots = slot;
+}
+
+void
+kab_slot_add_charge(KabEngine *engine, KabSlot *slot, size_t charge)
+{
+    slot->charge += charge;
+    engine->charge += charge;
+    if (slot->partition) {
+        slot->partition->charge += charge;
+        engine->valves_changed = true;
+    }
+}
+
+/* Counts of the engine by state are kept here and nowhere else. */
+void
+kab_slot_set_state(KabEngine *engine, KabSlot *slot, KabSlotState state)
+{
+    engine->n_waiting -= slot->state == KAB_SLOT_WAITING;
+    engine->n_called -= slot->state == KAB_SLOT_CALLED;
+    slot->state = (uint8_t)state;
+    engine->n_waiting += state == KAB_SLOT_WAITING;
+    engine->n_called += state == KAB_SLOT_CALLED;
+}
+
+void
+kab_slot_clear_products(KabEngine *engine, KabSlot *slot)
+{
+    if (slot->fate == KAB_FATE_LETTER)
+        g_free(slot->products);
+    slot->products = slot->next_product = NULL;
+    slot->unacknowledged = 0;
+    if (slot->memory)
+        kab_call_unref(engine, g_steal_pointer(&slot->memory));
+}
+
+/* Moves a pointer into the old range to the same place of the new one. */
+static void
+rebase(KabBytes *bytes, const KabBytes *from, const KabBytes *to)
+{
+    const char *data = bytes->data, *start = from->data;
+    if (data && start && data >= start && data <= start + from->len)
+        bytes->data = (const char *)to->data + (data - start);
+}
+
+/* Not while a function may read it or the sink holds its bytes. */
+void
+kab_slot_detach(KabEngine *engine, KabSlot *slot)
+{
+    if (slot->is_detached || slot->references != 1 || slot->unreported)
+        return;
+    KabRecord old = slot->record;
+    slot->is_detached = true;
+    slot->message = engine->effects.detach_message(engine->user, slot->message,
+                                                   &slot->record);
+    for (KabProduct *product = slot->products; product;
+         product = product->next) {
+        KabBytes *parts[] = {&product->output.key, &product->output.value};
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+            rebase(parts[i], &old.value, &slot->record.value);
+            rebase(parts[i], &old.key, &slot->record.key);
+        }
+    }
+}
+
+void
+kab_slots_append(KabSlots *slots, KabSlot *slot, size_t links)
+{
+    KabSlotLinks *own = KAB_LINKS_OF(slot, links);
+    own->previous = slots->tail;
+    own->next = NULL;
+    if (slots->tail)
+        KAB_LINKS_OF(slots->tail, links)->next = slot;
+    else
+        slots->head = slot;
+    slots->tail = slot;
+    slots->n++;
+}
+
+void
+kab_slots_remove(KabSlots *slots, KabSlot *slot, size_t links)
+{
+    KabSlotLinks *own = KAB_LINKS_OF(slot, links);
+    if (own->previous)
+        KAB_LINKS_OF(own->previous, links)->next = own->next;
+    else
+        slots->head = own->next;
+    if (own->next)
+        KAB_LINKS_OF(own->next, links)->previous = own->previous;
+    else
+        slots->tail = own->previous;
+    own->previous = own->next = NULL;
+    slots->n--;
+}

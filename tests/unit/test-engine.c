@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine: triggers, order, retries, commits, drain; time is simulated. */
+#include "kab-test.h"
+
+#include "fake-edge.h"
+
+static int
+set_up(void **state)
+{
+    *state = fake_edge_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    fake_edge_free(*state);
+    return 0;
+}
+
+static void
+assert_offsets(const KabAttempt *attempt, const char *expected)
+{
+    g_autofree char *offsets = fake_edge_offsets(attempt);
+    assert_string_equal(offsets, expected);
+}
+
+static void
+assert_produced(const FakeEdge *edge, const char *expected)
+{
+    g_autofree char *line = fake_edge_output_line(edge);
+    assert_string_equal(line, expected);
+}
+
+static void
+assert_commit(FakeEdge *edge, int64_t expected)
+{
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, edge->options.commit_interval_us);
+    assert_int_equal(edge->committed, expected);
+}
+
+/* --- The proposal's own three ------------------------------------------- */
+
+TEST(batch_triggers_at_the_maximum_size)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_period_us = KAB_NEVER;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 3);
+    fake_edge_advance(edge, 3600 * INT64_C(1000000));
+    assert_int_equal(edge->calls->len, 0);
+    fake_edge_take_range(edge, 3, 5);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->calls->len, 1);
+    assert_offsets(fake_edge_call(edge, 0), "0,1,2,3");
+    assert_int_equal(
+        kab_engine_counters(edge->engine)->batches[KAB_TRIGGER_COUNT], 1);
+}
+
+TEST(results_are_emitted_as_soon_as_they_complete)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 8);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    assert_produced(edge, "4,5,6,7");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_produced(edge, "4,5,6,7,0,1,2,3");
+    assert_commit(edge, 8);
+}
+
+TEST(an_exception_propagates)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 1);
+    fake_edge_advance(edge, 0);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_PERMANENT, -1);
+    assert_true(edge->is_stopped);
+    assert_int_equal(edge->stop_reason, KAB_STOP_FAILURE);
+    assert_non_null(strstr(edge->stop_message, "offset 0"));
+    assert_int_equal(edge->n_commits, 0);
+    assert_true(kab_engine_is_drained(edge->engine));
+}
+
+/* --- Triggers ------------------------------------------------------------ */
+
+TEST(a_free_call_slot_takes_what_is_there)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    assert_offsets(fake_edge_call(edge, 0), "0,1");
+}
+
+TEST(period_runs_from_the_first_record)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_period_us = 1000;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, NULL);
+    fake_edge_advance(edge, 600);
+    fake_edge_take(edge, 1, NULL);
+    fake_edge_advance(edge, 399);
+    assert_int_equal(edge->calls->len, 0);
+    assert_int_equal(kab_engine_next_deadline(edge->engine), edge->now + 1);
+    fake_edge_advance(edge, 1);
+    assert_offsets(fake_edge_call(edge, 0), "0,1");
+}
+
+TEST(an_oversize_record_travels_alone)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_bytes = 2;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, "a-key-that-is-long");
+    fake_edge_take(edge, 1, NULL);
+    fake_edge_advance(edge, 0);
+    assert_offsets(fake_edge_call(edge, 0), "0");
+    assert_offsets(fake_edge_call(edge, 1), "1");
+}
+
+TEST(a_full_budget_lets_what_is_ready_leave)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_period_us = KAB_NEVER;
+    edge->options.buffer_bytes = 1;
+    fake_edge_start(edge);
+    assert_int_equal(kab_engine_want(edge->engine), 1);
+    fake_edge_take(edge, 0, NULL);
+    assert_int_equal(kab_engine_want(edge->engine), 0);
+    fake_edge_advance(edge, 0);
+    assert_offsets(fake_edge_call(edge, 0), "0");
+}
+
+/* --- Order --------------------------------------------------------------- */
+
+TEST(ordered_outputs_wait_for_earlier_ones)
+{
+    FakeEdge *edge = *state;
+    edge->options.order = KAB_ORDER_ORDERED;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 8);
+    fake_edge_advance(edge, 0);
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    assert_produced(edge, "");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_produced(edge, "0,1,2,3,4,5,6,7");
+}
+
+TEST(one_batch_of_a_key_is_in_flight)
+{
+    FakeEdge *edge = *state;
+    edge->options.order = KAB_ORDER_KEY;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, "a");
+    fake_edge_take(edge, 1, "a");
+    fake_edge_advance(edge, 0);
+    fake_edge_take(edge, 2, "a");
+    fake_edge_take(edge, 3, "b");
+    fake_edge_advance(edge, 0);
+    assert_offsets(fake_edge_call(edge, 0), "0,1");
+    assert_offsets(fake_edge_call(edge, 1), "3");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_offsets(fake_edge_call(edge, 1), "2");
+}
+
+TEST(a_retry_holds_later_outputs_of_its_key_back)
+{
+    FakeEdge *edge = *state;
+    edge->options.order = KAB_ORDER_KEY;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, "a");
+    fake_edge_take(edge, 1, "a");
+    fake_edge_advance(edge, 0);
+    KabAttempt *attempt = fake_edge_call(edge, 0);
+    attempt->results[0] =
+        (KabResult){.outcome = KAB_OUTCOME_RETRY, .delay_ms = -1};
+    fake_edge_output(edge, attempt, 1);
+    fake_edge_complete(edge, attempt);
+    assert_produced(edge, "");
+    fake_edge_advance(edge, 1000);
+    assert_offsets(fake_edge_call(edge, 0), "0");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_produced(edge, "0,1");
+}
+
+/* --- Failure ------------------------------------------------------------- */
+
+static size_t
+bisect_until(FakeEdge *edge, int64_t poison, size_t limit)
+{
+    size_t calls = 0;
+    for (; calls < limit; calls++) {
+        if (!edge->calls->len)
+            fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+        if (!edge->calls->len)
+            break;
+        KabAttempt *attempt = fake_edge_call(edge, 0);
+        bool has_poison = false;
+        for (size_t i = 0; i < attempt->n; i++)
+            has_poison |= attempt->records[i].offset == poison;
+        if (has_poison)
+            fake_edge_fail(edge, attempt, KAB_FAIL_TRANSIENT, -1);
+        else
+            fake_edge_answer(edge, attempt);
+    }
+    return calls;
+}
+
+TEST(a_poison_record_is_found_by_halving)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 256;
+    edge->options.retry_max_attempts = 5;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 256);
+    fake_edge_advance(edge, 0);
+    size_t calls = bisect_until(edge, 100, 1000);
+    assert_true(calls <= 5 + 16 + 5);
+    fake_edge_acknowledge(edge);
+    const KabCounters *counters = kab_engine_counters(edge->engine);
+    assert_int_equal(counters->records_finished[KAB_END_DONE], 255);
+    assert_int_equal(counters->dead_letters[KAB_CLASS_TRANSIENT], 1);
+    assert_commit(edge, 256);
+}
+
+TEST(overload_never_counts)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 100; i++) {
+        fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_OVERLOAD, -1);
+        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+    }
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_produced(edge, "0,1");
+    assert_false(edge->is_stopped);
+}
+
+TEST(a_time_out_calls_again_and_ignores_the_late_answer)
+{
+    FakeEdge *edge = *state;
+    edge->options.call_timeout_us = 5000;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, NULL);
+    fake_edge_advance(edge, 0);
+    KabAttempt *late = fake_edge_call(edge, 0);
+    kab_engine_entered(edge->engine, late, late->serial, edge->now);
+    fake_edge_advance(edge, 5000);
+    assert_int_equal(edge->n_cancelled, 1);
+    fake_edge_advance(edge, 1000);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_answer(edge, late);
+    assert_produced(edge, "");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_produced(edge, "0");
+    assert_int_equal(
+        kab_engine_counters(edge->engine)->call_faults[KAB_FAULT_LATE], 1);
+}
+
+TEST(too_large_is_halved_and_the_ceiling_learned)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TOO_LARGE, -1);
+    assert_offsets(fake_edge_call(edge, 0), "0,1");
+    assert_offsets(fake_edge_call(edge, 1), "2,3");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    fake_edge_take_range(edge, 4, 8);
+    fake_edge_advance(edge, 0);
+    assert_offsets(fake_edge_call(edge, 0), "4,5");
+}
+
+/* --- Delivery ------------------------------------------------------------ */
+
+TEST(commits_never_pass_an_unfinished_record)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 8);
+    fake_edge_advance(edge, 0);
+    edge->auto_commit = false;
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->committed, 0);
+    assert_int_equal(edge->commit_items[0].n_intervals, 1);
+    assert_int_equal(edge->commit_items[0].intervals[0].from, 4);
+    assert_int_equal(edge->commit_items[0].intervals[0].to, 8);
+    fake_edge_commit_done(edge, KAB_COMMIT_OK);
+    edge->auto_commit = true;
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_commit(edge, 8);
+}
+
+TEST(a_lost_sink_emits_again_without_calling)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    kab_engine_acknowledged(
+        edge->engine, g_ptr_array_steal_index(edge->produced, 0), edge->now);
+    while (edge->produced->len)
+        kab_engine_refused(edge->engine,
+                           g_ptr_array_steal_index(edge->produced, 0),
+                           KAB_REFUSED_SINK, "gone", edge->now);
+    fake_edge_advance(edge, 1000);
+    fake_edge_open_sink(edge);
+    assert_produced(edge, "0,1,2,3,1,2,3");
+    assert_int_equal(edge->n_invoked, 1);
+    assert_commit(edge, 4);
+}
+
+TEST(a_refused_record_goes_to_the_dead_letters)
+{
+    FakeEdge *edge = *state;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    kab_engine_refused(edge->engine, g_ptr_array_steal_index(edge->produced, 0),
+                       KAB_REFUSED_RECORD, "too large", edge->now);
+    fake_edge_advance(edge, 0);
+    assert_produced(edge, "0,1,!0");
+    assert_commit(edge, 2);
+}
+
+TEST(end_of_partition_is_committed)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    kab_engine_end_of_partition(edge->engine, edge->partition, 7, edge->now);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->committed, 7);
+}
+
+TEST(a_revoked_partition_finishes_what_is_called_and_commits)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 12);
+    fake_edge_advance(edge, 0);
+    kab_engine_revoking(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_int_equal(edge->n_unassigned, 0);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->committed, 8);
+    assert_int_equal(edge->n_unassigned, 1);
+    assert_int_equal(edge->n_invoked, 2);
+}
+
+TEST(a_drain_flushes_partial_batches)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_period_us = KAB_NEVER;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 3);
+    fake_edge_advance(edge, 0);
+    kab_engine_drain(edge->engine, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_false(kab_engine_is_drained(edge->engine));
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->committed, 3);
+    assert_true(kab_engine_is_drained(edge->engine));
+    assert_false(kab_engine_is_overdue(edge->engine));
+}
+
+TEST(loaded_intervals_are_skipped_and_kept)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    edge->partition =
+        kab_engine_assigned(edge->engine, "in", 0, NULL, edge->now);
+    fake_edge_advance(edge, 0);
+    KabInterval interval = {1, 3};
+    KabCommitted committed = {.has_offset = true,
+                              .offset = 0,
+                              .intervals = &interval,
+                              .n_intervals = 1};
+    kab_engine_loaded(edge->engine, edge->partition, &committed, edge->now);
+    fake_edge_advance(edge, 0);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    assert_offsets(fake_edge_call(edge, 0), "0,3");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_commit(edge, 4);
+}
+
+/* --- Exactly once -------------------------------------------------------- */
+
+static void
+begin(FakeEdge *edge)
+{
+    assert_true(edge->wants_begin);
+    edge->wants_begin = false;
+    kab_engine_transaction_begun(edge->engine, edge->transaction, true,
+                                 edge->now);
+    fake_edge_advance(edge, 0);
+}
+
+static void
+end_with(FakeEdge *edge, KabTxnResult result)
+{
+    edge->wants_end = edge->wants_abort = false;
+    kab_engine_transaction_ended(edge->engine, edge->transaction, result,
+                                 "test", edge->now);
+    fake_edge_advance(edge, 0);
+}
+
+TEST(a_transaction_carries_outputs_and_offsets)
+{
+    FakeEdge *edge = *state;
+    edge->options.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    begin(edge);
+    assert_produced(edge, "0,1,2,3");
+    fake_edge_advance(edge, 100000);
+    assert_false(edge->wants_end);
+    fake_edge_acknowledge(edge);
+    assert_true(edge->wants_end);
+    assert_int_equal(edge->end_offset, 4);
+    end_with(edge, KAB_TXN_COMMITTED);
+    assert_int_equal(
+        kab_engine_counters(edge->engine)->records_finished[KAB_END_DONE], 4);
+}
+
+TEST(an_aborted_transaction_is_emitted_again)
+{
+    FakeEdge *edge = *state;
+    edge->options.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    begin(edge);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 100000);
+    end_with(edge, KAB_TXN_ABORTED);
+    begin(edge);
+    assert_produced(edge, "0,1,0,1");
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 100000);
+    end_with(edge, KAB_TXN_COMMITTED);
+    assert_int_equal(edge->n_invoked, 1);
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(batch_triggers_at_the_maximum_size),
+        T(results_are_emitted_as_soon_as_they_complete),
+        T(an_exception_propagates),
+        T(a_free_call_slot_takes_what_is_there),
+        T(period_runs_from_the_first_record),
+        T(an_oversize_record_travels_alone),
+        T(a_full_budget_lets_what_is_ready_leave),
+        T(ordered_outputs_wait_for_earlier_ones),
+        T(one_batch_of_a_key_is_in_flight),
+        T(a_retry_holds_later_outputs_of_its_key_back),
+        T(a_poison_record_is_found_by_halving),
+        T(overload_never_counts),
+        T(a_time_out_calls_again_and_ignores_the_late_answer),
+        T(too_large_is_halved_and_the_ceiling_learned),
+        T(commits_never_pass_an_unfinished_record),
+        T(a_lost_sink_emits_again_without_calling),
+        T(a_refused_record_goes_to_the_dead_letters),
+        T(end_of_partition_is_committed),
+        T(a_revoked_partition_finishes_what_is_called_and_commits),
+        T(a_drain_flushes_partial_batches),
+        T(loaded_intervals_are_skipped_and_kept),
+        T(a_transaction_carries_outputs_and_offsets),
+        T(an_aborted_transaction_is_emitted_again),
+    };
+    return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
+}
