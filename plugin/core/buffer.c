@@ -103,7 +103,12 @@ void
 kab_buffer_arm_period(KabEngine *engine)
 {
     int64_t period = engine->options.batch_period_us;
-    if (period == 0 || period == KAB_NEVER || !engine->ready_records ||
+    if (!engine->ready_records) {
+        engine->period_is_over = false;
+        kab_timers_disarm(&engine->timers, &engine->period_timer);
+        return;
+    }
+    if (period == 0 || period == KAB_NEVER ||
         kab_timer_is_armed(&engine->period_timer) || engine->period_is_over)
         return;
     int64_t oldest = INT64_MAX;

@@ -73,6 +73,15 @@ kab_call_unref(KabEngine *engine, KabCall *call)
     engine->free_calls = call;
 }
 
+void
+kab_call_end(KabEngine *engine, KabCall *call)
+{
+    leave_open(engine, call);
+    for (size_t i = 0; i < call->attempt.n; i++)
+        kab_slot_unref(engine, call->slots[i]);
+    kab_call_unref(engine, call);
+}
+
 static void
 free_call(KabCall *call)
 {
@@ -86,13 +95,6 @@ free_call(KabCall *call)
 void
 kab_calls_clear(KabEngine *engine)
 {
-    while (engine->open_first) {
-        KabCall *call = engine->open_first;
-        leave_open(engine, call);
-        for (size_t i = 0; i < call->attempt.n; i++)
-            kab_slot_unref(engine, call->slots[i]);
-        kab_call_unref(engine, call);
-    }
     while (engine->free_calls) {
         KabCall *call = engine->free_calls;
         engine->free_calls = call->next;
@@ -445,6 +447,8 @@ settle(KabEngine *engine, KabCall *call, const KabAnswer *answer)
     apply_all(engine, call, answer->failed, &tally);
     if (result == KAB_CALL_OK)
         succeeded(engine, call, &tally);
+    else if (result == KAB_CALL_PERMANENT || result == KAB_CALL_TOO_LARGE)
+        kab_limiter_succeeded(engine); /* it answers: no overload */
     KabSet *set = call->set;
     set->call = NULL;
     if (!set->n) {
@@ -465,15 +469,6 @@ settle(KabEngine *engine, KabCall *call, const KabAnswer *answer)
     kab_retry_failed(engine, set, answer->failure, class_,
                      asked_us < 0 ? delay_us : MAX(asked_us, delay_us),
                      answer->reason);
-}
-
-static void
-close_call(KabEngine *engine, KabCall *call)
-{
-    leave_open(engine, call);
-    for (size_t i = 0; i < call->attempt.n; i++)
-        kab_slot_unref(engine, call->slots[i]);
-    kab_call_unref(engine, call);
 }
 
 void
@@ -501,7 +496,7 @@ kab_engine_answered(KabEngine *engine,
         settle(engine, call, answer);
     }
     call->set = NULL;
-    close_call(engine, call);
+    kab_call_end(engine, call);
 }
 
 void

@@ -214,6 +214,7 @@ put_back(KabEngine *engine, KabCommit *commit)
             continue;
         partition->is_committing = false;
         kab_partition_mark_dirty(engine, partition);
+        engine->has_starts |= !partition->is_pinned;
     }
     commit->not_before_us = engine->now + RETRY_US / 5;
 }
@@ -222,9 +223,12 @@ void
 kab_commit_advance(KabEngine *engine)
 {
     KabCommit *commit = &engine->commit;
-    if (!engine->has_dirty || commit->is_outstanding || engine->is_joining ||
+    bool has_work = kab_engine_is_exactly_once(engine) ? engine->has_starts
+                                                       : engine->has_dirty;
+    if (!has_work || commit->is_outstanding || engine->is_joining ||
         !is_time(engine))
         return;
+    engine->has_starts = false;
     kab_commit_compose(engine, commit, false);
     if (!commit->n) {
         engine->has_dirty = kab_commit_is_wanted(engine);
@@ -251,6 +255,7 @@ fail_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
         return;
     }
     kab_partition_mark_dirty(engine, partition);
+    engine->has_starts |= !partition->is_pinned;
 }
 
 static void
@@ -269,7 +274,8 @@ end_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
     kab_partition_progress(engine, partition);
     if (!partition->is_pinned && partition->state == KAB_PARTITION_OWNED) {
         kab_partition_pin(engine, partition);
-        kab_partition_mark_dirty(engine, partition);
+        if (kab_partition_frontier(partition) != partition->committed)
+            kab_partition_mark_dirty(engine, partition);
     }
 }
 

@@ -51,14 +51,19 @@ ignore_attempt(void *user, KabAttempt *attempt)
     (void)attempt;
 }
 
-/* Reports that never came hold nothing back now. */
+/* A slot whose report or answer will never come holds nothing back. */
 static void
-forget_reports(KabSlots *slots)
+clear_reported_never(KabEngine *engine)
 {
-    for (KabSlot *slot = slots->head; slot; slot = slot->in_emission.next) {
-        g_assert(slot->references > slot->unreported);
-        slot->references -= slot->unreported;
-        slot->unreported = 0;
+    while (engine->open_first)
+        kab_call_end(engine, engine->open_first);
+    for (guint i = 0; i < engine->slot_chunks->len; i++) {
+        KabSlot *chunk = engine->slot_chunks->pdata[i];
+        for (size_t j = 0; j < KAB_SLOT_CHUNK; j++)
+            if (chunk[j].references) {
+                chunk[j].references = 1;
+                kab_slot_unref(engine, &chunk[j]);
+            }
     }
 }
 
@@ -66,8 +71,6 @@ static void
 forget_all(KabEngine *engine)
 {
     engine->effects.cancel = ignore_attempt;
-    forget_reports(&engine->sink.queue);
-    forget_reports(&engine->sink.emitted);
     while (engine->partitions->len) {
         KabPartition *partition = engine->partitions->pdata[0];
         kab_partition_drop_slots(engine, partition);
@@ -87,6 +90,7 @@ kab_engine_free(KabEngine *engine)
     engine->commit.n = engine->transaction.n = 0;
     forget_all(engine);
     g_ptr_array_unref(engine->partitions);
+    clear_reported_never(engine);
     kab_calls_clear(engine);
     free_sets(engine);
     kab_lanes_clear(engine);

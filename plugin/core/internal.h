@@ -28,6 +28,7 @@
 /* Charged for a record beyond its bytes (contract: buffer.bytes). */
 #define KAB_RECORD_OVERHEAD 512
 #define KAB_N_LANES 4096
+#define KAB_SLOT_CHUNK 512
 #define KAB_SECOND INT64_C(1000000)
 
 typedef struct KabSet KabSet;
@@ -254,7 +255,9 @@ struct KabEngine {
     KabCommit commit;      /* of the consumer */
     KabCommit transaction; /* offsets of the transaction */
     KabTimer commit_timer;
-    bool has_dirty, is_joining;
+    bool has_dirty;  /* something to commit, perhaps */
+    bool has_starts; /* a start offset to pin, perhaps */
+    bool is_joining;
     size_t metadata_cap;
 
     bool is_draining, is_flushing, is_overdue, is_stopping;
@@ -372,6 +375,8 @@ void kab_call_unref(KabEngine *engine, KabCall *call);
 void kab_call_timed_out(KabEngine *engine, KabCall *call);
 /* The slot's answer is not wanted any more. */
 void kab_call_forget(KabEngine *engine, KabSlot *slot);
+/* Out of the open ones; gives back what it refers to. */
+void kab_call_end(KabEngine *engine, KabCall *call);
 void kab_calls_clear(KabEngine *engine);
 
 /* emission.c */

@@ -334,6 +334,7 @@ see_start(KabEngine *engine, KabPartition *partition, int64_t offset)
     if (partition->is_pinned || partition->start >= 0)
         return;
     partition->start = offset;
+    engine->has_starts = true;
     kab_partition_mark_dirty(engine, partition);
 }
 

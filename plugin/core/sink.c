@@ -270,7 +270,7 @@ advance_settling(KabEngine *engine)
         engine->effects.abort_transaction(engine->user, sink->epoch);
         return;
     }
-    if (sink->unreported || engine->is_joining)
+    if (sink->unreported)
         return;
     kab_commit_compose(engine, commit, true);
     commit->is_outstanding = true;

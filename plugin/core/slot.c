@@ -7,14 +7,12 @@
  */
 #include "internal.h"
 
-#define CHUNK 512
-
 static void
 grow(KabEngine *engine)
 {
-    KabSlot *chunk = g_new0(KabSlot, CHUNK);
+    KabSlot *chunk = g_new0(KabSlot, KAB_SLOT_CHUNK);
     g_ptr_array_add(engine->slot_chunks, chunk);
-    for (size_t i = CHUNK; i-- > 0;) {
+    for (size_t i = KAB_SLOT_CHUNK; i-- > 0;) {
         chunk[i].in_partition.next = engine->free_slots;
         engine->free_slots = &chunk[i];
     }
