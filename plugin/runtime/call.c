@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The function's side of a call: kab_batch_*() of the public ABI.
+ *
+ * Results are written straight into what the engine gave (KabAttempt), all
+ * memory comes from the ticket's arena, and one thread at a time does so:
+ * the one that holds the handle. Only the end of the call is contested.
+ *
+ * Rules of misuse: what would break an invariant is not done, remembered in
+ * the ticket, and named in the log when the call is answered.
+ */
+#include "ticket.h"
+
+#include <string.h>
+
+#include <glib.h>
+
+enum { MAX_REASON = 1024 };
+
+/* --- Reading ----------------------------------------------------------- */
+
+size_t
+kab_batch_count(const KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_count");
+    return ticket ? ticket->attempt->n : 0;
+}
+
+const KabRecord *
+kab_batch_records(const KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_records");
+    return ticket ? ticket->attempt->records : NULL;
+}
+
+unsigned
+kab_batch_attempt(const KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_attempt");
+    return ticket ? ticket->attempt->number : 0;
+}
+
+int64_t
+kab_batch_deadline_us(const KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_deadline_us");
+    return ticket ? ticket->deadline_us : 0;
+}
+
+bool
+kab_batch_is_cancelled(const KabBatch *batch)
+{
+    return kab_ticket_is_cancelled(batch);
+}
+
+static void
+misused(KabTicket *ticket, const char *what)
+{
+    if (!ticket->misuse)
+        ticket->misuse = what;
+}
+
+static bool
+is_index(KabTicket *ticket, size_t i)
+{
+    if (i < ticket->attempt->n)
+        return true;
+    misused(ticket, "named a record that the batch does not have");
+    return false;
+}
+
+/* Reads the headers of a record once; they stay for the call. */
+static void
+load_headers(KabTicket *ticket, size_t i)
+{
+    KabArena *arena = &ticket->arena;
+    size_t n = ticket->attempt->n;
+    if (!ticket->headers) {
+        ticket->headers = kab_arena_alloc(arena, n * sizeof(KabHeader *));
+        ticket->n_headers = kab_arena_alloc(arena, n * sizeof(size_t));
+        memset(ticket->n_headers, 0xFF, n * sizeof(size_t));
+    }
+    if (ticket->n_headers[i] != SIZE_MAX)
+        return;
+    KabHeader some[16];
+    void *message = ticket->attempt->messages[i];
+    size_t count = 0;
+    if (ticket->caller->get_headers)
+        count = ticket->caller->get_headers(message, some, 16);
+    ticket->n_headers[i] = count;
+    ticket->headers[i] = NULL;
+    if (!count)
+        return;
+    KabHeader *all = kab_arena_alloc(arena, count * sizeof *all);
+    if (count > 16)
+        ticket->caller->get_headers(message, all, count);
+    else
+        memcpy(all, some, count * sizeof *all);
+    ticket->headers[i] = all;
+}
+
+const KabHeader *
+kab_batch_headers(const KabBatch *batch, size_t i, size_t *ret_n)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_headers");
+    *ret_n = 0;
+    if (!ticket || !is_index(ticket, i))
+        return NULL;
+    load_headers(ticket, i);
+    *ret_n = ticket->n_headers[i];
+    return ticket->headers[i];
+}
+
+bool
+kab_batch_header(const KabBatch *batch,
+                 size_t i,
+                 const char *name,
+                 KabBytes *ret_value)
+{
+    size_t n;
+    const KabHeader *headers = kab_batch_headers(batch, i, &n);
+    while (n-- > 0) {
+        if (strcmp(headers[n].name, name) == 0) {
+            *ret_value = headers[n].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- Answering --------------------------------------------------------- */
+
+void *
+kab_batch_alloc(KabBatch *batch, size_t size)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_alloc");
+    if (!ticket)
+        g_error("kab_batch_alloc() on a batch that has ended");
+    return kab_arena_alloc(&ticket->arena, size);
+}
+
+/* The record, if it may still get an outcome other than more outputs. */
+static KabResult *
+unanswered(KabTicket *ticket, size_t i)
+{
+    if (!ticket || !is_index(ticket, i))
+        return NULL;
+    KabResult *result = &ticket->attempt->results[i];
+    if (result->outcome == KAB_OUTCOME_NONE)
+        return result;
+    misused(ticket, "gave a second outcome to a record");
+    return NULL;
+}
+
+/* The record, if it may get an output. */
+static KabResult *
+emitting(KabTicket *ticket, size_t i)
+{
+    if (!ticket || !is_index(ticket, i))
+        return NULL;
+    KabResult *result = &ticket->attempt->results[i];
+    if (result->outcome == KAB_OUTCOME_DONE && result->n_products)
+        return result;
+    if (result->outcome == KAB_OUTCOME_INVALID)
+        return NULL;
+    return unanswered(ticket, i);
+}
+
+static char *
+dup_reason(KabTicket *ticket, const char *reason)
+{
+    if (!reason)
+        return NULL;
+    return kab_arena_dup_text(&ticket->arena, reason, MAX_REASON);
+}
+
+/* Finds the topic among those the binding lists: no copy, and the pointer
+ * outlives the call. */
+static bool
+resolve_topic(KabTicket *ticket, const char *topic, const char **ret_topic)
+{
+    const KabCaller *caller = ticket->caller;
+    *ret_topic = NULL;
+    if (!topic)
+        return caller->has_output_topic;
+    if (ticket->last_topic && strcmp(topic, ticket->last_topic) == 0) {
+        *ret_topic = ticket->last_topic;
+        return true;
+    }
+    for (const char *const *t = caller->topics; t && *t; t++) {
+        if (strcmp(*t, topic) == 0) {
+            *ret_topic = ticket->last_topic = *t;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+refuse_topic(KabTicket *ticket, KabResult *result, const char *topic)
+{
+    char text[512];
+    if (topic)
+        g_snprintf(text, sizeof text,
+                   "the output names topic %s, which is neither output.topic "
+                   "nor in output.topics",
+                   topic);
+    else
+        g_snprintf(text, sizeof text,
+                   "the output names no topic, and the binding has no "
+                   "output.topic");
+    *result = (KabResult){.outcome = KAB_OUTCOME_INVALID,
+                          .reason = dup_reason(ticket, text)};
+}
+
+static bool
+lies_in(const KabBytes *inner, const KabBytes *outer)
+{
+    uintptr_t from = (uintptr_t)inner->data;
+    uintptr_t start = (uintptr_t)outer->data;
+    return outer->data && from >= start && from - start <= outer->len &&
+           inner->len <= outer->len - (from - start);
+}
+
+static KabBytes
+copy_bytes(KabTicket *ticket, KabBytes bytes)
+{
+    if (!bytes.data)
+        return (KabBytes){NULL, 0};
+    bytes.data = kab_arena_dup(&ticket->arena, bytes.data, bytes.len);
+    return bytes;
+}
+
+/* Borrows only what lives as long as the output must: bytes of the record
+ * itself, which its message keeps, or of the arena. A neighbour's input may
+ * be gone earlier, and is copied. */
+static KabBytes
+keep_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
+{
+    if (!bytes.data)
+        return (KabBytes){NULL, 0};
+    if (lies_in(&bytes, &record->value) || lies_in(&bytes, &record->key))
+        return bytes;
+    if (kab_arena_contains(&ticket->arena, bytes.data, bytes.len))
+        return bytes;
+    return copy_bytes(ticket, bytes);
+}
+
+static void
+take_headers(KabTicket *ticket, KabOutput *output)
+{
+    if (!output->n_headers) {
+        output->headers = NULL;
+        return;
+    }
+    KabArena *arena = &ticket->arena;
+    KabHeader *copies =
+        kab_arena_alloc(arena, output->n_headers * sizeof *copies);
+    for (size_t k = 0; k < output->n_headers; k++) {
+        const KabHeader *header = &output->headers[k];
+        copies[k].name =
+            kab_arena_dup(arena, header->name, strlen(header->name) + 1);
+        copies[k].value = copy_bytes(ticket, header->value);
+    }
+    output->headers = copies;
+}
+
+static void
+append(KabTicket *ticket, KabResult *result, const KabOutput *output)
+{
+    KabProduct *product = kab_arena_alloc(&ticket->arena, sizeof *product);
+    *product = (KabProduct){.output = *output};
+    if (result->last)
+        result->last->next = product;
+    else
+        result->first = product;
+    result->last = product;
+    result->n_products++;
+    result->bytes += output->key.len + output->value.len;
+    result->outcome = KAB_OUTCOME_DONE;
+}
+
+void
+kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit");
+    KabResult *result = emitting(ticket, i);
+    if (!result)
+        return;
+    KabOutput kept = *output;
+    if (!resolve_topic(ticket, output->topic, &kept.topic)) {
+        refuse_topic(ticket, result, output->topic);
+        return;
+    }
+    const KabRecord *record = &ticket->attempt->records[i];
+    kept.key = keep_bytes(ticket, record, output->key);
+    kept.value = keep_bytes(ticket, record, output->value);
+    take_headers(ticket, &kept);
+    append(ticket, result, &kept);
+}
+
+void
+kab_batch_emit_copy(KabBatch *batch, size_t i, const KabOutput *output)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit_copy");
+    KabResult *result = emitting(ticket, i);
+    if (!result)
+        return;
+    KabOutput copy = *output;
+    if (!resolve_topic(ticket, output->topic, &copy.topic)) {
+        refuse_topic(ticket, result, output->topic);
+        return;
+    }
+    copy.key = copy_bytes(ticket, output->key);
+    copy.value = copy_bytes(ticket, output->value);
+    take_headers(ticket, &copy);
+    append(ticket, result, &copy);
+}
+
+void
+kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit_value");
+    KabResult *result = emitting(ticket, i);
+    if (!result)
+        return;
+    KabOutput output = KAB_OUTPUT_INIT;
+    if (!resolve_topic(ticket, NULL, &output.topic)) {
+        refuse_topic(ticket, result, NULL);
+        return;
+    }
+    output.key = ticket->attempt->records[i].key;
+    output.value = copy_bytes(ticket, (KabBytes){data, len});
+    append(ticket, result, &output);
+}
+
+void
+kab_batch_drop(KabBatch *batch, size_t i)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_drop");
+    KabResult *result = unanswered(ticket, i);
+    if (result)
+        result->outcome = KAB_OUTCOME_DONE;
+}
+
+void
+kab_batch_retry(KabBatch *batch, size_t i, const char *reason)
+{
+    kab_batch_retry_after(batch, i, -1, reason);
+}
+
+void
+kab_batch_retry_after(KabBatch *batch,
+                      size_t i,
+                      int64_t delay_ms,
+                      const char *reason)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_retry");
+    KabResult *result = unanswered(ticket, i);
+    if (!result)
+        return;
+    result->outcome = KAB_OUTCOME_RETRY;
+    result->delay_ms = MAX(delay_ms, -1);
+    result->reason = dup_reason(ticket, reason);
+}
+
+static void
+reject(KabTicket *ticket, size_t i, KabOutcome outcome, const char *reason)
+{
+    KabResult *result = unanswered(ticket, i);
+    if (!result)
+        return;
+    result->outcome = outcome;
+    result->reason = dup_reason(ticket, reason);
+}
+
+void
+kab_batch_reject(KabBatch *batch, size_t i, const char *reason)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_reject");
+    reject(ticket, i, KAB_OUTCOME_REJECT, reason);
+}
+
+void
+kab_batch_reject_input(KabBatch *batch, size_t i, const char *reason)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_reject_input");
+    reject(ticket, i, KAB_OUTCOME_REJECT_INPUT, reason);
+}
+
+void
+kab_batch_complete(KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_end(batch, "kab_batch_complete");
+    if (ticket)
+        kab_mailbox_post(ticket->caller->mailbox, &ticket->answered);
+}
+
+static bool
+is_failure(KabFailure failure)
+{
+    return failure >= KAB_FAIL_TRANSIENT && failure <= KAB_FAIL_FATAL;
+}
+
+void
+kab_batch_fail(KabBatch *batch,
+               KabFailure failure,
+               int64_t retry_after_ms,
+               const char *reason)
+{
+    KabTicket *ticket = kab_ticket_end(batch, "kab_batch_fail");
+    if (!ticket)
+        return;
+    if (!is_failure(failure)) {
+        misused(ticket, "failed with a class that does not exist");
+        failure = KAB_FAIL_TRANSIENT;
+    }
+    ticket->answer.failed = true;
+    ticket->answer.failure = failure;
+    ticket->answer.retry_after_ms = MAX(retry_after_ms, -1);
+    ticket->answer.reason = dup_reason(ticket, reason);
+    kab_mailbox_post(ticket->caller->mailbox, &ticket->answered);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls the function: on pool threads, or on the loop if it never blocks.
+ *
+ *   loop: invoke -> GThreadPool -> worker: process() ... any thread: complete
+ *     ^                                                        |
+ *     +--- entered, answered <---------- mailbox <-------------+
+ *
+ * Also an answer given inside process() on the loop goes through the
+ * mailbox: an effect never calls back into the engine.
+ */
+#pragma once
+
+#include "log.h"
+#include "mailbox.h"
+#include "types.h"
+
+typedef struct KabExecutor KabExecutor;
+
+/* What the executor reports, on the loop, while the mailbox is delivered. */
+typedef struct {
+    void (*entered)(void *user,
+                    KabAttempt *attempt,
+                    uint64_t serial,
+                    int64_t entered_us);
+    void (*answered)(void *user,
+                     KabAttempt *attempt,
+                     uint64_t serial,
+                     const KabAnswer *answer);
+    void (*answered_twice)(void *user);
+} KabExecutorEvents;
+
+/* Everything is borrowed until the executor is freed. */
+typedef struct {
+    const char *binding;
+    const KabFunction *function;
+    void *instance;
+    bool has_output_topic;
+    const char *const *topics; /* that outputs may name; NULL-terminated */
+    size_t (*get_headers)(void *message, KabHeader *ret, size_t capacity);
+    unsigned threads;
+    KabMailbox *mailbox;
+    const KabExecutorEvents *events;
+    void *user;
+} KabExecutorSetup;
+
+KabExecutor *kab_executor_new(const KabExecutorSetup *setup);
+/* When kab_executor_is_idle() and every attempt is released. */
+void kab_executor_free(KabExecutor *executor);
+
+void kab_executor_set_threads(KabExecutor *executor, unsigned threads);
+
+/* The engine's effects. */
+void kab_executor_invoke(KabExecutor *executor, KabAttempt *attempt);
+void kab_executor_cancel(KabExecutor *executor, KabAttempt *attempt);
+void kab_executor_release(KabExecutor *executor, KabAttempt *attempt);
+
+/* Reports second answers since the last time. Once a turn of the loop. */
+void kab_executor_turn(KabExecutor *executor);
+/* How long the loop may sleep without missing that a call was entered;
+ * INT64_MAX: for ever. */
+int64_t kab_executor_patience_us(const KabExecutor *executor);
+/* Calls that are not answered. */
+unsigned kab_executor_n_out(const KabExecutor *executor);
+/* No call is out and no thread is inside process(). */
+bool kab_executor_is_idle(const KabExecutor *executor);

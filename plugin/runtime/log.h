@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Log lines of the bridge: a level, a binding, a sentence, fields.
+ *
+ * Lines go through g_log_structured(), so an embedding program's own writer
+ * gets them; the command installs the writer below. A line is written once,
+ * where the decision is made; one that may repeat has a limit.
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kabridge/function.h"
+
+#define KAB_LOG_FORMATS(X)                                                     \
+    X(TEXT, "text")                                                            \
+    X(JSON, "json")                                                            \
+    X(JOURNAL, "journal")
+
+typedef enum {
+#define X(NAME, text) KAB_LOG_FORMAT_##NAME,
+    KAB_LOG_FORMATS(X)
+#undef X
+} KabLogFormat;
+
+/* A field besides the sentence: name in the journal's style (TOPIC). */
+typedef struct {
+    const char *name, *value; /* borrowed */
+} KabLogField;
+
+/* At most one line of its kind in ten seconds; the next says how many were
+ * left out. Zeroed at first; one thread. */
+typedef struct {
+    int64_t next_us;
+    unsigned n_left_out;
+} KabLogLimit;
+
+/* Installs the process's writer to stderr; once, before any thread. */
+void kab_log_install(KabLogFormat format, KabLogLevel level);
+/* Thread: any. */
+void kab_log_set_level(KabLogLevel level);
+
+/* binding NULL: the process. Thread: any. */
+void kab_log(KabLogLevel level, const char *binding, const char *format, ...)
+    KAB_PRINTF(3, 4);
+void kab_log_fields(KabLogLevel level,
+                    const char *binding,
+                    const KabLogField *fields,
+                    unsigned n_fields,
+                    const char *format,
+                    ...) KAB_PRINTF(5, 6);
+void kab_log_limited(KabLogLimit *limit,
+                     KabLogLevel level,
+                     const char *binding,
+                     const char *format,
+                     ...) KAB_PRINTF(4, 5);
+/* The same with the arguments as a list. */
+void kab_log_v(KabLogLevel level,
+               const char *binding,
+               const char *format,
+               va_list arguments) KAB_PRINTF(3, 0);

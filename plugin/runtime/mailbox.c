@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mailbox of a loop: a lock-free stack of nodes and an eventfd.
+ *
+ * The state is what saves the system calls. A poster marks it as kicked and
+ * writes the eventfd only if the loop was asleep. The loop goes to sleep
+ * only from awake: a kick since its last delivery makes arm() refuse, so
+ * nothing that was posted is ever slept over. C11 atomics throughout:
+ * ThreadSanitizer sees them.
+ */
+#include "mailbox.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+enum { ASLEEP, AWAKE, KICKED };
+
+/* Created and freed by the owner of the loop, when no poster is left. */
+struct KabMailbox {
+    _Atomic(KabMail *) top; /* newest first */
+    atomic_int state;
+    int fd;
+};
+
+KabMailbox *
+kab_mailbox_new(void)
+{
+    KabMailbox *mailbox = g_new0(KabMailbox, 1);
+    mailbox->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (mailbox->fd < 0)
+        g_error("eventfd: %s", g_strerror(errno));
+    atomic_init(&mailbox->top, NULL);
+    atomic_init(&mailbox->state, ASLEEP);
+    return mailbox;
+}
+
+void
+kab_mailbox_free(KabMailbox *mailbox)
+{
+    if (!mailbox)
+        return;
+    close(mailbox->fd);
+    g_free(mailbox);
+}
+
+int
+kab_mailbox_fd(const KabMailbox *mailbox)
+{
+    return mailbox->fd;
+}
+
+void
+kab_mailbox_kick(KabMailbox *mailbox)
+{
+    if (atomic_exchange(&mailbox->state, KICKED) != ASLEEP)
+        return;
+    int saved_errno = errno; /* a signal handler must not change it */
+    uint64_t one = 1;
+    ssize_t n = write(mailbox->fd, &one, sizeof one);
+    (void)n; /* full: it is readable already */
+    errno = saved_errno;
+}
+
+void
+kab_mailbox_post_quietly(KabMailbox *mailbox, KabMail *mail)
+{
+    KabMail *top = atomic_load_explicit(&mailbox->top, memory_order_relaxed);
+    do {
+        mail->next = top;
+    } while (!atomic_compare_exchange_weak(&mailbox->top, &top, mail));
+}
+
+void
+kab_mailbox_post(KabMailbox *mailbox, KabMail *mail)
+{
+    kab_mailbox_post_quietly(mailbox, mail);
+    kab_mailbox_kick(mailbox);
+}
+
+void
+kab_mailbox_wake(KabMailbox *mailbox)
+{
+    uint64_t count;
+    ssize_t n = read(mailbox->fd, &count, sizeof count);
+    (void)n; /* empty: woken by something else */
+    int asleep = ASLEEP;
+    atomic_compare_exchange_strong(&mailbox->state, &asleep, AWAKE);
+}
+
+static KabMail *
+take_all_in_order(KabMailbox *mailbox)
+{
+    KabMail *newest = atomic_exchange(&mailbox->top, NULL);
+    KabMail *first = NULL;
+    while (newest) {
+        KabMail *next = newest->next;
+        newest->next = first;
+        first = newest;
+        newest = next;
+    }
+    return first;
+}
+
+unsigned
+kab_mailbox_deliver(KabMailbox *mailbox, void *user)
+{
+    unsigned n = 0;
+    int kicked = KICKED;
+    atomic_compare_exchange_strong(&mailbox->state, &kicked, AWAKE);
+    KabMail *mail = take_all_in_order(mailbox);
+    while (mail) {
+        KabMail *next = mail->next; /* deliver may reuse the node */
+        mail->deliver(mail, user);
+        mail = next;
+        n++;
+    }
+    return n;
+}
+
+bool
+kab_mailbox_arm(KabMailbox *mailbox)
+{
+    if (atomic_load(&mailbox->top))
+        return false;
+    int awake = AWAKE;
+    return atomic_compare_exchange_strong(&mailbox->state, &awake, ASLEEP) ||
+           awake == ASLEEP;
+}
