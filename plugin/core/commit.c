@@ -84,6 +84,21 @@ write_partition(const KabPartition *partition,
     return frontier;
 }
 
+/* A digest of intervals: whether two commits say the same. */
+uint64_t
+kab_intervals_digest(const KabInterval *intervals, size_t n)
+{
+    uint64_t digest = n;
+    for (size_t i = 0; i < n; i++) {
+        digest = (digest ^ (uint64_t)intervals[i].from) *
+                 UINT64_C(0x9e3779b97f4a7c15);
+        digest =
+            (digest ^ (uint64_t)intervals[i].to) * UINT64_C(0xc2b2ae3d27d4eb4f);
+        digest ^= digest >> 31;
+    }
+    return digest;
+}
+
 static bool
 belongs(const KabEngine *engine,
         const KabPartition *partition,
@@ -97,6 +112,16 @@ belongs(const KabEngine *engine,
     if (!partition->is_pinned)
         return !in_transaction && partition->start >= 0;
     return in_transaction == kab_engine_is_exactly_once(engine);
+}
+
+/* Says an item what is committed already? It would be no evidence of an
+ * unknown transaction's end, and costs a request. */
+static bool
+is_news(const KabPartition *partition, const KabCommitItem *item)
+{
+    return !partition->is_pinned || item->offset != partition->committed ||
+           kab_intervals_digest(item->intervals, item->n_intervals) !=
+               partition->committed_digest;
 }
 
 static KabCommitItem
@@ -121,6 +146,23 @@ compose_item(KabEngine *engine,
                            .n_intervals = commit->intervals->len - before};
 }
 
+static void
+drop_old_news(KabCommit *commit)
+{
+    const KabInterval *intervals = (void *)commit->intervals->data;
+    size_t kept = 0;
+    for (size_t i = 0; i < commit->n; i++) {
+        KabCommitItem item = commit->items[i];
+        item.intervals = intervals;
+        intervals += item.n_intervals;
+        if (is_news(item.partition, &item))
+            commit->items[kept++] = item;
+        else
+            item.partition->is_committing = false;
+    }
+    commit->n = kept;
+}
+
 void
 kab_commit_compose(KabEngine *engine, KabCommit *commit, bool in_transaction)
 {
@@ -136,11 +178,7 @@ kab_commit_compose(KabEngine *engine, KabCommit *commit, bool in_transaction)
             commit->items[commit->n++] =
                 compose_item(engine, commit, partition, in_transaction);
     }
-    const KabInterval *intervals = (void *)commit->intervals->data;
-    for (size_t i = 0; i < commit->n; i++) {
-        commit->items[i].intervals = intervals;
-        intervals += commit->items[i].n_intervals;
-    }
+    drop_old_news(commit);
 }
 
 static void
@@ -271,6 +309,8 @@ end_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
         return;
     }
     partition->committed = item->offset;
+    partition->committed_digest =
+        kab_intervals_digest(item->intervals, item->n_intervals);
     kab_partition_progress(engine, partition);
     if (!partition->is_pinned && partition->state == KAB_PARTITION_OWNED) {
         kab_partition_pin(engine, partition);

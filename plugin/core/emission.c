@@ -263,7 +263,7 @@ emit(KabEngine *engine, KabSlot *slot)
             return false;
         case KAB_PRODUCE_REFUSED_RECORD:
             engine->counters.produce_errors[KAB_REFUSED_RECORD]++;
-            engine->sink.must_abort |= slot->unreported > 0;
+            engine->sink.must_abort |= product != slot->products;
             mark_refused(engine, slot, too_large);
             return true;
         case KAB_PRODUCE_LOST:

@@ -73,6 +73,7 @@ forget_all(KabEngine *engine)
     engine->effects.cancel = ignore_attempt;
     while (engine->partitions->len) {
         KabPartition *partition = engine->partitions->pdata[0];
+        kab_timers_disarm(&engine->timers, &partition->revoke_timer);
         kab_partition_drop_slots(engine, partition);
         g_ptr_array_remove_index(engine->partitions, 0);
         kab_partition_free(partition);

@@ -103,14 +103,15 @@ struct KabPartition {
     void *edge;
     uint64_t generation;
     KabPartitionState state;
-    KabSlots slots;    /* unfinished */
-    KabLane lane;      /* order = partition */
-    KabGroup group;    /* order = ordered, partition */
-    int64_t position;  /* next offset; -1: nothing was seen */
-    int64_t committed; /* -1: none */
-    int64_t start;     /* to be pinned; -1: not known yet */
-    GArray *loaded;    /* KabInterval: finished by an earlier owner */
-    guint loaded_next; /* those before it are behind the position */
+    KabSlots slots;            /* unfinished */
+    KabLane lane;              /* order = partition */
+    KabGroup group;            /* order = ordered, partition */
+    int64_t position;          /* next offset; -1: nothing was seen */
+    int64_t committed;         /* -1: none */
+    uint64_t committed_digest; /* of its intervals */
+    int64_t start;             /* to be pinned; -1: not known yet */
+    GArray *loaded;            /* KabInterval: finished by an earlier owner */
+    guint loaded_next;         /* those before it are behind the position */
     size_t finished_beyond;
     size_t charge, n_called, n_emitting;
     size_t runs, runs_budget; /* see emission.c: exactly-once's cap */
@@ -406,6 +407,7 @@ void kab_commit_clear(KabCommit *commit);
 void
 kab_commit_compose(KabEngine *engine, KabCommit *commit, bool in_transaction);
 void kab_commit_forget(KabEngine *engine, KabPartition *partition);
+uint64_t kab_intervals_digest(const KabInterval *intervals, size_t n);
 /* Is there something that a commit (not of a start) would tell? */
 bool kab_commit_is_wanted(const KabEngine *engine);
 /* Nothing is left but to commit: no interval is waited for. */

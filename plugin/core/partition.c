@@ -178,6 +178,8 @@ take_committed(KabPartition *partition, const KabCommitted *committed)
     for (size_t i = 0; i < committed->n_intervals; i++)
         if (committed->intervals[i].to > committed->offset)
             g_array_append_val(partition->loaded, committed->intervals[i]);
+    partition->committed_digest =
+        kab_intervals_digest(committed->intervals, committed->n_intervals);
 }
 
 void
