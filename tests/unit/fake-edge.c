@@ -37,8 +37,8 @@ release_message(void *user, void *message)
 static void *
 detach_message(void *user, void *message, KabRecord *record)
 {
-    (void)user;
     (void)record;
+    ((FakeEdge *)user)->n_detached++;
     return message;
 }
 
@@ -137,9 +137,8 @@ unassign(void *user, KabPartition *partition)
 static void
 valve(void *user, KabPartition *partition, bool open)
 {
-    (void)user;
     (void)partition;
-    (void)open;
+    ((FakeEdge *)user)->n_closed += !open;
 }
 
 static void

@@ -1,12 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 UNIT_CPPFLAGS = $(CORE) -I$(top_srcdir)/tests/support $(CMOCKA_CFLAGS)
-
-check_PROGRAMS += test-engine
-TESTS += test-engine
-test_engine_CPPFLAGS = $(UNIT_CPPFLAGS)
-test_engine_SOURCES = \
+UNIT_LIBS = libkab-core.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+FAKE_EDGE = \
 	tests/support/kab-test.h \
 	tests/unit/fake-edge.c \
-	tests/unit/fake-edge.h \
-	tests/unit/test-engine.c
-test_engine_LDADD = libkab-core.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+	tests/unit/fake-edge.h
+
+UNIT_TESTS = test-engine test-limits test-timers
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+
+test_engine_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_engine_SOURCES = $(FAKE_EDGE) tests/unit/test-engine.c
+test_engine_LDADD = $(UNIT_LIBS)
+
+test_limits_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_limits_SOURCES = $(FAKE_EDGE) tests/unit/test-limits.c
+test_limits_LDADD = $(UNIT_LIBS)
+
+test_timers_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_timers_SOURCES = tests/support/kab-test.h tests/unit/test-timers.c
+test_timers_LDADD = $(UNIT_LIBS)
