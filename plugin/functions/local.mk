@@ -1,1 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+module_LTLIBRARIES += identity.la
+identity_la_CPPFLAGS = $(API)
+identity_la_SOURCES = plugin/functions/identity.c
+identity_la_LDFLAGS = $(MODULE_LDFLAGS)
+identity_la_LIBADD = libkabridge.la

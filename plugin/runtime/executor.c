@@ -3,7 +3,7 @@
  *
  * The hand-over of a ticket to a pool thread needs no annotation for
  * ThreadSanitizer: the ticket's state is stored before and loaded after it
- * (kab_ticket_take, kab_ticket_enter), which is a synchronisation of its own
+ * (kab_ticket_take, kab_ticket_handle), which is a synchronisation of its own
  * whatever the distribution's GLib does in between.
  */
 #include "executor.h"
@@ -88,13 +88,13 @@ call(KabExecutor *executor, KabTicket *ticket)
                        "cancelled before it was called");
 }
 
+/* The count is the last thing of the executor that a worker touches. */
 static void
 on_worker(gpointer data, gpointer user)
 {
     KabExecutor *executor = user;
     call(executor, data);
-    if (atomic_fetch_sub(&executor->n_inside, 1) == 1)
-        kab_mailbox_kick(executor->caller.mailbox);
+    atomic_fetch_sub(&executor->n_inside, 1);
 }
 
 static void
@@ -143,6 +143,7 @@ kab_executor_free(KabExecutor *executor)
         return;
     if (executor->pool)
         g_thread_pool_free(executor->pool, FALSE, TRUE);
+    g_assert(!atomic_load(&executor->n_inside));
     kab_chunk_pool_clear(&executor->caller.chunks);
     g_free(executor);
 }

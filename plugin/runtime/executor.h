@@ -61,5 +61,6 @@ void kab_executor_turn(KabExecutor *executor);
 int64_t kab_executor_patience_us(const KabExecutor *executor);
 /* Calls that are not answered. */
 unsigned kab_executor_n_out(const KabExecutor *executor);
-/* No call is out and no thread is inside process(). */
+/* No call is out and no thread is inside process(). The mailbox is not woken
+ * when the last one leaves: ask again after a while. */
 bool kab_executor_is_idle(const KabExecutor *executor);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libkab-runtime.la
-libkab_runtime_la_CPPFLAGS = $(RUNTIME)
+libkab_runtime_la_CPPFLAGS = $(RUNTIME) -DKAB_MODULE_DIR='"$(moduledir)"'
 libkab_runtime_la_SOURCES = \
 	plugin/runtime/arena.c \
 	plugin/runtime/arena.h \
@@ -9,7 +9,18 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/executor.h \
 	plugin/runtime/log.c \
 	plugin/runtime/log.h \
+	plugin/runtime/loop.c \
+	plugin/runtime/loop.h \
 	plugin/runtime/mailbox.c \
 	plugin/runtime/mailbox.h \
 	plugin/runtime/ticket.c \
 	plugin/runtime/ticket.h
+
+# The sum of the layers below the command. What it exports is marked KAB_API
+# in include/kabridge; the list holds it to that.
+lib_LTLIBRARIES += libkabridge.la
+libkabridge_la_SOURCES =
+libkabridge_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(KAB_VERSION_INFO) \
+	-no-undefined
+libkabridge_la_LIBADD = libkab-runtime.la libkab-core.la \
+	$(GLIB_LIBS) $(RDKAFKA_LIBS)

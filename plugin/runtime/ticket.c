@@ -144,10 +144,13 @@ kab_ticket_release(KabTicket *ticket)
     pthread_mutex_unlock(&table.mutex);
 }
 
+/* The load pairs with the store in take(): a worker that asks for the handle
+ * first sees everything the loop wrote before, whatever carried the pointer
+ * between the threads. */
 KabBatch *
 kab_ticket_handle(const KabTicket *ticket)
 {
-    uint64_t state = atomic_load_explicit(&ticket->state, memory_order_relaxed);
+    uint64_t state = atomic_load_explicit(&ticket->state, memory_order_acquire);
     uint64_t handle = generation_of(state) << GENERATION_SHIFT |
                       (uint64_t)ticket->caller->number << INDEX_BITS |
                       ticket->index;

@@ -21,3 +21,5 @@ test_limits_LDADD = $(UNIT_LIBS)
 test_timers_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_timers_SOURCES = tests/support/kab-test.h tests/unit/test-timers.c
 test_timers_LDADD = $(UNIT_LIBS)
+
+include tests/unit/runtime.mk

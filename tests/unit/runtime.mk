@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+RUNTIME_UNIT_CPPFLAGS = $(RUNTIME) -I$(top_srcdir)/tests/support $(CMOCKA_CFLAGS)
+
+check_PROGRAMS += test-mailbox test-executor
+TESTS += test-mailbox test-executor
+test_mailbox_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
+test_mailbox_SOURCES = tests/unit/test-mailbox.c
+test_mailbox_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+test_executor_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
+test_executor_SOURCES = tests/unit/test-executor.c
+test_executor_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
