@@ -149,6 +149,16 @@ kab_engine_stop(KabEngine *engine, KabStopReason reason, const char *message)
     kab_engine_drain(engine, engine->now);
 }
 
+void
+kab_engine_fail(KabEngine *engine,
+                KabStopReason reason,
+                const char *message,
+                int64_t now)
+{
+    engine->now = now;
+    kab_engine_stop(engine, reason, message);
+}
+
 static void
 tell_stop(KabEngine *engine)
 {

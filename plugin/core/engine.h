@@ -87,6 +87,7 @@ typedef enum {
     KAB_STOP_DEAD_LETTER, /* the broker refused a truncated dead letter */
     KAB_STOP_FENCED,      /* twice within five minutes */
     KAB_STOP_SINK,        /* authorisation, missing topic */
+    KAB_STOP_SOURCE,      /* the same, or a fatal consumer */
 } KabStopReason;
 
 /* What the edges do for the engine. `user` is that of kab_engine_new(). */
@@ -265,6 +266,12 @@ void kab_engine_commit_done(KabEngine *engine,
 /* Stop: flush what is ready, drain, commit. Ends when kab_engine_is_drained,
  * or at the shutdown time-out at the latest. */
 void kab_engine_drain(KabEngine *engine, int64_t now);
+/* The binding must stop by itself, for a reason of its edges: drains without
+ * a flush; the `stop` effect tells it. */
+void kab_engine_fail(KabEngine *engine,
+                     KabStopReason reason,
+                     const char *message,
+                     int64_t now);
 bool kab_engine_is_drained(const KabEngine *engine);
 /* The drain's deadline has passed: it is drained although work is out. */
 bool kab_engine_is_overdue(const KabEngine *engine);
