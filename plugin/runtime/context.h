@@ -14,6 +14,9 @@ typedef struct {
     const char *key, *value; /* borrowed */
 } KabOptionText;
 
+/* The row of a key (without "function."), of a "name.*" too; NULL: none. */
+const KabOption *kab_option_find(const KabFunction *function, const char *key);
+
 /* Is one value right for an option's type and range? NULL, or a new
  * sentence "found …; wanted …" (a secret's value is not shown). */
 char *kab_option_problem(const KabOption *option, const char *value);
