@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking into a bridge: snapshots, where a record is, the state as log. */
+#include "bridge-internal.h"
+
+#include <inttypes.h>
+
+GPtrArray *
+kab_bridge_snapshots(KabBridge *bridge)
+{
+    GPtrArray *snapshots = g_ptr_array_new_with_free_func(
+        (GDestroyNotify)kab_binding_snapshot_free);
+    pthread_mutex_lock(&bridge->mutex);
+    for (guint i = 0; i < bridge->members->len; i++) {
+        const KabMember *member = bridge->members->pdata[i];
+        if (member->binding)
+            g_ptr_array_add(snapshots, kab_binding_snapshot(member->binding));
+    }
+    pthread_mutex_unlock(&bridge->mutex);
+    return snapshots;
+}
+
+bool
+kab_bridge_find(KabBridge *bridge,
+                const char *topic,
+                int32_t number,
+                int64_t offset,
+                KabWhereabouts *ret_whereabouts)
+{
+    bool is_found = false;
+    pthread_mutex_lock(&bridge->mutex);
+    for (guint i = 0; i < bridge->members->len && !is_found; i++) {
+        const KabMember *member = bridge->members->pdata[i];
+        is_found =
+            member->binding && kab_binding_find(member->binding, topic, number,
+                                                offset, ret_whereabouts);
+    }
+    pthread_mutex_unlock(&bridge->mutex);
+    return is_found;
+}
+
+static const char *
+state_name(KabState state)
+{
+    static const char *const names[] = {
+#define X(NAME, text) [KAB_STATE_##NAME] = text,
+        KAB_STATES(X)
+#undef X
+    };
+    return names[state];
+}
+
+static uint64_t
+sum(const uint64_t *counts, size_t n)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < n; i++)
+        total += counts[i];
+    return total;
+}
+
+static int64_t
+lag_of(const KabBindingSnapshot *snapshot)
+{
+    int64_t lag = 0;
+    for (size_t i = 0; i < snapshot->n_partitions; i++) {
+        if (snapshot->partitions[i].lag < 0)
+            return -1;
+        lag += snapshot->partitions[i].lag;
+    }
+    return lag;
+}
+
+static void
+take_numbers(KabBindingNumbers *numbers, KabBindingSnapshot *snapshot)
+{
+    const KabCounters *counters = &snapshot->counters;
+    *numbers = (KabBindingNumbers){
+        .name = g_steal_pointer(&snapshot->name),
+        .state = state_name(snapshot->state),
+        .reason = g_steal_pointer(&snapshot->reason),
+        .last_error = g_steal_pointer(&snapshot->last_error),
+        .records_consumed = counters->records_consumed,
+        .records_produced = counters->records_produced,
+        .records_finished = sum(counters->records_finished, KAB_N_ENDS),
+        .records_retried = counters->records_retried,
+        .dead_letters = sum(counters->dead_letters, KAB_N_CLASSES),
+        .batches = sum(counters->batches, KAB_N_TRIGGERS),
+        .calls = sum(counters->calls, KAB_N_CALL_RESULTS),
+        .commits = sum(counters->commits, KAB_N_COMMIT_RESULTS),
+        .buffer_records = snapshot->engine.records,
+        .buffer_bytes = snapshot->engine.bytes,
+        .calls_in_flight = snapshot->engine.calls_in_flight,
+        .lag = lag_of(snapshot),
+        .partitions = (unsigned)snapshot->n_partitions,
+    };
+}
+
+KabSnapshot *
+kab_bridge_snapshot(KabBridge *bridge)
+{
+    g_autoptr(GPtrArray) snapshots = kab_bridge_snapshots(bridge);
+    KabSnapshot *snapshot = g_new0(KabSnapshot, 1);
+    snapshot->struct_size = sizeof *snapshot;
+    snapshot->n_bindings = snapshots->len;
+    snapshot->bindings = g_new0(KabBindingNumbers, snapshots->len);
+    for (guint i = 0; i < snapshots->len; i++)
+        take_numbers(&snapshot->bindings[i], snapshots->pdata[i]);
+    return snapshot;
+}
+
+void
+kab_snapshot_free(KabSnapshot *snapshot)
+{
+    if (!snapshot)
+        return;
+    for (size_t i = 0; i < snapshot->n_bindings; i++) {
+        g_free(snapshot->bindings[i].name);
+        g_free(snapshot->bindings[i].reason);
+        g_free(snapshot->bindings[i].last_error);
+    }
+    g_free(snapshot->bindings);
+    g_free(snapshot);
+}
+
+static void
+log_binding(const KabBindingSnapshot *snapshot)
+{
+    const KabEngineState *engine = &snapshot->engine;
+    kab_log(KAB_LOG_INFO, snapshot->name,
+            "%s, %s; lag %" PRIi64 "; %zu records in hand (%zu waiting, %zu "
+            "called, %zu resolved, %zu emitted), %zu bytes; %u calls in "
+            "flight, %u abandoned, %zu sets wait for a retry; last error: %s",
+            state_name(snapshot->state),
+            snapshot->reason ? snapshot->reason : "ready", lag_of(snapshot),
+            engine->records, engine->waiting, engine->called, engine->resolved,
+            engine->emitted, engine->bytes, engine->calls_in_flight,
+            engine->calls_abandoned, engine->sets_waiting,
+            snapshot->last_error ? snapshot->last_error : "none");
+    for (size_t i = 0; i < snapshot->n_partitions; i++) {
+        const KabPartitionSnapshot *partition = &snapshot->partitions[i];
+        kab_log(KAB_LOG_INFO, snapshot->name,
+                "%s [%d]: position %" PRIi64 ", committed %" PRIi64
+                ", end %" PRIi64 ", %" PRIu64
+                " finished beyond, oldest unfinished %" PRIi64,
+                partition->topic, (int)partition->number, partition->position,
+                partition->committed, partition->end,
+                partition->finished_beyond, partition->oldest_unfinished);
+    }
+}
+
+void
+kab_bridge_log_now(KabBridge *bridge)
+{
+    g_autoptr(GPtrArray) snapshots = kab_bridge_snapshots(bridge);
+    for (guint i = 0; i < snapshots->len; i++)
+        log_binding(snapshots->pdata[i]);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reload: the file is read again, and only what changed is touched.
+ *
+ *   fault in the file        nothing changes
+ *   reloadable options only  changed in place
+ *   other options            drained, then started anew
+ *   section gone             drained; its counters stay
+ *   new section              started
+ */
+#include "bridge-internal.h"
+
+static const KabBindingSettings *
+settings_of(const KabGeneration *generation, const KabMember *member)
+{
+    return kab_settings_find(generation->settings, member->settings->name);
+}
+
+/* The binding goes on with the strings it was started from. */
+static void
+adopt(KabMember *member, const KabBindingSettings *settings)
+{
+    if (strcmp(settings->reloadable_digest, member->reloadable_digest) == 0)
+        return;
+    g_free(member->reloadable_digest);
+    member->reloadable_digest = g_strdup(settings->reloadable_digest);
+    kab_binding_reload(member->binding, settings);
+    kab_log(KAB_LOG_INFO, settings->name, "changed in place");
+}
+
+static void
+replace(KabMember *member)
+{
+    member->is_replaced = true;
+    kab_log(KAB_LOG_INFO, member->settings->name,
+            "its options changed: drained, to be started anew");
+    kab_binding_stop(member->binding);
+}
+
+static void
+remove_member(KabMember *member)
+{
+    member->is_removed = true;
+    kab_log(KAB_LOG_INFO, member->settings->name,
+            "its section is gone: drained");
+    kab_binding_stop(member->binding);
+}
+
+static void
+update(KabMember *member, KabGeneration *generation)
+{
+    const KabBindingSettings *settings = settings_of(generation, member);
+    if (!settings)
+        remove_member(member);
+    else if (kab_binding_has_ended(member->binding) ||
+             strcmp(settings->fixed_digest, member->settings->fixed_digest))
+        replace(member);
+    else
+        adopt(member, settings);
+}
+
+static bool
+has_member(const KabBridge *bridge, const char *name)
+{
+    for (guint i = 0; i < bridge->members->len; i++) {
+        const KabMember *member = bridge->members->pdata[i];
+        if (!member->is_removed && g_str_equal(member->settings->name, name))
+            return true;
+    }
+    return false;
+}
+
+/* What was removed and has ended makes room for its name. */
+static void
+drop_removed(KabBridge *bridge, const char *name)
+{
+    for (guint i = bridge->members->len; i-- > 0;) {
+        KabMember *member = bridge->members->pdata[i];
+        if (!member->is_removed || strcmp(member->settings->name, name) ||
+            !kab_binding_has_ended(member->binding))
+            continue;
+        g_ptr_array_remove_index(bridge->members, i);
+        kab_member_free(member);
+    }
+}
+
+static void
+start(KabBridge *bridge, const KabBindingSettings *settings)
+{
+    g_autoptr(GError) error = NULL;
+    KabMember *member = kab_member_new(bridge, bridge->generation, settings);
+    pthread_mutex_lock(&bridge->mutex);
+    drop_removed(bridge, settings->name);
+    if (kab_member_open(bridge, member, &error)) {
+        g_ptr_array_add(bridge->members, member);
+        kab_binding_start(member->binding);
+    } else {
+        kab_log(KAB_LOG_ERROR, settings->name, "not started: %s",
+                error->message);
+        kab_member_free(member);
+    }
+    pthread_mutex_unlock(&bridge->mutex);
+}
+
+static void
+start_new(KabBridge *bridge)
+{
+    GPtrArray *bindings = bridge->generation->settings->bindings;
+    for (guint i = 0; i < bindings->len; i++) {
+        const KabBindingSettings *settings = bindings->pdata[i];
+        if (!has_member(bridge, settings->name))
+            start(bridge, settings);
+    }
+}
+
+static void
+log_faults(const GError *error)
+{
+    g_auto(GStrv) lines = g_strsplit(error->message, "\n", -1);
+    for (char **line = lines; *line; line++)
+        kab_log(KAB_LOG_ERROR, NULL, "%s", *line);
+    kab_log(KAB_LOG_ERROR, NULL, "reload refused: nothing was changed");
+}
+
+void
+kab_bridge_reload_now(KabBridge *bridge)
+{
+    g_autoptr(GError) error = NULL;
+    KabConfig *config = kab_config_reread(bridge->generation->config, &error);
+    KabGeneration *generation =
+        config ? kab_generation_new(config, &error) : NULL;
+    if (!generation) {
+        log_faults(error);
+        return;
+    }
+    kab_log_set_level(generation->settings->log_level);
+    for (guint i = 0; i < bridge->members->len; i++) {
+        KabMember *member = bridge->members->pdata[i];
+        if (!member->is_removed && !member->is_replaced)
+            update(member, generation);
+    }
+    kab_generation_unref(bridge->generation);
+    bridge->generation = generation;
+    start_new(bridge);
+    kab_log(KAB_LOG_INFO, NULL, "reloaded %s", kab_config_path(config));
+}
+
+void
+kab_bridge_restart_ended(KabBridge *bridge)
+{
+    for (guint i = bridge->members->len; i-- > 0;) {
+        KabMember *member = bridge->members->pdata[i];
+        if (!member->is_replaced || !kab_binding_has_ended(member->binding))
+            continue;
+        const KabBindingSettings *settings =
+            settings_of(bridge->generation, member);
+        pthread_mutex_lock(&bridge->mutex);
+        g_ptr_array_remove_index(bridge->members, i);
+        kab_member_free(member);
+        pthread_mutex_unlock(&bridge->mutex);
+        if (settings && !bridge->is_stopping)
+            start(bridge, settings);
+    }
+}
