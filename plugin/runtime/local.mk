@@ -5,6 +5,8 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/arena.c \
 	plugin/runtime/arena.h \
 	plugin/runtime/call.c \
+	plugin/runtime/configuration.h \
+	plugin/runtime/error.c \
 	plugin/runtime/executor.c \
 	plugin/runtime/executor.h \
 	plugin/runtime/log.c \
@@ -13,6 +15,12 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/loop.h \
 	plugin/runtime/mailbox.c \
 	plugin/runtime/mailbox.h \
+	plugin/runtime/options.c \
+	plugin/runtime/options.h \
+	plugin/runtime/options-table.h \
+	plugin/runtime/options-text.c \
+	plugin/runtime/options-value.c \
+	plugin/runtime/options-value.h \
 	plugin/runtime/ticket.c \
 	plugin/runtime/ticket.h
 

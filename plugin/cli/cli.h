@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs of the command. Each has a file of its name and one function,
+ * which gets the words from its own name on and returns the exit status. A
+ * new verb is a row of the table in main.c.
+ *
+ * Data goes to standard output, diagnostics to standard error.
+ */
+#pragma once
+
+#include "kabridge/error.h"
+
+#define KAB_VERBS(X)                                                           \
+    X(options, "every option of the configuration file")                       \
+    X(version, "versions of kabridge and of librdkafka")
+
+#define X(name, help) int kab_cli_##name(int argc, char **argv);
+KAB_VERBS(X)
+#undef X
+
+/* Reads a verb's options out of argv; what is left stays, its name first.
+ * positional: how the rest looks in --help ("CONFIG"); n_least to n_most
+ * words. --help prints and exits. On wrong usage: prints what is wrong,
+ * returns false; the verb returns EX_USAGE. */
+bool kab_cli_parse(int *argc,
+                   char ***argv,
+                   const char *positional,
+                   const char *help,
+                   const GOptionEntry *entries,
+                   int n_least,
+                   int n_most);
+
+/* Prints "kabridge: …" for an error and returns its exit status. A
+ * configuration's faults, one a line, are printed as they are. Takes it. */
+int kab_cli_fail(GError *error);
+/* The index of word in names; -1 with a line on standard error that offers
+ * the nearest. what: "format". */
+int kab_cli_choose(const char *what,
+                   const char *word,
+                   const char *const *names,
+                   size_t n_names);

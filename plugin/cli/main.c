@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kabridge command: finds the verb and calls it. */
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli.h"
+#include "options-value.h"
+
+typedef struct {
+    const char *name, *help;
+    int (*run)(int argc, char **argv);
+} KabVerb;
+
+static const KabVerb verbs[] = {
+#define X(name, help) {#name, help, kab_cli_##name},
+    KAB_VERBS(X)
+#undef X
+};
+
+static void
+print_usage(FILE *stream)
+{
+    fputs("usage: kabridge VERB …\n\n", stream);
+    for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+        fprintf(stream, "  %-9s %s\n", verbs[i].name, verbs[i].help);
+    fputs("\nkabridge VERB --help says more.\n", stream);
+}
+
+static const KabVerb *
+find_verb(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static int
+refuse_verb(const char *word)
+{
+    const char *names[G_N_ELEMENTS(verbs)];
+    for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+        names[i] = verbs[i].name;
+    const char *nearest = kab_nearest(word, names, G_N_ELEMENTS(verbs));
+    g_autofree char *quoted = kab_quote(word);
+    fprintf(stderr, "kabridge: found %s; wanted a verb", quoted);
+    if (nearest)
+        fprintf(stderr, ", perhaps \"%s\"", nearest);
+    fputs("; kabridge --help lists them\n", stderr);
+    return EX_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+    setlocale(LC_CTYPE, "");
+    if (argc < 2) {
+        print_usage(stderr);
+        return EX_USAGE;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
+        strcmp(word, "help") == 0) {
+        print_usage(stdout);
+        return EX_OK;
+    }
+    if (strcmp(word, "--version") == 0)
+        word = "version";
+    const KabVerb *verb = find_verb(word);
+    return verb ? verb->run(argc - 1, argv + 1) : refuse_verb(word);
+}

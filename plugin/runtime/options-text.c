@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reference of the options, in the three formats it is read in. */
+#include "options.h"
+
+#include <string.h>
+
+static const char *
+section_help(KabSection section)
+{
+    static const char *const helps[] = {
+#define X(NAME, text, help) help,
+        KAB_SECTIONS(X)
+#undef X
+    };
+    return helps[section];
+}
+
+/* "size, 1..1GiB", "time, 0..1h, or never", "choice: key, same" */
+static char *
+dup_kind(const KabOptionRow *row)
+{
+    const KabValueRule *rule = &row->rule;
+    GString *kind = g_string_new(kab_value_type_name(rule->type));
+    if (rule->type == KAB_VALUE_CHOICE) {
+        g_auto(GStrv) choices = g_strsplit(rule->range, "|", -1);
+        g_autofree char *list = g_strjoinv(", ", choices);
+        g_string_append_printf(kind, ": %s", list);
+    } else if (rule->range) {
+        g_string_append_printf(kind, " %s", rule->range);
+    }
+    if (rule->word)
+        g_string_append_printf(kind, ", or %s", rule->word);
+    return g_string_free(kind, FALSE);
+}
+
+static char *
+dup_default(const KabOptionRow *row)
+{
+    const char *words = kab_option_default_words(row);
+    if (!row->adaptive_default)
+        return g_strdup(words);
+    return g_strdup_printf("%s (adaptive: %s)", words, row->adaptive_default);
+}
+
+static void
+append_text_row(GString *text, const KabOptionRow *row)
+{
+    g_autofree char *kind = dup_kind(row);
+    g_autofree char *standard = dup_default(row);
+    g_string_append_printf(
+        text, "  %s\n      %s; default: %s%s\n      %s\n", row->name, kind,
+        standard, row->flags & KAB_ROW_RELOADABLE ? "; reloadable" : "",
+        row->help);
+}
+
+static void
+append_markdown_row(GString *text, const KabOptionRow *row)
+{
+    g_autofree char *kind = dup_kind(row);
+    g_autofree char *standard = dup_default(row);
+    g_string_append_printf(
+        text, "| `%s` | %s | %s | %s | %s |\n", row->name, kind, standard,
+        row->flags & KAB_ROW_RELOADABLE ? "yes" : "no", row->help);
+}
+
+/* A leading dot or quote is a request to troff, a backslash and a minus are
+ * its own. */
+static char *
+dup_troff(const char *text)
+{
+    GString *troff = g_string_new(NULL);
+    for (const char *c = text; *c; c++) {
+        if (*c == '-' || *c == '\\')
+            g_string_append_c(troff, '\\');
+        g_string_append_c(troff, *c);
+    }
+    return g_string_free(troff, FALSE);
+}
+
+static void
+append_man_row(GString *text, const KabOptionRow *row)
+{
+    g_autofree char *kind = dup_kind(row);
+    g_autofree char *standard = dup_default(row);
+    g_autofree char *line =
+        g_strdup_printf("%s; default: %s%s.", kind, standard,
+                        row->flags & KAB_ROW_RELOADABLE ? "; reloadable" : "");
+    g_autofree char *name = dup_troff(row->name);
+    g_autofree char *facts = dup_troff(line);
+    g_autofree char *help = dup_troff(row->help);
+    g_string_append_printf(text, ".TP\n.B %s\n%s\n%s\n", name, facts, help);
+}
+
+static void
+append_heading(GString *text, KabOptionsFormat format, KabSection section)
+{
+    const char *name = kab_section_name(section);
+    const char *shown = section == KAB_SECTION_BINDING ? "binding NAME" : name;
+    const char *help = section_help(section);
+    const char *gap = section == KAB_SECTION_BINDING ? "" : "\n";
+    switch (format) {
+    case KAB_OPTIONS_TEXT:
+        g_string_append_printf(text, "%s[%s]  %s\n", gap, shown, help);
+        return;
+    case KAB_OPTIONS_MARKDOWN:
+        g_string_append_printf(
+            text,
+            "%s### `[%s]`: %s\n\n| key | value | default | reloadable | "
+            "meaning |\n|---|---|---|---|---|\n",
+            gap, shown, help);
+        return;
+    case KAB_OPTIONS_MAN:
+        g_string_append_printf(text, ".SS [%s]\n%s.\n", shown, help);
+        return;
+    }
+}
+
+static void
+append_row(GString *text, KabOptionsFormat format, const KabOptionRow *row)
+{
+    switch (format) {
+    case KAB_OPTIONS_TEXT:
+        append_text_row(text, row);
+        return;
+    case KAB_OPTIONS_MARKDOWN:
+        append_markdown_row(text, row);
+        return;
+    case KAB_OPTIONS_MAN:
+        append_man_row(text, row);
+        return;
+    }
+}
+
+char *
+kab_options_dup_reference(KabOptionsFormat format)
+{
+    GString *text = g_string_new(NULL);
+    size_t n;
+    const KabOptionRow *rows = kab_options(&n);
+    for (int s = 0; s < KAB_N_SECTIONS; s++) {
+        KabSection section = (KabSection)s;
+        append_heading(text, format, section);
+        for (size_t i = 0; i < n; i++)
+            if (rows[i].section == section)
+                append_row(text, format, &rows[i]);
+    }
+    return g_string_free(text, FALSE);
+}

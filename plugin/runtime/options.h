@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every option of the configuration file, declared once.
+ *
+ * The table (options-table.h) gives parsing, ranges, defaults, the reference,
+ * the manual page and completion. A new option is a row there and a field of
+ * the settings. Constant; thread: any.
+ */
+#pragma once
+
+#include "options-value.h"
+
+#define KAB_SECTIONS(X)                                                        \
+    X(BINDING, "binding", "one section a binding, [binding NAME]")             \
+    X(ADMIN, "admin", "the HTTP server for metrics, health and status")        \
+    X(LOG, "log", "log lines on standard error")                               \
+    X(MODULES, "modules", "where functions are found")                         \
+    X(BRIDGE, "bridge", "the process as a whole")
+
+typedef enum {
+#define X(NAME, text, help) KAB_SECTION_##NAME,
+    KAB_SECTIONS(X)
+#undef X
+} KabSection;
+enum { KAB_N_SECTIONS = KAB_SECTION_BRIDGE + 1 };
+
+enum {
+    KAB_ROW_REQUIRED = 1u << 0,
+    KAB_ROW_RELOADABLE = 1u << 1, /* SIGHUP changes it in place */
+    KAB_ROW_SECRET = 1u << 2,
+};
+
+/* One option. */
+typedef struct {
+    KabSection section;
+    const char *name;
+    KabValueRule rule;
+    size_t offset, size;       /* its field in the section's structure */
+    const char *default_value; /* NULL: none, or worked out by the settings */
+    const char *adaptive_default; /* under batching = adaptive; NULL: same */
+    const char *default_words;    /* says the default; NULL: its value */
+    const int *numbers; /* what the choices stand for; NULL: their index */
+    unsigned flags;
+    const char *help;
+} KabOptionRow;
+
+const KabOptionRow *kab_options(size_t *ret_n);
+/* NULL: no such option. */
+const KabOptionRow *kab_options_find(KabSection section, const char *name);
+const char *kab_options_nearest(KabSection section, const char *name);
+const char *kab_section_name(KabSection section);
+
+/* Writes the value into the row's field of the section's structure, whose
+ * older text or list is freed. False: it does not fit. */
+bool
+kab_option_store(const KabOptionRow *row, void *structure, const char *text);
+/* An empty text stands for "none" where the default is none. */
+bool kab_option_may_be_empty(const KabOptionRow *row);
+/* How the default reads in the reference. Borrowed. */
+const char *kab_option_default_words(const KabOptionRow *row);
+
+#define KAB_OPTIONS_FORMATS(X)                                                 \
+    X(TEXT, "text")                                                            \
+    X(MARKDOWN, "markdown")                                                    \
+    X(MAN, "man")
+
+typedef enum {
+#define X(NAME, text) KAB_OPTIONS_##NAME,
+    KAB_OPTIONS_FORMATS(X)
+#undef X
+} KabOptionsFormat;
+
+/* The reference of every option. Returns a new string. */
+char *kab_options_dup_reference(KabOptionsFormat format);
