@@ -1,4 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_PROGRAMS += kab-kafka-tool
+kab_kafka_tool_CPPFLAGS = $(GLIB_CFLAGS) $(RDKAFKA_CFLAGS)
+kab_kafka_tool_SOURCES = \
+	tests/kafka/check.c \
+	tests/kafka/generate.c \
+	tests/kafka/group.c \
+	tests/kafka/reader.c \
+	tests/kafka/record.c \
+	tests/kafka/tool.c \
+	tests/kafka/tool.h
+kab_kafka_tool_LDADD = $(GLIB_LIBS) $(RDKAFKA_LIBS)
+
 EXTRA_DIST += \
 	tests/kafka/broker.py \
 	tests/kafka/pom.xml

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counts what became of generated records, from what readers of committed
+ * records see, and what a function noted in its call log.
+ *
+ * A record that came twice is in order if it was when it first came: a
+ * replay after a crash repeats, it does not reorder.
+ */
+#include "tool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXAMPLES = 5, MAX_PARTITIONS = 4096 };
+
+typedef struct {
+    Pattern pattern;
+    Record record;
+    uint16_t *seen;  /* by number */
+    int64_t *latest; /* by key or partition: the highest number that came */
+    bool by_partition, bytes;
+    char dropped; /* records with this mark have no output; 0: all have */
+    int64_t read, foreign, different, disorder;
+    int examples;
+    GArray *times; /* timestamps of outputs, for pauses; NULL: not wanted */
+} Check;
+
+static void
+example(Check *check, const char *what, const rd_kafka_message_t *message)
+{
+    if (check->examples++ < EXAMPLES)
+        fprintf(stderr, "%s: record %" PRId64 " at %d/%" PRId64 "\n", what,
+                record_number(message), message->partition, message->offset);
+}
+
+static void
+check_order(Check *check, int64_t number, const rd_kafka_message_t *message)
+{
+    if (!check->latest || check->seen[number])
+        return;
+    int64_t *latest =
+        &check->latest[check->by_partition ? message->partition
+                                           : number % check->pattern.keys];
+    if (number < *latest) {
+        check->disorder++;
+        example(check, "out of order", message);
+    }
+    *latest = MAX(*latest, number);
+}
+
+static bool
+see(const rd_kafka_message_t *message, void *data)
+{
+    Check *check = data;
+    int64_t number = record_number(message);
+    check->read++;
+    if (number < 0 || number >= check->pattern.records) {
+        check->foreign++;
+        example(check, "foreign", message);
+        return true;
+    }
+    check_order(check, number, message);
+    if (check->seen[number] < UINT16_MAX)
+        check->seen[number]++;
+    if (check->bytes) {
+        record_make(&check->pattern, number, &check->record);
+        if (!record_equals(&check->record, message)) {
+            check->different++;
+            example(check, "different", message);
+        }
+    }
+    rd_kafka_timestamp_type_t type;
+    int64_t time_ms = rd_kafka_message_timestamp(message, &type);
+    if (check->times)
+        g_array_append_val(check->times, time_ms);
+    return true;
+}
+
+static bool
+see_dead(const rd_kafka_message_t *message, void *data)
+{
+    Check *check = data;
+    int64_t number = record_number(message);
+    if (number < 0 || number >= check->pattern.records) {
+        check->foreign++;
+        return true;
+    }
+    check->seen[number]++;
+    return true;
+}
+
+static int
+by_time(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int64_t
+longest_pause(GArray *times)
+{
+    int64_t longest = 0;
+    g_array_sort(times, by_time);
+    for (guint i = 1; i < times->len; i++)
+        longest = MAX(longest, g_array_index(times, int64_t, i) -
+                                   g_array_index(times, int64_t, i - 1));
+    return longest;
+}
+
+static Check *
+check_new(const Words *words)
+{
+    Check *check = g_new0(Check, 1);
+    check->pattern = pattern_from_words(words);
+    check->seen = g_new0(uint16_t, check->pattern.records);
+    check->dropped = words_get(words, "dropped", "")[0];
+    const char *order = words_get(words, "order", "none");
+    check->by_partition = strcmp(order, "partition") == 0;
+    size_t groups = check->by_partition ? (size_t)MAX_PARTITIONS
+                                        : (size_t)check->pattern.keys;
+    if (strcmp(order, "none") != 0)
+        check->latest = g_new0(int64_t, groups);
+    return check;
+}
+
+static void
+check_free(Check *check)
+{
+    if (check->times)
+        g_array_unref(check->times);
+    g_free(check->seen);
+    g_free(check->latest);
+    g_free(check);
+}
+
+/* Prints the counts of everything that was seen. */
+static void
+check_print(const Check *check, int64_t dead)
+{
+    int64_t lost = 0, doubled = 0;
+    for (int64_t i = 0; i < check->pattern.records; i++) {
+        bool expected = !check->dropped ||
+                        record_mark(&check->pattern, i) != check->dropped;
+        if (expected && check->seen[i] == 0 && lost++ < EXAMPLES)
+            fprintf(stderr, "lost: record %" PRId64 "\n", i);
+        doubled += MAX(check->seen[i] - (expected ? 1 : 0), 0);
+    }
+    printf("{\"records\":%" PRId64 ",\"read\":%" PRId64 ",\"dead\":%" PRId64
+           ",\"lost\":%" PRId64 ",\"doubled\":%" PRId64 ",\"foreign\":%" PRId64
+           ",\"different\":%" PRId64 ",\"disorder\":%" PRId64
+           ",\"pause_ms\":%" PRId64 "}\n",
+           check->pattern.records, check->read, dead, lost, doubled,
+           check->foreign, check->different, check->disorder,
+           check->times ? longest_pause(check->times) : -1);
+}
+
+static int64_t
+seen_total(const Check *check)
+{
+    int64_t total = 0;
+    for (int64_t i = 0; i < check->pattern.records; i++)
+        total += check->seen[i];
+    return total;
+}
+
+/* also=: the dead letters; a record there has its result. */
+static int64_t
+read_also(const Words *words, Check *check)
+{
+    const char *also = words_get(words, "also", NULL);
+    int64_t before = seen_total(check);
+    if (also)
+        read_topic(words, also, NULL, see_dead, check);
+    return seen_total(check) - before;
+}
+
+int
+verb_check(const Words *words)
+{
+    Check *check = check_new(words);
+    check->bytes = words_flag(words, "bytes");
+    if (words_flag(words, "pauses"))
+        check->times = g_array_new(FALSE, FALSE, sizeof(int64_t));
+    read_topic(words, words_need(words, "topic"), NULL, see, check);
+    check_print(check, read_also(words, check));
+    check_free(check);
+    return 0;
+}
+
+typedef struct {
+    Check *check;
+    int64_t before, unfinished;
+} Commits;
+
+static bool
+see_input(const rd_kafka_message_t *message, void *data)
+{
+    Commits *commits = data;
+    int64_t number = record_number(message);
+    const Pattern *pattern = &commits->check->pattern;
+    commits->before++;
+    if (number < 0 || number >= pattern->records)
+        return true;
+    bool expected = !commits->check->dropped ||
+                    record_mark(pattern, number) != commits->check->dropped;
+    if (expected && commits->check->seen[number] == 0) {
+        commits->unfinished++;
+        example(commits->check, "committed, but no result", message);
+    }
+    return true;
+}
+
+int
+verb_commits(const Words *words)
+{
+    const char *topic = words_need(words, "topic");
+    rd_kafka_t *client = client_new(
+        words, RD_KAFKA_CONSUMER, "group.id", words_need(words, "group"),
+        "isolation.level", "read_uncommitted", NULL);
+    int partitions = topic_partitions(client, topic);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(partitions);
+    for (int i = 0; i < partitions; i++)
+        rd_kafka_topic_partition_list_add(list, topic, i);
+    rd_kafka_resp_err_t err = rd_kafka_committed(client, list, 30000);
+    if (err)
+        fail("committed: %s", rd_kafka_err2str(err));
+    g_autofree int64_t *ends = g_new0(int64_t, partitions);
+    for (int i = 0; i < list->cnt; i++)
+        ends[list->elems[i].partition] = MAX(list->elems[i].offset, 0);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+    Commits commits = {.check = check_new(words)};
+    read_topic(words, words_need(words, "output"), NULL, see, commits.check);
+    read_also(words, commits.check);
+    read_topic(words, topic, ends, see_input, &commits);
+    printf("{\"before\":%" PRId64 ",\"unfinished\":%" PRId64 "}\n",
+           commits.before, commits.unfinished);
+    check_free(commits.check);
+    return 0;
+}
+
+/* A call log has a line a record of a call: its number. */
+int
+verb_calls(const Words *words)
+{
+    int64_t records = words_number(words, "records", 0);
+    g_autofree uint32_t *calls = g_new0(uint32_t, records);
+    FILE *file = fopen(words_need(words, "file"), "r");
+    if (!file)
+        fail("%s: cannot be read", words_need(words, "file"));
+    int64_t total = 0, called = 0, most = 0;
+    char line[64];
+    while (fgets(line, sizeof(line), file)) {
+        int64_t number = g_ascii_strtoll(line, NULL, 10);
+        total++;
+        if (number >= 0 && number < records)
+            calls[number]++;
+    }
+    fclose(file);
+    for (int64_t i = 0; i < records; i++) {
+        called += calls[i] > 0;
+        most = MAX(most, calls[i]);
+    }
+    printf("{\"calls\":%" PRId64 ",\"called\":%" PRId64 ",\"repeated\":%" PRId64
+           ",\"most\":%" PRId64 "}\n",
+           total, called, total - called, most);
+    return 0;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Topics and groups: make, delete, look at. */
+#include "tool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { WAIT_MS = 30000 };
+
+static rd_kafka_event_t *
+wait_result(rd_kafka_queue_t *queue)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
+    if (!event)
+        fail("no answer within %d s", WAIT_MS / 1000);
+    if (rd_kafka_event_error(event))
+        fail("%s", rd_kafka_event_error_string(event));
+    return event;
+}
+
+static void
+set_config(rd_kafka_NewTopic_t *topic, const char *config)
+{
+    g_auto(GStrv) pairs = g_strsplit(config, ",", -1);
+    for (char **pair = pairs; *pair; pair++) {
+        char *colon = strchr(*pair, ':');
+        if (!colon)
+            fail("config: found %s; wanted property:value", *pair);
+        *colon = '\0';
+        rd_kafka_NewTopic_set_config(topic, *pair, colon + 1);
+    }
+}
+
+int
+verb_create(const Words *words)
+{
+    rd_kafka_t *client = client_new(words, RD_KAFKA_PRODUCER, NULL, NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    char reason[256];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
+        words_need(words, "topic"), (int)words_number(words, "partitions", 8),
+        1, reason, sizeof(reason));
+    if (!topic)
+        fail("%s", reason);
+    /* Made records have old timestamps. */
+    rd_kafka_NewTopic_set_config(topic, "retention.ms", "-1");
+    if (words_get(words, "config", NULL))
+        set_config(topic, words_get(words, "config", NULL));
+    rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_t *event = wait_result(queue);
+    size_t n = 0;
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(
+            rd_kafka_event_CreateTopics_result(event), &n);
+    if (n != 1 || rd_kafka_topic_result_error(results[0]))
+        fail("%s", rd_kafka_topic_result_error_string(results[0]));
+    rd_kafka_event_destroy(event);
+    rd_kafka_NewTopic_destroy(topic);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(client);
+    return 0;
+}
+
+int
+verb_delete(const Words *words)
+{
+    rd_kafka_t *client = client_new(words, RD_KAFKA_PRODUCER, NULL, NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_DeleteTopic_t *topic =
+        rd_kafka_DeleteTopic_new(words_need(words, "topic"));
+    rd_kafka_DeleteTopics(client, &topic, 1, NULL, queue);
+    rd_kafka_event_destroy(wait_result(queue));
+    rd_kafka_DeleteTopic_destroy(topic);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(client);
+    return 0;
+}
+
+static void
+print_members(rd_kafka_t *client, const char *group)
+{
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_DescribeConsumerGroups(client, &group, 1, NULL, queue);
+    rd_kafka_event_t *event = wait_result(queue);
+    size_t n = 0;
+    const rd_kafka_ConsumerGroupDescription_t **groups =
+        rd_kafka_DescribeConsumerGroups_result_groups(
+            rd_kafka_event_DescribeConsumerGroups_result(event), &n);
+    size_t members =
+        n ? rd_kafka_ConsumerGroupDescription_member_count(groups[0]) : 0;
+    printf("\"state\":\"%s\",\"members\":[",
+           n ? rd_kafka_consumer_group_state_name(
+                   rd_kafka_ConsumerGroupDescription_state(groups[0]))
+             : "none");
+    for (size_t i = 0; i < members; i++) {
+        const rd_kafka_MemberDescription_t *member =
+            rd_kafka_ConsumerGroupDescription_member(groups[0], i);
+        const rd_kafka_MemberAssignment_t *assignment =
+            rd_kafka_MemberDescription_assignment(member);
+        const rd_kafka_topic_partition_list_t *list =
+            assignment ? rd_kafka_MemberAssignment_partitions(assignment)
+                       : NULL;
+        printf("%s{\"id\":\"%s\",\"partitions\":%d}", i ? "," : "",
+               rd_kafka_MemberDescription_consumer_id(member),
+               list ? list->cnt : 0);
+    }
+    printf("]");
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+}
+
+static void
+print_partition(rd_kafka_t *client,
+                const rd_kafka_topic_partition_t *element,
+                int64_t *total_lag)
+{
+    int64_t low = 0, high = 0;
+    rd_kafka_query_watermark_offsets(client, element->topic, element->partition,
+                                     &low, &high, WAIT_MS);
+    int64_t lag = high - (element->offset >= 0 ? element->offset : low);
+    *total_lag += lag;
+    printf("%s{\"partition\":%d,\"committed\":%" PRId64 ",\"end\":%" PRId64
+           ",\"lag\":%" PRId64 ",\"metadata\":\"%.*s\"}",
+           element->partition ? "," : "", element->partition, element->offset,
+           high, lag, (int)element->metadata_size,
+           element->metadata ? (const char *)element->metadata : "");
+}
+
+int
+verb_group(const Words *words)
+{
+    const char *group = words_need(words, "group");
+    const char *topic = words_need(words, "topic");
+    rd_kafka_t *client =
+        client_new(words, RD_KAFKA_CONSUMER, "group.id", group,
+                   "isolation.level", "read_uncommitted", NULL);
+    int partitions = topic_partitions(client, topic);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(partitions);
+    for (int i = 0; i < partitions; i++)
+        rd_kafka_topic_partition_list_add(list, topic, i);
+    rd_kafka_resp_err_t err = rd_kafka_committed(client, list, WAIT_MS);
+    if (err)
+        fail("committed: %s", rd_kafka_err2str(err));
+    int64_t lag = 0;
+    printf("{\"partitions\":[");
+    for (int i = 0; i < list->cnt; i++)
+        print_partition(client, &list->elems[i], &lag);
+    printf("],\"lag\":%" PRId64 ",", lag);
+    print_members(client, group);
+    printf("}\n");
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+    return 0;
+}
+
+int
+verb_commit(const Words *words)
+{
+    rd_kafka_t *client = client_new(words, RD_KAFKA_CONSUMER, "group.id",
+                                    words_need(words, "group"), NULL);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *element = rd_kafka_topic_partition_list_add(
+        list, words_need(words, "topic"),
+        (int32_t)words_number(words, "partition", 0));
+    element->offset = words_number(words, "offset", 0);
+    const char *metadata = words_get(words, "metadata", NULL);
+    if (metadata) {
+        element->metadata = strdup(metadata);
+        element->metadata_size = strlen(metadata);
+    }
+    rd_kafka_resp_err_t err = rd_kafka_commit(client, list, 0);
+    if (err)
+        fail("commit: %s", rd_kafka_err2str(err));
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+    return 0;
+}
