@@ -14,3 +14,10 @@ kab_kafka_tool_LDADD = $(GLIB_LIBS) $(RDKAFKA_LIBS)
 EXTRA_DIST += \
 	tests/kafka/broker.py \
 	tests/kafka/pom.xml
+
+# The function of these tests; loaded by path, never installed.
+noinst_LTLIBRARIES += chaos.la
+chaos_la_CPPFLAGS = $(API)
+chaos_la_SOURCES = tests/kafka/chaos.c
+chaos_la_LDFLAGS = $(MODULE_LDFLAGS)
+chaos_la_LIBADD = libkabridge.la
