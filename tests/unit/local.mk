@@ -23,3 +23,4 @@ test_timers_SOURCES = tests/support/kab-test.h tests/unit/test-timers.c
 test_timers_LDADD = $(UNIT_LIBS)
 
 include tests/unit/runtime.mk
+include tests/unit/ops.mk

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prints the page of metrics, for `make doc-metrics`. */
+#include <stdio.h>
+
+#include "metrics.h"
+
+int
+main(void)
+{
+    g_autofree char *page = kab_metrics_dup_markdown();
+    return fputs(page, stdout) < 0;
+}

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+check_PROGRAMS += test-metrics
+TESTS += test-metrics
+OPS_UNIT_CPPFLAGS = $(OPS) -I$(top_srcdir)/tests/support $(CMOCKA_CFLAGS)
+OPS_UNIT_LIBS = libkab-ops.la libkab-runtime.la libkab-core.la $(CMOCKA_LIBS) $(GLIB_LIBS) -lm
+EXPOSITION = \
+	tests/support/exposition.c \
+	tests/support/exposition.h
+
+test_metrics_CPPFLAGS = $(OPS_UNIT_CPPFLAGS)
+test_metrics_SOURCES = $(EXPOSITION) tests/unit/test-metrics.c
+test_metrics_LDADD = $(OPS_UNIT_LIBS)
