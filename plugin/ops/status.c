@@ -72,7 +72,7 @@ number_or_null(int64_t number)
 static char *
 dup_reason(const KabBindingSnapshot *snapshot, int64_t now)
 {
-    int64_t age_us = now - snapshot->made_us;
+    int64_t age_us = snapshot->made_us ? now - snapshot->made_us : 0;
     if (snapshot->state != KAB_STATE_STOPPED && age_us > stale_us)
         return g_strdup_printf("its loop has not turned for %" G_GINT64_FORMAT
                                " s",

@@ -88,17 +88,17 @@ start(KabBridge *bridge, const KabBindingSettings *settings)
 {
     g_autoptr(GError) error = NULL;
     KabMember *member = kab_member_new(bridge, bridge->generation, settings);
-    pthread_mutex_lock(&bridge->mutex);
-    drop_removed(bridge, settings->name);
-    if (kab_member_open(bridge, member, &error)) {
-        g_ptr_array_add(bridge->members, member);
-        kab_binding_start(member->binding);
-    } else {
+    if (!kab_member_open(bridge, member, &error)) {
         kab_log(KAB_LOG_ERROR, settings->name, "not started: %s",
                 error->message);
         kab_member_free(member);
+        return;
     }
+    pthread_mutex_lock(&bridge->mutex);
+    drop_removed(bridge, settings->name);
+    g_ptr_array_add(bridge->members, member);
     pthread_mutex_unlock(&bridge->mutex);
+    kab_binding_start(member->binding);
 }
 
 static void

@@ -157,9 +157,12 @@ kab_member_open(KabBridge *bridge, KabMember *member, GError **error)
                     name);
         return false;
     }
-    member->binding =
+    KabBinding *binding =
         kab_binding_new(member->settings, member->function, on_ended, bridge);
-    return kab_binding_open(member->binding, error);
+    pthread_mutex_lock(&bridge->mutex);
+    member->binding = binding;
+    pthread_mutex_unlock(&bridge->mutex);
+    return kab_binding_open(binding, error);
 }
 
 /* Every function that does not open is named. */

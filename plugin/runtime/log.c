@@ -213,6 +213,12 @@ kab_log_install(KabLogFormat format, KabLogLevel level)
 }
 
 void
+kab_log_set_format(KabLogFormat format)
+{
+    writer.format = format;
+}
+
+void
 kab_log_set_level(KabLogLevel level)
 {
     atomic_store(&writer.level, (int)level);

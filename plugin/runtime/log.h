@@ -38,6 +38,8 @@ typedef struct {
 
 /* Installs the process's writer to stderr; once, before any thread. */
 void kab_log_install(KabLogFormat format, KabLogLevel level);
+/* Before any thread. */
+void kab_log_set_format(KabLogFormat format);
 /* Thread: any. */
 void kab_log_set_level(KabLogLevel level);
 
