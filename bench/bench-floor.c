@@ -106,8 +106,8 @@ take(Floor *bench, int timeout_ms)
 {
     Batch *batch = &bench->batches[bench->tail % BATCHES];
     rd_kafka_message_t *messages[TAKE];
-    ssize_t n = rd_kafka_consume_batch_queue(bench->queue, timeout_ms,
-                                             messages, TAKE);
+    ssize_t n =
+        rd_kafka_consume_batch_queue(bench->queue, timeout_ms, messages, TAKE);
     batch->count = 0;
     for (ssize_t i = 0; i < n; i++) {
         if (messages[i]->err)

@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_PROGRAMS += bench-floor
+bench_floor_CPPFLAGS = $(RDKAFKA_CFLAGS)
+bench_floor_SOURCES = bench/bench-floor.c
+bench_floor_LDADD = $(RDKAFKA_LIBS)

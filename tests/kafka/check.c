@@ -217,15 +217,8 @@ verb_commits(const Words *words)
     rd_kafka_t *client = client_new(
         words, RD_KAFKA_CONSUMER, "group.id", words_need(words, "group"),
         "isolation.level", "read_uncommitted", NULL);
-    int partitions = topic_partitions(client, topic);
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new(partitions);
-    for (int i = 0; i < partitions; i++)
-        rd_kafka_topic_partition_list_add(list, topic, i);
-    rd_kafka_resp_err_t err = rd_kafka_committed(client, list, 30000);
-    if (err)
-        fail("committed: %s", rd_kafka_err2str(err));
-    g_autofree int64_t *ends = g_new0(int64_t, partitions);
+    rd_kafka_topic_partition_list_t *list = group_committed(words, client);
+    g_autofree int64_t *ends = g_new0(int64_t, list->cnt);
     for (int i = 0; i < list->cnt; i++)
         ends[list->elems[i].partition] = MAX(list->elems[i].offset, 0);
     rd_kafka_topic_partition_list_destroy(list);

@@ -109,6 +109,21 @@ print_members(rd_kafka_t *client, const char *group)
     rd_kafka_queue_destroy(queue);
 }
 
+rd_kafka_topic_partition_list_t *
+group_committed(const Words *words, rd_kafka_t *client)
+{
+    const char *topic = words_need(words, "topic");
+    int partitions = topic_partitions(client, topic);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(partitions);
+    for (int i = 0; i < partitions; i++)
+        rd_kafka_topic_partition_list_add(list, topic, i);
+    rd_kafka_resp_err_t err = rd_kafka_committed(client, list, WAIT_MS);
+    if (err)
+        fail("committed: %s", rd_kafka_err2str(err));
+    return list;
+}
+
 static void
 print_partition(rd_kafka_t *client,
                 const rd_kafka_topic_partition_t *element,
@@ -130,18 +145,10 @@ int
 verb_group(const Words *words)
 {
     const char *group = words_need(words, "group");
-    const char *topic = words_need(words, "topic");
     rd_kafka_t *client =
         client_new(words, RD_KAFKA_CONSUMER, "group.id", group,
                    "isolation.level", "read_uncommitted", NULL);
-    int partitions = topic_partitions(client, topic);
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new(partitions);
-    for (int i = 0; i < partitions; i++)
-        rd_kafka_topic_partition_list_add(list, topic, i);
-    rd_kafka_resp_err_t err = rd_kafka_committed(client, list, WAIT_MS);
-    if (err)
-        fail("committed: %s", rd_kafka_err2str(err));
+    rd_kafka_topic_partition_list_t *list = group_committed(words, client);
     int64_t lag = 0;
     printf("{\"partitions\":[");
     for (int i = 0; i < list->cnt; i++)
@@ -174,6 +181,66 @@ verb_commit(const Words *words)
     if (err)
         fail("commit: %s", rd_kafka_err2str(err));
     rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+    return 0;
+}
+
+/* What wait compares: records before the committed offsets, before the ends,
+ * and between the two. */
+typedef struct {
+    int64_t committed, end, lag;
+} Totals;
+
+static Totals
+totals_now(const Words *words, rd_kafka_t *client, bool group)
+{
+    Totals totals = {0};
+    const char *topic = words_need(words, "topic");
+    rd_kafka_topic_partition_list_t *list =
+        group ? group_committed(words, client) : NULL;
+    int partitions = list ? list->cnt : topic_partitions(client, topic);
+    for (int i = 0; i < partitions; i++) {
+        int64_t low = 0, high = 0;
+        rd_kafka_query_watermark_offsets(client, topic, i, &low, &high,
+                                         WAIT_MS);
+        int64_t offset = list ? list->elems[i].offset : low;
+        totals.committed += MAX(offset, low);
+        totals.end += high;
+        totals.lag += high - MAX(offset, low);
+    }
+    if (list)
+        rd_kafka_topic_partition_list_destroy(list);
+    return totals;
+}
+
+static bool
+reached(const Words *words, const Totals *totals)
+{
+    return totals->committed >= words_number(words, "committed", 0) &&
+           totals->end >= words_number(words, "end", 0) &&
+           totals->lag <= words_number(words, "lag", INT64_MAX);
+}
+
+int
+verb_wait(const Words *words)
+{
+    const char *group = words_get(words, "group", NULL);
+    rd_kafka_t *client = client_new(
+        words, RD_KAFKA_CONSUMER, "group.id", group ? group : "kab-kafka-tool",
+        "isolation.level", "read_uncommitted", NULL);
+    int64_t start_us = g_get_monotonic_time();
+    int64_t end_us =
+        start_us + words_number(words, "seconds", 60) * G_USEC_PER_SEC;
+    Totals totals = totals_now(words, client, group != NULL);
+    while (!reached(words, &totals) && g_get_monotonic_time() < end_us) {
+        g_usleep(20000);
+        totals = totals_now(words, client, group != NULL);
+    }
+    printf("{\"reached\":%s,\"committed\":%" PRId64 ",\"end\":%" PRId64
+           ",\"lag\":%" PRId64 ",\"seconds\":%.3f}\n",
+           reached(words, &totals) ? "true" : "false", totals.committed,
+           totals.end, totals.lag,
+           (double)(g_get_monotonic_time() - start_us) / G_USEC_PER_SEC);
     rd_kafka_destroy(client);
     return 0;
 }

@@ -30,6 +30,8 @@ static const Verb verbs[] = {
      "commit an offset for a group without members"},
     {"commits", verb_commits, "group topic output also dropped" PATTERN,
      "count records before the committed offset that have no result"},
+    {"wait", verb_wait, "topic group committed end lag seconds",
+     "until so much is committed or written, or the lag is so small"},
     {"calls", verb_calls, "file records", "count calls in a call log"},
     {"dump", verb_dump, "topic limit", "every record as a line of JSON"},
 };

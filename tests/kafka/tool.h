@@ -36,6 +36,11 @@ rd_kafka_t *client_new(const Words *words,
 /* How many partitions a topic has. */
 int topic_partitions(rd_kafka_t *client, const char *topic);
 
+/* Returns a new list: what group= committed for each partition of topic=.
+ * client was made with that group. */
+rd_kafka_topic_partition_list_t *group_committed(const Words *words,
+                                                 rd_kafka_t *client);
+
 /* How the records of a topic are made. */
 typedef struct {
     int64_t records;
@@ -99,3 +104,4 @@ int verb_delete(const Words *words);
 int verb_dump(const Words *words);
 int verb_generate(const Words *words);
 int verb_group(const Words *words);
+int verb_wait(const Words *words);
