@@ -13,7 +13,16 @@ kab_kafka_tool_LDADD = $(GLIB_LIBS) $(RDKAFKA_LIBS)
 
 EXTRA_DIST += \
 	tests/kafka/broker.py \
-	tests/kafka/pom.xml
+	tests/kafka/chaos.py \
+	tests/kafka/delivery.py \
+	tests/kafka/failure.py \
+	tests/kafka/faults.py \
+	tests/kafka/groups.py \
+	tests/kafka/harness.py \
+	tests/kafka/pom.xml \
+	tests/kafka/reach.py \
+	tests/kafka/run.py \
+	tests/kafka/storm.py
 
 # The function of these tests; loaded by path, never installed.
 noinst_LTLIBRARIES += chaos.la

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of records that fail, and of a service that refuses."""
+import time
+
+from harness import test, wait_for
+
+PREFIX = "__kabridge.errors."
+
+
+def headers_of(letter):
+    return {header["name"]: bytes.fromhex(header["value"]).decode()
+            for header in letter["headers"]
+            if header["name"].startswith("__kabridge.")}
+
+
+@test("one poison record in 256", "failure")
+def poison_goes_to_the_dead_letters(kit):
+    source, sink, dead = kit.topic(), kit.topic(), kit.topic(1)
+    marks = dict(mark="P", mark_every=256)
+    kit.tool("generate", topic=source, records=50000, **marks)
+    bridge = kit.bridge(source, sink, dead_letter_topic=dead, order="key",
+                        batch_count=256, retry_backoff="10ms").start()
+    kit.caught_up(bridge, source)
+    poison = -(-50000 // 256)
+    metrics = bridge.metrics()
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, also=dead, records=50000,
+                      bytes=True, order="key", **marks)
+    kit.arrived(counts)
+    kit.expect(counts.dead == poison, f"{counts.dead} dead letters of "
+               f"{poison} poison records")
+    calls = metrics.total("calls_total")
+    kit.expect(calls < 50000 / 256 + poison * 20, f"{calls:.0f} calls")
+
+
+@test("dead letters are exact", "failure")
+def dead_letters_are_exact(kit):
+    source, sink, dead = kit.topic(2), kit.topic(2), kit.topic(1)
+    marks = dict(mark="R", mark_every=100, mark_first=7)
+    kit.tool("generate", topic=source, records=1000, spread=True, **marks)
+    bridge = kit.bridge(source, sink, dead_letter_topic=dead).start()
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, also=dead, records=1000, **marks)
+    kit.arrived(counts)
+    inputs = {(r["partition"], r["offset"]): r for r in kit.dump(source)}
+    letters = kit.dump(dead)
+    kit.expect(len(letters) == 10, f"{len(letters)} dead letters of 10")
+    exact = 0
+    for letter in letters:
+        found = headers_of(letter)
+        origin = inputs[int(found[PREFIX + "partition"]),
+                        int(found[PREFIX + "offset"])]
+        wanted = {
+            "topic": source, "partition": str(origin["partition"]),
+            "offset": str(origin["offset"]),
+            "timestamp": str(origin["timestamp"]), "group": bridge.group,
+            "binding": "b", "stage": "function", "attempts": "1",
+            "class": "rejected", "message": "chaos: rejected"}
+        same = found == {PREFIX + k: v for k, v in wanted.items()}
+        same = same and all(letter[k] == origin[k]
+                            for k in ("key", "value", "timestamp"))
+        if not same:
+            kit.note(f"found {found}, wanted {wanted}")
+        exact += same
+    kit.expect(exact == 10, f"{exact} of 10 have exact headers, key, value "
+               "and timestamp")
+
+
+@test("classes and stages of dead letters", "failure")
+def dead_letters_say_why(kit):
+    for mark, stage, cause, calls in (
+            ("I", "decode", "rejected", "1"),
+            ("P", "function", "permanent", None),
+            ("T", "function", "permanent", None),
+            ("E", "function", "transient", None)):
+        source, sink, dead = kit.topic(1), kit.topic(1), kit.topic(1)
+        kit.tool("generate", topic=source, records=64, mark=mark,
+                 mark_first=9, mark_every=1000)
+        bridge = kit.bridge(source, sink, dead_letter_topic=dead,
+                            retry_backoff="5ms", retry_max_attempts=3).start()
+        kit.caught_up(bridge, source)
+        bridge.stop()
+        letters = kit.dump(dead)
+        found = headers_of(letters[0]) if letters else {}
+        kit.expect(len(letters) == 1
+                   and found.get(PREFIX + "stage") == stage
+                   and found.get(PREFIX + "class") == cause
+                   and calls in (None, found.get(PREFIX + "attempts")),
+                   f"{mark}: stage {stage}, class {cause}: {found}")
+        counts = kit.tool("check", topic=sink, also=dead, records=64)
+        kit.expect(counts.lost == counts.doubled == 0,
+                   f"{mark}: its neighbours are done")
+
+
+@test("a call that does not answer in time", "failure")
+def a_timeout_is_a_dead_letter(kit):
+    source, sink, dead = kit.topic(1), kit.topic(1), kit.topic(1)
+    kit.tool("generate", topic=source, records=64, mark="H", mark_first=20,
+             mark_every=1000)
+    bridge = kit.bridge(source, sink, dead_letter_topic=dead,
+                        call_timeout="300ms", function_hold_time="1s",
+                        retry_backoff="5ms", retry_max_attempts=2).start()
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.metrics().total("call_faults_total", kind="late") > 0,
+               "late answers are counted")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    letters = kit.dump(dead)
+    found = headers_of(letters[0]) if letters else {}
+    kit.expect(len(letters) == 1 and found[PREFIX + "class"] == "timeout",
+               f"one dead letter, class timeout: {found}")
+    kit.arrived(kit.tool("check", topic=sink, also=dead, records=64))
+
+
+@test("a service that refuses for a while", "failure")
+def overload_makes_no_dead_letters(kit):
+    source, sink, dead = kit.topic(), kit.topic(), kit.topic(1)
+    refuse = kit.folder / "refuse"
+    refuse.touch()
+    kit.tool("generate", topic=source, records=20000)
+    bridge = kit.bridge(source, sink, dead_letter_topic=dead,
+                        function_refuse=refuse, retry_max_attempts=2,
+                        retry_backoff="10ms", retry_backoff_max="500ms")
+    bridge.start()
+    time.sleep(8)
+    answer = bridge.get("/ready")
+    kit.expect(answer and answer[0] == 503, f"not ready: {answer}")
+    refuse.unlink()
+    kit.caught_up(bridge, source)
+    kit.expect(wait_for(lambda: (bridge.get("/ready") or (0,))[0] == 200, 20),
+               "ready again")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, also=dead, records=20000,
+                      bytes=True)
+    kit.arrived(counts)
+    kit.expect(counts.dead == 0, f"{counts.dead} dead letters")
+
+
+@test("a record too large for the output topic", "failure")
+def a_too_large_output_is_a_dead_letter(kit):
+    source = kit.topic(1)
+    sink, dead = kit.topic(1, max_message_bytes=5000), kit.topic(1)
+    kit.tool("generate", topic=source, records=800, pattern="mixed")
+    bridge = kit.bridge(source, sink, dead_letter_topic=dead).start()
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, also=dead, records=800,
+                      pattern="mixed", bytes=True)
+    kit.arrived(counts)
+    kit.expect(counts.dead == 100, f"{counts.dead} dead letters of 100")
+    stages = {headers_of(letter)[PREFIX + "stage"]
+              for letter in kit.dump(dead)}
+    kit.expect(stages == {"produce"}, f"stage produce: {stages}")
+
+
+@test("dlq replay sends them back", "failure")
+def replay_sends_records_back(kit):
+    source, sink, dead = kit.topic(2), kit.topic(2), kit.topic(1)
+    marks = dict(mark="Q", mark_every=50)
+    kit.tool("generate", topic=source, records=1000, **marks)
+    bridge = kit.bridge(source, sink, dead_letter_topic=dead,
+                        retry_max_attempts=1, bisect="false",
+                        batch_count=1).start()
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.expect(len(kit.dump(dead)) == 20, "20 dead letters")
+    bridge.binding["function"] = "identity"
+    for key in list(bridge.binding):
+        if key.startswith("function."):
+            del bridge.binding[key]
+    bridge.write_config()
+    done = kit.command("dlq", "list", bridge.config_path)
+    kit.expect(done.returncode == 0, "list leaves with 0")
+    done = kit.command("dlq", "replay", bridge.config_path)
+    kit.expect(done.returncode == 0, f"replay leaves with 0 {done.stderr}")
+    bridge.start()
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=1000, **marks))
+    done = kit.command("dlq", "replay", bridge.config_path)
+    kit.expect(done.returncode == 0 and kit.tool(
+        "wait", topic=source, end=1020, seconds=0).end == 1020,
+        "a second replay sends nothing")

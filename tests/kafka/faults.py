@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that are killed, brokers that go away, members that come."""
+import random
+import time
+
+from harness import Background, test, wait_for
+
+QUICK = {"consumer_session_timeout_ms": 6000,
+         "consumer_heartbeat_interval_ms": 1000}
+
+
+def repeats_allowed(kills, rate, metrics, batch, in_flight):
+    """What kill -9 may repeat: outputs of the calls that were answering,
+    outputs not acknowledged, and what was finished since the last commit."""
+    def mean(name):
+        return (metrics.total(f"{name}_sum")
+                / max(metrics.total(f"{name}_count"), 1))
+    unacknowledged = rate * mean("record_seconds")
+    uncommitted = rate * (0.010 + max(mean("commit_seconds"), 0.005))
+    return kills * int(batch * in_flight + unacknowledged + uncommitted)
+
+
+@test("kill -9 ten times, the first before any commit", "faults")
+def ten_kills_lose_nothing(kit):
+    source, sink = kit.topic(), kit.topic()
+    log, rate, batch = kit.folder / "calls", 20000, 64
+    kit.tool("generate", topic=source, records=1000, **{"from": 800000000})
+    common = dict(start="latest", consumer_group_instance_id="one",
+                  batch_count=batch, function_log=log, **QUICK)
+    first = kit.bridge(source, sink, function_per_record="60s",
+                       call_timeout="0", **common).start()
+    kit.expect(kit.wait_lag(first, source).reached,
+               "the start is committed before any record")
+    feeder = kit.tool_start("generate", topic=source, rate=rate, seconds=30)
+    kit.expect(wait_for(lambda: log.exists() and log.stat().st_size, 20),
+               "records are in calls, none is finished")
+    first.kill()
+    bridge = kit.bridge(source, sink, name="next", order="key", **common)
+    chance = random.Random(7)
+    metrics = None
+    for _ in range(9):
+        bridge.start()
+        wait_for(lambda: bridge.metrics().total("records_finished_total")
+                 > batch, 20)
+        time.sleep(chance.uniform(0.2, 1.5))
+        metrics = bridge.metrics() or metrics
+        kit.expect(bridge.alive, "runs until it is killed")
+        bridge.kill()
+    records = kit.tool_finish(feeder).records
+    bridge.start()
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, records=records, bytes=True,
+                      order="key")
+    # While a killed one is away its records wait: it catches up faster than
+    # they came, so the rate is what it did, not what was asked.
+    fastest = rate * 3
+    kit.arrived(counts, repeats_allowed(10, fastest, metrics, batch, 4))
+    calls = kit.tool("calls", file=log, records=records)
+    kit.note(f"calls repeated {calls.repeated}, of one record {calls.most}")
+
+
+@test("kill -9 five times under exactly-once", "faults")
+def kills_repeat_nothing_under_exactly_once(kit):
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=5000, seconds=25)
+    bridge = kit.bridge(source, sink, delivery="exactly-once", order="key",
+                        consumer_group_instance_id="one", **QUICK)
+    chance = random.Random(11)
+    for _ in range(5):
+        bridge.start()
+        kit.expect(wait_for(lambda: bridge.metrics().total(
+            "records_finished_total") > 0, 30), "finishes records")
+        time.sleep(chance.uniform(0.2, 1.5))
+        bridge.kill()
+    records = kit.tool_finish(feeder).records
+    bridge.start()
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True,
+                         order="key"))
+
+
+def outage(kit, delivery, doubled):
+    source, sink = kit.topic(), kit.topic()
+    kit.tool("generate", topic=source, records=300000)
+    bridge = kit.bridge(source, sink, delivery=delivery, order="key",
+                        function_delay="20ms").start()
+    kit.tool("wait", topic=sink, end=20000, seconds=30)
+    kit.broker.stop()
+    time.sleep(20)
+    kit.expect(bridge.alive, "the process stays")
+    answer = bridge.get("/ready")
+    kit.expect(answer and answer[0] == 503, "not ready")
+    kit.broker.start()
+    kit.caught_up(bridge, source, 90)
+    kit.expect(wait_for(lambda: (bridge.get("/ready") or (0,))[0] == 200, 30),
+               "ready again")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=300000, bytes=True,
+                         order="key"), doubled)
+
+
+@test("the broker is away for 20 s", "faults")
+def an_outage_loses_nothing(kit):
+    # An idempotent producer is the same before and after.
+    outage(kit, "at-least-once", 2000)
+
+
+@test("the broker is away for 20 s under exactly-once", "faults")
+def an_outage_repeats_nothing_under_exactly_once(kit):
+    outage(kit, "exactly-once", 0)
+
+
+@test("SIGTERM while the broker is away", "faults")
+def a_stop_without_a_broker_ends(kit):
+    source, sink = kit.topic(), kit.topic()
+    kit.tool("generate", topic=source, records=200000)
+    bridge = kit.bridge(source, sink, function_delay="50ms",
+                        shutdown_timeout="5s").start()
+    kit.tool("wait", topic=sink, end=5000, seconds=30)
+    kit.broker.pause()
+    begin = time.monotonic()
+    status = bridge.stop(40)
+    took = time.monotonic() - begin
+    kit.broker.resume()
+    kit.expect(status == 75, f"leaves with 75: {status}")
+    kit.expect(took < 12, f"in time: {took:.1f} s")
+    again = kit.bridge(source, sink, **QUICK).start()
+    kit.caught_up(again, source, 90)
+    kit.expect(again.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, records=200000, bytes=True)
+    kit.arrived(counts, 20000)
+
+
+@test("a second process joins and leaves", "faults")
+def a_second_process_joins_and_leaves(kit):
+    for delivery in "at-least-once", "exactly-once":
+        source, sink = kit.topic(), kit.topic()
+        feeder = kit.tool_start("generate", topic=source, rate=5000,
+                                seconds=15)
+        one = kit.bridge(source, sink, f"one-{delivery}", order="key",
+                         delivery=delivery, function_delay="10ms").start()
+        two = kit.bridge(source, sink, f"two-{delivery}", order="key",
+                         delivery=delivery, function_delay="10ms")
+        time.sleep(3)
+        two.start()
+        both = wait_for(lambda: one.partitions() == two.partitions() == 4, 20)
+        kit.expect(both, f"{delivery}: four partitions each")
+        time.sleep(2)
+        kit.expect(two.stop() == 0, f"{delivery}: the second leaves with 0")
+        records = kit.tool_finish(feeder).records
+        kit.caught_up(one, source)
+        kit.expect(one.stop() == 0, f"{delivery}: the first leaves with 0")
+        kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True,
+                             order="key"))
+
+
+@test("the committed offset never passes an unfinished record", "faults")
+def commits_never_pass_unfinished_records(kit):
+    source, sink, dead = kit.topic(), kit.topic(), kit.topic(1)
+    marks = dict(mark="P", mark_every=257)
+    feeder = kit.tool_start("generate", topic=source, rate=4000, seconds=20,
+                            **marks)
+    bridge = kit.bridge(source, sink, dead_letter_topic=dead,
+                        max_in_flight=8, batch_count=100,
+                        function_delay="60ms", function_fail=50,
+                        function_silent=2, retry_backoff="20ms", **QUICK)
+    bridge.start()
+
+    def look(asked):
+        seen = []
+        while not asked.is_set():
+            seen.append(kit.tool("commits", topic=source, output=sink,
+                                 also=dead, group=bridge.group,
+                                 records=200000, dropped="", **marks))
+            asked.wait(1)
+        return seen
+
+    looker = Background(look)
+    time.sleep(9)
+    bridge.kill()
+    bridge.start()
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(bridge, source, 90)
+    seen = looker.stop()
+    bad = sum(found.unfinished for found in seen)
+    kit.expect(bad == 0, f"{bad} unfinished records before the committed "
+               f"offset in {len(seen)} looks")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, also=dead, records=records,
+                      bytes=True, **marks)
+    kit.expect(counts.lost == 0, f"lost {counts.lost}")

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes in one group: hand-over, churn, fencing, protocols."""
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from harness import test, wait_for
+
+NEWER = "2.14.0"
+
+
+@test("hand-over between two healthy members", "groups")
+def a_hand_over_is_quick_and_repeats_nothing(kit):
+    source = kit.topic()
+    sink = kit.topic(8, message_timestamp_type="LogAppendTime")
+    log = kit.folder / "calls"
+    feeder = kit.tool_start("generate", topic=source, rate=4000, seconds=16)
+    one = kit.bridge(source, sink, "one", function_log=log,
+                     function_delay="10ms").start()
+    two = kit.bridge(source, sink, "two", function_log=log,
+                     function_delay="10ms")
+    time.sleep(4)
+    two.start()
+    kit.expect(wait_for(lambda: two.partitions() == 4, 20),
+               "the second takes half of the partitions")
+    time.sleep(2)
+    kit.expect(one.stop() == 0, "the first leaves with 0")
+    kit.expect(wait_for(lambda: two.partitions() == 8, 20),
+               "the second takes the rest")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(two, source)
+    kit.expect(two.stop() == 0, "the second leaves with 0")
+    counts = kit.tool("check", topic=sink, records=records, pauses=True)
+    kit.arrived(counts)
+    kit.expect(counts.pause_ms < 2000, f"longest pause {counts.pause_ms} ms")
+    calls = kit.tool("calls", file=log, records=records)
+    kit.expect(calls.repeated == 0, f"calls repeated {calls.repeated}")
+
+
+def churn(kit, seconds, environment=None, **options):
+    """Three members, of which two come and go; nothing is repeated."""
+    source, sink, log = kit.topic(12), kit.topic(12), kit.folder / "calls"
+    feeder = kit.tool_start("generate", topic=source, rate=4000,
+                            seconds=seconds)
+    members = [kit.bridge(source, sink, f"member{i}", function_log=log,
+                          order="key", function_delay="10ms",
+                          environment=environment, **options)
+               for i in range(3)]
+    chance = random.Random(3)
+    lost, statuses, end = 0, [], time.monotonic() + seconds
+    for member in members:
+        member.start()
+    while time.monotonic() < end:
+        time.sleep(chance.uniform(0.5, 1.5))
+        member = chance.choice(members[1:])
+        if member.alive:
+            lost += member.metrics().total("rebalances_total", kind="lost")
+            statuses.append(member.stop())
+        else:
+            member.start()
+    records = kit.tool_finish(feeder).records
+    kit.expect(set(statuses) == {0}, f"{len(statuses)} stops leave with 0")
+    kit.caught_up(members[0], source, 90)
+    for member in members:
+        if member.alive:
+            lost += member.metrics().total("rebalances_total", kind="lost")
+            kit.expect(member.stop() == 0, f"{member.name} leaves with 0")
+    kit.expect(lost == 0, f"assignments lost {lost:.0f}")
+    kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True,
+                         order="key"))
+    calls = kit.tool("calls", file=log, records=records)
+    kit.expect(calls.repeated == 0, f"calls repeated {calls.repeated}")
+
+
+@test("three members come and go", "groups")
+def churn_loses_no_assignment(kit):
+    churn(kit, 30)
+
+
+@test("three members come and go, eager assignment", "groups")
+def churn_with_an_eager_assignor(kit):
+    churn(kit, 15, consumer_partition_assignment_strategy="range")
+
+
+@test("three members come and go, exactly once", "groups")
+def churn_under_exactly_once(kit):
+    churn(kit, 20, delivery="exactly-once")
+
+
+@test("static membership: a restart moves nothing", "groups")
+def a_static_member_comes_back(kit):
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=2000, seconds=12)
+    members = [kit.bridge(source, sink, f"member{i}",
+                          consumer_group_instance_id=f"member{i}").start()
+               for i in range(2)]
+    kit.expect(wait_for(lambda: all(m.partitions() == 4 for m in members), 20),
+               "four partitions each")
+    before = members[0].metrics().total("rebalances_total")
+    kit.expect(members[1].stop() == 0, "one leaves with 0")
+    members[1].start()
+    kit.expect(wait_for(lambda: members[1].partitions() == 4, 20),
+               "it gets its partitions back")
+    after = members[0].metrics().total("rebalances_total")
+    kit.expect(after == before, f"the other one saw {after - before:.0f} "
+               "rebalances")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(members[0], source)
+    kit.expect([m.stop() for m in members] == [0, 0], "both leave with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records))
+
+
+@test("two processes with one transactional id", "groups")
+def a_second_process_with_its_id_is_fenced(kit):
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=2000, seconds=20)
+    members = [kit.bridge(source, sink, f"member{i}", instance="same",
+                          delivery="exactly-once", start="earliest").start()
+               for i in range(2)]
+    ended = wait_for(lambda: [m for m in members if not m.alive], 60)
+    kit.expect(ended and ended[0].wait() == 78,
+               f"one leaves with 78: {[m.wait() for m in ended]}")
+    log = ended[0].log if ended else ""
+    kit.expect(f"{members[0].group}-b-same" in log and "instance" in log,
+               "naming the id and the option")
+    records = kit.tool_finish(feeder).records
+    for member in members:
+        member.stop()
+    last = kit.bridge(source, sink, "last", instance="same",
+                      delivery="exactly-once").start()
+    kit.caught_up(last, source, 90)
+    kit.expect(last.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records))
+
+
+def newer_library(kit):
+    """A folder with a current librdkafka, from the wheel of its Python
+    binding, which carries it as a plain shared library."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "kabridge" / f"librdkafka-{NEWER}"
+    link = folder / "librdkafka.so.1"
+    if link.exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps",
+                    "--target", folder, f"confluent-kafka=={NEWER}"],
+                   check=True, stdout=sys.stderr)
+    library = next(folder.glob("confluent_kafka.libs/librdkafka*.so*"))
+    link.symlink_to(library.relative_to(folder))
+    return folder
+
+
+@test("the consumer group protocol of KIP-848, newer librdkafka", "groups")
+def the_new_group_protocol_works(kit):
+    path = {"LD_LIBRARY_PATH": str(newer_library(kit))}
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=3000, seconds=12)
+    members = [kit.bridge(source, sink, f"member{i}", order="key",
+                          consumer_group_protocol="consumer",
+                          environment=path) for i in range(2)]
+    members[0].start()
+    time.sleep(3)
+    members[1].start()
+    kit.expect(wait_for(lambda: all(m.partitions() == 4 for m in members), 30),
+               "four partitions each")
+    metrics = members[0].metrics()
+    kit.expect(any(NEWER in sample for sample in metrics
+                   if sample.startswith("kabridge_build_info")),
+               f"runs on librdkafka {NEWER}")
+    kit.expect(members[1].stop() == 0, "one leaves with 0")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(members[0], source)
+    kit.expect(members[0].stop() == 0, "the other leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True,
+                         order="key"))
+
+
+@test("three members come and go, newer librdkafka", "groups")
+def churn_with_a_newer_library(kit):
+    churn(kit, 15, {"LD_LIBRARY_PATH": str(newer_library(kit))})

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests against a real broker stand on.
+
+A test is a function with the decorator @test; it gets a Kit: a broker, topics
+of its own, bridges, and `expect`, which prints one ok or not ok line for each
+claim. Whatever a test starts is ended when it returns, and the end of each
+bridge's log is shown if a claim failed.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+from broker import Broker, free_port
+
+TOP = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("top_builddir") or TOP / "build").resolve()
+CHAOS = BUILD / ".libs" / "chaos.so"
+
+TESTS = {}
+
+
+def test(sentence, suite):
+    """Registers a test under its function's name."""
+    def register(function):
+        TESTS[function.__name__] = SimpleNamespace(
+            name=function.__name__, sentence=sentence, suite=suite,
+            run=function)
+        return function
+    return register
+
+
+def wait_for(condition, seconds, step=0.05):
+    """The first true value of condition(), or the last one at the end."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(step)
+
+
+class Metrics(dict):
+    """Samples of one scrape, by name and labels as they were written."""
+
+    def total(self, name, **labels):
+        """The sum over all samples of that name with those labels."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(value for sample, value in self.items()
+                   if sample.split("{")[0] == f"kabridge_{name}"
+                   and all(word in sample for word in wanted))
+
+
+class Bridge:
+    """One `kabridge run` with its configuration, log and admin port."""
+
+    def __init__(self, kit, name, binding, bridge=None, instance=None,
+                 admin=True, environment=None):
+        self.kit = kit
+        self.name = name
+        self.binding = binding
+        self.group = binding.get("group", "kabridge-b")
+        self.admin = free_port() if admin else None
+        self.sections = {
+            "kafka": {"bootstrap.servers": kit.broker.address},
+            "binding b": binding,
+            "log": {"level": "info"},
+            "bridge": {"instance": instance or name, **(bridge or {})},
+        }
+        if admin:
+            self.sections["admin"] = {"listen": f"127.0.0.1:{self.admin}"}
+        self.environment = {**os.environ, **(environment or {})}
+        self.log_path = kit.folder / f"{name}.log"
+        self.config_path = kit.folder / f"{name}.conf"
+        self.process = None
+        self.write_config()
+
+    def write_config(self):
+        text = ""
+        for section, options in self.sections.items():
+            text += f"[{section}]\n"
+            text += "".join(f"{k} = {v}\n" for k, v in options.items())
+        self.config_path.write_text(text)
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [BUILD / "kabridge", "run", self.config_path],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment)
+        self.started = time.time()
+        return self
+
+    @property
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def log(self):
+        if not self.log_path.exists():
+            return ""
+        return self.log_path.read_text(errors="replace")
+
+    def signal(self, number):
+        if self.alive:
+            self.process.send_signal(number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        return self.wait(10)
+
+    def wait(self, seconds=60):
+        """Its exit status; None if it does not end in time."""
+        if self.process is None:
+            return None
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, seconds=40):
+        self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def get(self, path):
+        """Status and body of a request to the admin server; None if it does
+        not answer."""
+        url = f"http://127.0.0.1:{self.admin}{path}"
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return None
+
+    def metrics(self):
+        answer = self.get("/metrics")
+        metrics = Metrics()
+        for line in (answer[1] if answer else "").splitlines():
+            if line.startswith("kabridge_"):
+                sample, value = line.rsplit(" ", 1)
+                metrics[sample] = float(value)
+        return metrics
+
+    def status(self):
+        answer = self.get("/status")
+        return json.loads(answer[1]) if answer and answer[0] == 200 else None
+
+    def partitions(self):
+        """How many partitions it owns, by its own word."""
+        status = self.status()
+        return sum(len(b["partitions"])
+                   for b in (status or {}).get("bindings", ()))
+
+    def rss_bytes(self):
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) * 1024
+
+    def cpu_seconds(self):
+        stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        fields = stat.rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Kit:
+    """What one test has to hand."""
+
+    def __init__(self, broker, label="test"):
+        self.broker = broker
+        self.label = label
+        self.folder = Path(tempfile.mkdtemp(prefix="kabridge-test."))
+        self.bridges = []
+        self.started = []
+        self.topics = 0
+        self.failures = 0
+        self.claims = 0
+
+    def expect(self, claim, sentence):
+        self.claims += 1
+        self.failures += not claim
+        print(f"{'ok' if claim else 'not ok'} - {self.label}: {sentence}",
+              flush=True)
+        return bool(claim)
+
+    def note(self, text):
+        print(f"# {text}", flush=True)
+
+    def tool_start(self, verb, **words):
+        command = [BUILD / "kab-kafka-tool", verb,
+                   f"brokers={self.broker.address}"]
+        for name, value in words.items():
+            if isinstance(value, bool):
+                value = str(value).lower()
+            command.append(f"{name.replace('_', '.')}={value}")
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.started.append(process)
+        return process
+
+    def tool_finish(self, process):
+        out, _ = process.communicate()
+        self.started.remove(process)
+        if process.returncode != 0:
+            raise RuntimeError(f"{process.args}: {process.returncode}")
+        lines = out.splitlines()
+        return SimpleNamespace(**json.loads(lines[-1])) if lines else None
+
+    def tool(self, verb, **words):
+        return self.tool_finish(self.tool_start(verb, **words))
+
+    def dump(self, topic, limit=100000):
+        process = self.tool_start("dump", topic=topic, limit=limit)
+        out, _ = process.communicate()
+        return [json.loads(line) for line in out.splitlines()]
+
+    def topic(self, partitions=8, name=None, **config):
+        self.topics += 1
+        stamp = f"{os.getpid()}-{time.monotonic_ns() // 1000000}"
+        name = name or f"{self.label[:40]}-{stamp}-{self.topics}"
+        words = {"config": ",".join(f"{k.replace('_', '.')}:{v}" for k, v in
+                                    config.items())} if config else {}
+        self.tool("create", topic=name, partitions=partitions, **words)
+        return name
+
+    def bridge(self, source, sink, name=None, bridge=None, instance=None,
+               admin=True, environment=None, **options):
+        """A bridge between two topics, not started. Options are written as
+        in the file with _ for . ; function options as function_NAME."""
+        name = name or f"bridge{len(self.bridges) + 1}"
+        binding = {"input.topics": source, "function": CHAOS}
+        if sink:
+            binding["output.topic"] = sink
+        binding["group"] = f"group-{source}"
+        for key, value in options.items():
+            binding[key.replace("_", ".")] = value
+        made = Bridge(self, name, binding, bridge, instance, admin,
+                      environment)
+        self.bridges.append(made)
+        return made
+
+    def command(self, *words, seconds=60, **more):
+        """Runs the kabridge command; its status, stdout and stderr."""
+        return subprocess.run([BUILD / "kabridge", *map(str, words)],
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=seconds, **more)
+
+    def wait_lag(self, bridge, source, seconds=60, lag=0):
+        return self.tool("wait", topic=source, group=bridge.group, lag=lag,
+                         seconds=seconds)
+
+    def caught_up(self, bridge, source, seconds=60):
+        got = self.wait_lag(bridge, source, seconds)
+        return self.expect(
+            got.reached, "committed offsets equal the end "
+            f"(committed {got.committed} of {got.end}, {got.seconds:.1f} s)")
+
+    def arrived(self, counts, doubled=0):
+        """Claims that every record arrived, at most so many of them again."""
+        self.expect(counts.lost == 0, f"lost {counts.lost} of "
+                    f"{counts.records} records")
+        self.expect(counts.doubled <= doubled, f"doubled {counts.doubled}, "
+                    f"allowed {doubled}")
+        self.expect(counts.foreign == counts.different == 0,
+                    f"foreign {counts.foreign}, different {counts.different}")
+        self.expect(counts.disorder == 0, f"out of order {counts.disorder}")
+
+    def end(self, failed):
+        for bridge in self.bridges:
+            bridge.signal(signal.SIGCONT)
+            bridge.kill()
+        for process in list(self.started):
+            process.kill()
+            process.wait()
+        if failed:
+            for bridge in self.bridges:
+                print(f"# end of the log of {bridge.name}:")
+                for line in bridge.log.splitlines()[-25:]:
+                    print(f"#   {line}")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Background:
+    """A function on a thread of its own; `stop` ends it and gives what it
+    returned or raises what it raised."""
+
+    def __init__(self, function, *words):
+        self.asked = threading.Event()
+        self.result = self.error = None
+        self.thread = threading.Thread(target=self._run,
+                                       args=(function, words))
+        self.thread.start()
+
+    def _run(self, function, words):
+        try:
+            self.result = function(self.asked, *words)
+        except BaseException as error:  # handed to stop()
+            self.error = error
+
+    def stop(self):
+        self.asked.set()
+        self.thread.join()
+        if self.error:
+            raise self.error
+        return self.result
+
+
+def run_tests(tests):
+    """Runs them on one broker; the counts of claims kept and broken."""
+    kept = broken = 0
+    with Broker() as broker:
+        for chosen in tests:
+            kit = Kit(broker, chosen.name)
+            print(f"# {chosen.name}: {chosen.sentence}", flush=True)
+            begin = time.monotonic()
+            try:
+                broker.start()
+                chosen.run(kit)
+            except Exception as error:
+                kit.expect(False, f"{type(error).__name__}: {error}")
+            finally:
+                if not broker.external:
+                    broker.resume()
+                kit.end(kit.failures > 0)
+            print(f"# {chosen.name}: {time.monotonic() - begin:.1f} s",
+                  flush=True)
+            broken += kit.failures
+            kept += kit.claims - kit.failures
+    return kept, broken
+
+
+def main(words):
+    """run.py [NAME or SUITE]...: these tests, or all; --list names them."""
+    if words == ["--list"]:
+        for chosen in TESTS.values():
+            print(f"{chosen.suite:8} {chosen.name:36} {chosen.sentence}")
+        return 0
+    known = {*TESTS, *(chosen.suite for chosen in TESTS.values())}
+    unknown = [word for word in words if word not in known]
+    if unknown:
+        print(f"found {unknown}; wanted one of {sorted(known)}",
+              file=sys.stderr)
+        return 64
+    tests = [chosen for chosen in TESTS.values()
+             if not words or {chosen.name, chosen.suite} & set(words)]
+    kept, broken = run_tests(tests)
+    print(f"{kept} passed, {broken} failed")
+    return 1 if broken else 0

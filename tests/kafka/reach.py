@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounds: memory, time, processor, with a function at its worst."""
+import os
+import time
+
+from harness import test, wait_for
+
+MIB = 1 << 20
+
+
+@test("2,000,000 records, a function that never answers", "reach")
+def memory_is_bounded(kit):
+    source, sink, log = kit.topic(), kit.topic(), kit.folder / "calls"
+    kit.tool("generate", topic=source, records=2000000)
+    per_partition, buffer = 4 * MIB, 64 * MIB
+    bridge = kit.bridge(
+        source, sink, function_never=True, call_timeout=0, function_log=log,
+        batch_count=5000, max_in_flight=50, buffer_bytes=buffer,
+        consumer_max_poll_interval_ms=6000, rebalance_drain_timeout="2s",
+        consumer_session_timeout_ms=6000, shutdown_timeout="1s",
+        consumer_queued_max_messages_kbytes=per_partition // 1024).start()
+    kit.expect(wait_for(lambda: log.exists(), 20), "the function was called")
+    peak, end = 0, time.monotonic() + 15
+    while time.monotonic() < end:
+        peak = max(peak, bridge.rss_bytes())
+        time.sleep(0.2)
+    bound = buffer + 8 * per_partition + 50 * MIB
+    kit.expect(peak < bound, f"RSS {peak / MIB:.0f} MiB, bound "
+               f"{bound / MIB:.0f} MiB")
+    held = bridge.metrics().total("buffer_bytes")
+    kit.expect(buffer / 2 < held <= buffer + MIB,
+               f"held {held / MIB:.1f} MiB of {buffer / MIB:.0f}")
+    group = kit.tool("group", topic=source, group=bridge.group)
+    kit.expect(group.state == "Stable" and len(group.members) == 1
+               and group.members[0]["partitions"] == 8,
+               "still in its group past max.poll.interval.ms")
+    kit.expect(bridge.stop() == 75, "leaves with 75")
+
+
+def straggler(kit, records, hold, flat):
+    """One record takes `hold` while the others pass beside it."""
+    def one_run(mark):
+        source, sink = kit.topic(), kit.topic()
+        kit.tool("generate", topic=source, records=records, **mark)
+        bridge = kit.bridge(
+            source, sink, function_hold_time=f"{hold}s",
+            call_timeout=f"{hold + 30}s", batch_count=64, max_in_flight=8)
+        bridge.start()
+        peak, begin = 0, time.monotonic()
+        while kit.tool("wait", topic=sink, end=records - 64,
+                       seconds=0.2).end < records - 64:
+            peak = max(peak, bridge.rss_bytes())
+            if time.monotonic() - begin > hold + 60:
+                break
+        took = time.monotonic() - begin
+        kit.caught_up(bridge, source, hold + 30)
+        total = time.monotonic() - begin
+        kit.expect(bridge.stop() == 0, "leaves with 0")
+        kit.arrived(kit.tool("check", topic=sink, records=records, **mark))
+        return took, total, peak
+
+    plain = one_run({})
+    held = one_run(dict(mark="H", mark_first=records // 20,
+                        mark_every=10 ** 9))
+    kit.expect(held[1] > hold, f"one call took {hold} s")
+    kit.expect(held[0] < plain[0] * 1.05 + 0.5,
+               f"the others passed in {held[0]:.1f} s, without it in "
+               f"{plain[0]:.1f} s")
+    kit.expect(held[2] < plain[2] + flat, f"RSS at most {held[2] / MIB:.0f} "
+               f"MiB, without it {plain[2] / MIB:.0f} MiB")
+
+
+@test("one record takes 10 s while 300,000 pass", "reach")
+def a_straggler_stops_nobody(kit):
+    straggler(kit, 300000, 10, 30 * MIB)
+
+
+@test("one record takes 30 s while 1,000,000 pass", "long")
+def a_long_straggler_stops_nobody(kit):
+    straggler(kit, 1000000, 30, 30 * MIB)
+
+
+@test("an idle bridge", "reach")
+def idle_costs_nothing(kit):
+    source, sink = kit.topic(), kit.topic()
+    bridge = kit.bridge(source, sink, function="identity").start()
+    kit.expect(wait_for(lambda: bridge.partitions() == 8, 20), "assigned")
+    kit.expect(wait_for(lambda: (bridge.get("/ready") or (0,))[0] == 200, 20),
+               "ready, with nothing to do")
+    time.sleep(2)
+    before, begin = bridge.cpu_seconds(), time.monotonic()
+    time.sleep(15)
+    used = (bridge.cpu_seconds() - before) / (time.monotonic() - begin)
+    rss = bridge.rss_bytes()
+    kit.expect(used < 0.01, f"{used * 100:.2f} % of a processor")
+    kit.expect(rss < 20 * MIB, f"RSS {rss / MIB:.1f} MiB")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+
+
+@test("assignment to the first acknowledged output", "reach")
+def the_first_output_comes_soon(kit):
+    source = kit.topic()
+    kit.tool("generate", topic=source, records=1000)
+    took = []
+    for i in range(3):
+        sink = kit.topic(8, message_timestamp_type="LogAppendTime")
+        bridge = kit.bridge(source, sink, f"run{i}", function="identity",
+                            group=f"group-{sink}").start()
+        assigned = wait_for(bridge.partitions, 20, 0.005)
+        at = time.time()
+        kit.expect(assigned, "assigned")
+        kit.caught_up(bridge, source)
+        kit.expect(bridge.stop() == 0, "leaves with 0")
+        first = min(r["timestamp"] for r in kit.dump(sink)) / 1000
+        took.append(first - at)
+        kit.note(f"start to first output {first - bridge.started:.3f} s")
+    kit.expect(min(took) < 0.3, f"{[round(t, 3) for t in took]} s")

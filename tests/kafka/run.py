@@ -1,0 +1,21 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the `kabridge` command against a real broker.
+
+    tests/kafka/run.py [NAME or SUITE]...     all, or those
+    tests/kafka/run.py --list
+
+Uses the build in $top_builddir, or build/.
+"""
+import sys
+
+import harness
+import delivery  # noqa: F401  each registers its tests
+import faults  # noqa: F401
+import failure  # noqa: F401
+import groups  # noqa: F401
+import reach  # noqa: F401
+import chaos  # noqa: F401
+
+if __name__ == "__main__":
+    sys.exit(harness.main(sys.argv[1:]))

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three bridges in one group, and somebody who breaks things.
+
+A Storm draws from its seed what happens when: a kill -9, a SIGSTOP shorter or
+longer than the session, a member that leaves and comes back, a restart of the
+broker. Records flow at a rate all the while. The seed repeats the same
+schedule; the machine's own timing it cannot repeat.
+"""
+import random
+import signal
+import time
+
+from harness import Background, wait_for
+
+SESSION_S = 6
+
+
+class Storm:
+    def __init__(self, kit, seed, members=3, rate=2000, broker_faults=True,
+                 poison=997, partitions=8, **options):
+        self.kit = kit
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.rate = rate
+        self.exact = options.get("delivery") == "exactly-once"
+        self.order = options.get("order", "unordered")
+        self.marks = dict(mark="P", mark_every=poison)
+        self.source = kit.topic(partitions)
+        self.sink = kit.topic(partitions,
+                              message_timestamp_type="LogAppendTime")
+        self.dead = kit.topic(1)
+        self.log = kit.folder / "calls"
+        self.broker_faults = broker_faults and not kit.broker.external
+        options.setdefault("function_delay", "20ms")
+        self.members = [kit.bridge(
+            self.source, self.sink, f"member{i}",
+            dead_letter_topic=self.dead, function_seed=seed + i,
+            function_log=self.log, batch_count=100, retry_backoff="20ms",
+            retry_max_attempts=8, consumer_session_timeout_ms=SESSION_S * 1000,
+            consumer_heartbeat_interval_ms=1000, **options)
+            for i in range(members)]
+        self.feeder = None
+        self.happened = {}
+        self.looks = []
+
+    def _did(self, what):
+        self.happened[what] = self.happened.get(what, 0) + 1
+
+    def _kill(self, member):
+        member.kill()
+        time.sleep(self.chance.uniform(0, 2))
+        member.start()
+
+    def _freeze(self, member):
+        """Sometimes past its session, so that it wakes as a zombie."""
+        member.signal(signal.SIGSTOP)
+        time.sleep(self.chance.choice((0.5, 2, SESSION_S + 2)))
+        member.signal(signal.SIGCONT)
+
+    def _leave(self, member):
+        status = member.stop()
+        if status not in (0, 75):
+            self.kit.expect(False, f"{member.name} left with {status}")
+        time.sleep(self.chance.uniform(0, 2))
+        member.start()
+
+    def _restart_broker(self, _):
+        self.kit.broker.stop()
+        time.sleep(self.chance.uniform(0, 3))
+        self.kit.broker.start()
+
+    def _fault(self):
+        faults = [self._kill] * 4 + [self._freeze] * 3 + [self._leave] * 3
+        faults += [self._restart_broker] * (1 if self.broker_faults else 0)
+        fault = self.chance.choice(faults)
+        self._did(fault.__name__.strip("_"))
+        fault(self.chance.choice(self.members))
+
+    def _revive(self):
+        """A member that gave up by itself is a finding, not the end."""
+        for member in self.members:
+            if not member.alive:
+                self.kit.expect(False, f"{member.name} left by itself with "
+                                f"{member.wait()}")
+                member.start()
+
+    def _look(self, asked):
+        """Commits are judged while faults happen, not only at the end."""
+        while not asked.wait(5):
+            try:
+                self.looks.append(self.kit.tool(
+                    "commits", topic=self.source, output=self.sink,
+                    also=self.dead, group=self.members[0].group,
+                    records=10 ** 7, **self.marks))
+            except RuntimeError:
+                continue  # the broker was away
+
+    def blow(self, seconds):
+        self.feeder = self.kit.tool_start(
+            "generate", topic=self.source, rate=self.rate, seconds=seconds,
+            **self.marks)
+        for member in self.members:
+            member.start()
+        looker = Background(self._look)
+        end = time.monotonic() + seconds
+        try:
+            while time.monotonic() < end:
+                time.sleep(self.chance.uniform(0.3, 3))
+                self._revive()
+                self._fault()
+        finally:
+            looker.stop()
+        self.records = self.kit.tool_finish(self.feeder).records
+
+    def settle(self, seconds=90):
+        """The faults are over: the lag must go to nothing."""
+        self.kit.note(f"seed {self.seed}: {self.happened}")
+        self._revive()
+        self.kit.caught_up(self.members[0], self.source, seconds)
+        lost = sum(m.metrics().total("rebalances_total", kind="lost")
+                   for m in self.members)
+        statuses = [member.stop() for member in self.members]
+        self.kit.expect(statuses == [0] * len(statuses),
+                        f"all leave with 0: {statuses}")
+        self.kit.note(f"assignments lost in the last lives: {lost:.0f}")
+
+    def judge(self):
+        order = {"ordered": "partition"}.get(self.order, self.order)
+        counts = self.kit.tool(
+            "check", topic=self.sink, also=self.dead, records=self.records,
+            order="none" if order == "unordered" else order, pauses=True,
+            **self.marks)
+        calls = self.kit.tool("calls", file=self.log, records=self.records)
+        self.counts, self.calls = counts, calls
+        self.kit.note(f"records {self.records}, doubled {counts.doubled}, "
+                      f"calls repeated {calls.repeated}, longest pause "
+                      f"{counts.pause_ms} ms, dead letters {counts.dead}")
+        self.kit.expect(counts.lost == 0, f"lost {counts.lost}")
+        if self.exact:
+            self.kit.expect(counts.doubled == 0, f"doubled {counts.doubled}")
+        self.kit.expect(counts.foreign == 0, f"foreign {counts.foreign}")
+        self.kit.expect(counts.disorder == 0,
+                        f"out of order {counts.disorder}")
+        bad = sum(look.unfinished for look in self.looks)
+        self.kit.expect(bad == 0, f"{bad} unfinished records before the "
+                        f"committed offset in {len(self.looks)} looks")
