@@ -247,6 +247,10 @@ KAB_API int64_t kab_context_get_size(KabContext *context, const char *name);
 KAB_API int64_t kab_context_get_duration_us(KabContext *context,
                                             const char *name);
 KAB_API bool kab_context_get_boolean(KabContext *context, const char *name);
+/* The i-th key that was given for a declared name that ends in ".*", for
+ * kab_context_get_string(); NULL: there are no more. */
+KAB_API const char *
+kab_context_get_key(KabContext *context, const char *name, size_t i);
 /* The binding's max.in.flight: how many process() calls may overlap. */
 KAB_API unsigned kab_context_get_max_in_flight(KabContext *context);
 /* The function's own ceilings; only within open(). */

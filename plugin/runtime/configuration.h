@@ -17,7 +17,7 @@
 #include "log.h"
 #include "properties.h"
 
-/* Options of [binding NAME]. All memory is the settings'. */
+/* Options of [binding NAME]. All memory is its own. */
 typedef struct {
     char *name;
     char **input_topics;  /* NULL-terminated; "^…" is a pattern */
@@ -31,13 +31,15 @@ typedef struct {
     int64_t latency_target_us;
     KabEngineOptions engine; /* complete: threads resolved, ceilings */
 
-    KabModule module; /* function NULL: to be given by the program */
-    GArray *function_texts; /* KabOptionText */
+    KabModule module;            /* function NULL: to be given by the program */
+    GArray *function_texts;      /* KabOptionText */
     GArray *consumer, *producer; /* KabProperty: [kafka], then the binding's */
 
     /* Of everything that is not reloadable, as text: two are equal if the
      * binding can go on. And of everything that is. */
     char *fixed_digest, *reloadable_digest;
+
+    GStringChunk *texts; /* what the arrays point to */
 } KabBindingSettings;
 
 typedef enum { KAB_ON_STOP_EXIT, KAB_ON_STOP_CONTINUE } KabOnStop;
@@ -67,6 +69,13 @@ KabSettings *kab_settings_new(const KabConfig *config,
 void kab_settings_free(KabSettings *settings);
 const KabBindingSettings *kab_settings_find(const KabSettings *settings,
                                             const char *binding);
+
+/* Are the function.* keys right for a function that a program gives? The
+ * error's code is KAB_ERROR_CONFIG, with a line a fault. */
+bool kab_settings_check_function(const KabConfig *config,
+                                 const KabBindingSettings *binding,
+                                 const KabFunction *function,
+                                 GError **error);
 
 /* The file of a configuration, to read it again. Borrowed. */
 const char *kab_config_path(const KabConfig *config);

@@ -21,6 +21,9 @@ const KabOption *kab_option_find(const KabFunction *function, const char *key);
  * sentence "found …; wanted …" (a secret's value is not shown). */
 char *kab_option_problem(const KabOption *option, const char *value);
 
+/* Is key the option's name, or does it begin with the prefix that it takes? */
+bool kab_option_takes(const KabOption *option, const char *key);
+
 /* Every text must be right already (kab_option_problem). */
 KabContext *kab_context_new(const char *binding,
                             const KabFunction *function,

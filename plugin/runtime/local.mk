@@ -5,10 +5,17 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/arena.c \
 	plugin/runtime/arena.h \
 	plugin/runtime/call.c \
+	plugin/runtime/configuration.c \
 	plugin/runtime/configuration.h \
+	plugin/runtime/context.c \
+	plugin/runtime/context.h \
 	plugin/runtime/error.c \
 	plugin/runtime/executor.c \
 	plugin/runtime/executor.h \
+	plugin/runtime/ini.c \
+	plugin/runtime/ini.h \
+	plugin/runtime/loader.c \
+	plugin/runtime/loader.h \
 	plugin/runtime/log.c \
 	plugin/runtime/log.h \
 	plugin/runtime/loop.c \
@@ -21,6 +28,10 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/options-text.c \
 	plugin/runtime/options-value.c \
 	plugin/runtime/options-value.h \
+	plugin/runtime/settings.c \
+	plugin/runtime/settings-binding.c \
+	plugin/runtime/settings-check.c \
+	plugin/runtime/settings-internal.h \
 	plugin/runtime/ticket.c \
 	plugin/runtime/ticket.h
 

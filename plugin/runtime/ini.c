@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines into sections and entries. What a line says is kept even if its
+ * value cannot be expanded, so that later checks do not call it missing.
+ */
+#include "ini.h"
+
+#include <string.h>
+
+#include "options-value.h"
+
+enum { LONGEST_LINE = 64 * 1024, LARGEST_FILE = 1024 * 1024 };
+
+/* Of one kab_ini_new(). */
+typedef struct {
+    KabIni *ini;
+    const KabIniWorld *world;
+    KabIniSection *section; /* of the lines read now; NULL: none yet */
+    bool is_skipping;       /* below a header that names none */
+    unsigned line;
+} KabIniReader;
+
+static char *
+get_variable(void *user, const char *name)
+{
+    return g_strdup(g_getenv(name));
+}
+
+static char *
+get_file(void *user, const char *path, char **ret_problem)
+{
+    g_autofree char *content = NULL;
+    g_autofree char *quoted = kab_quote(path);
+    g_autoptr(GError) error = NULL;
+    size_t len;
+    if (!g_file_get_contents(path, &content, &len, &error))
+        *ret_problem = g_strdup_printf("found %s, which cannot be read; wanted "
+                                       "a readable file",
+                                       quoted);
+    else if (len > LARGEST_FILE || strlen(content) != len ||
+             !g_utf8_validate(content, -1, NULL))
+        *ret_problem = g_strdup_printf("found %s, which is no text; wanted "
+                                       "UTF-8 of 1MiB at most",
+                                       quoted);
+    else
+        return g_steal_pointer(&content);
+    return NULL;
+}
+
+const KabIniWorld kab_ini_world = {get_variable, get_file, NULL};
+
+static void
+entry_free(void *data)
+{
+    KabIniEntry *entry = data;
+    g_free(entry->key);
+    g_free(entry->value);
+    g_free(entry);
+}
+
+static void
+section_free(void *data)
+{
+    KabIniSection *section = data;
+    g_free(section->name);
+    g_ptr_array_unref(section->entries);
+    g_free(section);
+}
+
+static void
+fault_free(void *data)
+{
+    KabIniFault *fault = data;
+    g_free(fault->section);
+    g_free(fault->key);
+    g_free(fault->sentence);
+    g_free(fault);
+}
+
+/* Takes sentence. */
+static void
+add_fault(KabIniReader *reader, const char *key, char *sentence)
+{
+    KabIniFault *fault = g_new0(KabIniFault, 1);
+    fault->line = reader->line;
+    fault->section = g_strdup(reader->section ? reader->section->name : NULL);
+    fault->key = g_strdup(key);
+    fault->sentence = sentence;
+    g_ptr_array_add(reader->ini->faults, fault);
+}
+
+/* Without its last newline. */
+static char *
+look_up_file(const char *path, const KabIniWorld *world, char **ret_problem)
+{
+    char *content = world->get_file(world->user, path, ret_problem);
+    size_t len = content ? strlen(content) : 0;
+    if (len && content[len - 1] == '\n')
+        content[--len] = '\0';
+    if (len && content[len - 1] == '\r')
+        content[--len] = '\0';
+    return content;
+}
+
+static bool
+is_variable_name(const char *name)
+{
+    static const char *const characters =
+        G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_";
+    return *name && !name[strspn(name, characters)];
+}
+
+/* "NAME" or "NAME:-default" */
+static char *
+look_up_variable(const char *inside,
+                 const KabIniWorld *world,
+                 char **ret_problem)
+{
+    const char *dash = strstr(inside, ":-");
+    size_t name_len = dash ? (size_t)(dash - inside) : strlen(inside);
+    g_autofree char *name = g_strndup(inside, name_len);
+    if (!is_variable_name(name)) {
+        *ret_problem = g_strdup("found ${…} around no name; wanted ${NAME}, "
+                                "${NAME:-default}, ${file:PATH}, or $$ for a "
+                                "dollar");
+        return NULL;
+    }
+    g_autofree char *value = world->get_variable(world->user, name);
+    if (dash && (!value || !*value))
+        return g_strdup(dash + strlen(":-"));
+    if (value && g_utf8_validate(value, -1, NULL))
+        return g_steal_pointer(&value);
+    *ret_problem =
+        value ? g_strdup_printf("found ${%s}, which is not UTF-8; wanted a "
+                                "text",
+                                name)
+              : g_strdup_printf("found ${%s}, which is not in the "
+                                "environment; wanted it set, or "
+                                "${%s:-default}",
+                                name, name);
+    return NULL;
+}
+
+/* From "${" on; *at is moved behind "}". */
+static char *
+expand_one(const char **at, const KabIniWorld *world, char **ret_problem)
+{
+    static const char file[] = "file:";
+    const char *start = *at + strlen("${");
+    const char *end = strchr(start, '}');
+    if (!end) {
+        *ret_problem = g_strdup("found ${ without its }; wanted ${NAME}, or "
+                                "$$ for a dollar");
+        return NULL;
+    }
+    *at = end + 1;
+    g_autofree char *inside = g_strndup(start, (size_t)(end - start));
+    if (g_str_has_prefix(inside, file))
+        return look_up_file(inside + strlen(file), world, ret_problem);
+    return look_up_variable(inside, world, ret_problem);
+}
+
+char *
+kab_ini_expand(const char *value,
+               const KabIniWorld *world,
+               KabIniOrigin *ret_origin,
+               char **ret_problem)
+{
+    g_autoptr(GString) expanded = g_string_new(NULL);
+    *ret_origin = KAB_INI_VERBATIM;
+    for (const char *at = value; *at;) {
+        if (at[0] == '$' && at[1] == '{') {
+            *ret_origin = KAB_INI_EXPANDED;
+            g_autofree char *found = expand_one(&at, world, ret_problem);
+            if (!found)
+                return NULL;
+            g_string_append(expanded, found);
+            continue;
+        }
+        if (at[0] == '$' && at[1] == '$')
+            at++;
+        g_string_append_c(expanded, *at++);
+    }
+    return g_string_free(g_steal_pointer(&expanded), FALSE);
+}
+
+/* "binding   scoring" and "binding scoring" are one section. */
+static char *
+dup_single_blanks(const char *text)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_auto(GStrv) words = g_strsplit_set(text, " \t", -1);
+    for (char **word = words; *word; word++)
+        if (**word)
+            g_strv_builder_add(builder, *word);
+    g_auto(GStrv) kept = g_strv_builder_end(builder);
+    return g_strjoinv(" ", kept);
+}
+
+static void
+read_header(KabIniReader *reader, const char *line)
+{
+    size_t len = strlen(line);
+    reader->is_skipping = len < 2 || line[len - 1] != ']';
+    if (reader->is_skipping) {
+        reader->section = NULL;
+        add_fault(reader, NULL,
+                  g_strdup("found a [ without its ] at the end of the line; "
+                           "wanted [section]"));
+        return;
+    }
+    g_autofree char *inside = g_strndup(line + 1, len - 2);
+    g_autofree char *name = dup_single_blanks(inside);
+    KabIniSection *earlier = kab_ini_find(reader->ini, name);
+    reader->section = earlier;
+    if (earlier) {
+        add_fault(reader, NULL,
+                  g_strdup_printf("found this section a second time, the "
+                                  "first is in line %u; wanted it once",
+                                  earlier->line));
+        return;
+    }
+    reader->section = kab_ini_find_or_add(reader->ini, name);
+    reader->section->line = reader->line;
+}
+
+static void
+add_entry(KabIniReader *reader, const char *key, const char *raw)
+{
+    KabIniEntry *earlier = kab_ini_section_find(reader->section, key);
+    if (earlier) {
+        add_fault(reader, key,
+                  g_strdup_printf("found this key a second time, the first "
+                                  "is in line %u; wanted it once",
+                                  earlier->line));
+        return;
+    }
+    char *problem = NULL;
+    KabIniEntry *entry = kab_ini_section_find_or_add(reader->section, key);
+    entry->line = reader->line;
+    entry->value = kab_ini_expand(raw, reader->world, &entry->origin, &problem);
+    if (problem)
+        add_fault(reader, key, problem);
+}
+
+/* The line is not shown: it may hold a secret. */
+static void
+read_entry(KabIniReader *reader, char *line)
+{
+    char *equals = strchr(line, '=');
+    if (*line == '#' || *line == ';') {
+        add_fault(reader, NULL,
+                  g_strdup_printf("found %c behind blanks; wanted a comment to "
+                                  "begin at the beginning of its line",
+                                  *line));
+    } else if (!equals || equals == line) {
+        add_fault(reader, NULL,
+                  g_strdup_printf("found a line without %s; wanted key = "
+                                  "value, [section] or # comment",
+                                  equals ? "a key" : "="));
+    } else if (!reader->section) {
+        add_fault(reader, NULL,
+                  g_strdup("found a key before any section; wanted [section] "
+                           "above it"));
+    } else {
+        *equals = '\0';
+        add_entry(reader, g_strchomp(line), g_strchug(equals + 1));
+    }
+}
+
+static void
+read_line(KabIniReader *reader, const char *start, size_t len)
+{
+    if (len && start[len - 1] == '\r')
+        len--;
+    if (!len || *start == '#' || *start == ';')
+        return;
+    if (len > LONGEST_LINE || memchr(start, '\0', len) ||
+        !g_utf8_validate(start, (gssize)len, NULL)) {
+        add_fault(reader, NULL,
+                  g_strdup(len > LONGEST_LINE
+                               ? "found a line of more than 65536 bytes; "
+                                 "wanted a shorter one"
+                               : "found bytes that are no text; wanted UTF-8 "
+                                 "without NUL"));
+        return;
+    }
+    g_autofree char *copy = g_strndup(start, len);
+    char *line = g_strstrip(copy);
+    if (*line == '[')
+        read_header(reader, line);
+    else if (*line && !reader->is_skipping)
+        read_entry(reader, line);
+}
+
+KabIni *
+kab_ini_new(const char *text, size_t text_len, const KabIniWorld *world)
+{
+    static const char mark[] = "\xEF\xBB\xBF";
+    KabIni *ini = g_new0(KabIni, 1);
+    ini->sections = g_ptr_array_new_with_free_func(section_free);
+    ini->faults = g_ptr_array_new_with_free_func(fault_free);
+    KabIniReader reader = {.ini = ini, .world = world};
+    const char *at = text, *end = text + text_len;
+    if (text_len >= strlen(mark) && memcmp(text, mark, strlen(mark)) == 0)
+        at += strlen(mark);
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        reader.line++;
+        read_line(&reader, at, (size_t)((newline ? newline : end) - at));
+        at = newline ? newline + 1 : end;
+    }
+    return ini;
+}
+
+void
+kab_ini_free(KabIni *ini)
+{
+    if (!ini)
+        return;
+    g_ptr_array_unref(ini->sections);
+    g_ptr_array_unref(ini->faults);
+    g_free(ini);
+}
+
+KabIniSection *
+kab_ini_find(const KabIni *ini, const char *section)
+{
+    for (unsigned i = 0; i < ini->sections->len; i++) {
+        KabIniSection *candidate = ini->sections->pdata[i];
+        if (strcmp(candidate->name, section) == 0)
+            return candidate;
+    }
+    return NULL;
+}
+
+KabIniEntry *
+kab_ini_section_find(const KabIniSection *section, const char *key)
+{
+    for (unsigned i = 0; i < section->entries->len; i++) {
+        KabIniEntry *candidate = section->entries->pdata[i];
+        if (strcmp(candidate->key, key) == 0)
+            return candidate;
+    }
+    return NULL;
+}
+
+KabIniSection *
+kab_ini_find_or_add(KabIni *ini, const char *name)
+{
+    KabIniSection *section = kab_ini_find(ini, name);
+    if (section)
+        return section;
+    section = g_new0(KabIniSection, 1);
+    section->name = g_strdup(name);
+    section->entries = g_ptr_array_new_with_free_func(entry_free);
+    g_ptr_array_add(ini->sections, section);
+    return section;
+}
+
+KabIniEntry *
+kab_ini_section_find_or_add(KabIniSection *section, const char *key)
+{
+    KabIniEntry *entry = kab_ini_section_find(section, key);
+    if (entry)
+        return entry;
+    entry = g_new0(KabIniEntry, 1);
+    entry->key = g_strdup(key);
+    g_ptr_array_add(section->entries, entry);
+    return entry;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the settings share: the text, and the list of faults.
+ *
+ * configuration.c keeps the text; settings.c turns sections into structures;
+ * settings-binding.c does so for a binding; settings-check.c finds what
+ * contradicts; settings-text.c prints.
+ */
+#pragma once
+
+#include "configuration.h"
+#include "ini.h"
+#include "options.h"
+
+/* A file as read, with what was set over it in it: such entries and
+ * sections have line 0. Owned by the program until kab_bridge_new(). */
+struct KabConfig {
+    char *path;
+    KabIni *ini;
+    GPtrArray *assignments; /* texts of kab_config_set(), in their order */
+};
+
+/* A place and a sentence; faults are printed in the order of their lines. */
+typedef struct {
+    unsigned line, number; /* number: as they were found */
+    char *text;
+} KabConfigFault;
+
+/* Of one kab_settings_new(). */
+typedef struct {
+    const KabConfig *config;
+    KabSettings *settings;
+    KabFunctionsFrom functions_from;
+    GPtrArray *faults; /* KabConfigFault */
+} KabSettingsBuilder;
+
+/* One fault. key NULL: of the section; section NULL: of the file. Line 0:
+ * of what was set over the file, or, if is_absent, of no line at all. */
+typedef struct {
+    unsigned line;
+    bool is_absent;
+    const char *section, *key;
+} KabFaultPlace;
+
+GPtrArray *kab_faults_new(void);
+/* Takes sentence. */
+void kab_fault_take(GPtrArray *faults,
+                    const KabConfig *config,
+                    KabFaultPlace place,
+                    char *sentence);
+/* Every fault, a line each, in order, as KAB_ERROR_CONFIG. */
+void kab_faults_report(GPtrArray *faults, GError **error);
+
+/* The place of an entry, or, if it is not given, of its section. */
+KabFaultPlace kab_fault_place(const KabIniSection *section, const char *key);
+
+/* settings.c: one value into its field; a fault if it does not fit. */
+void kab_settings_store(KabSettingsBuilder *builder,
+                        const KabIniSection *section,
+                        const KabIniEntry *entry,
+                        const KabOptionRow *row,
+                        void *structure);
+void kab_settings_store_default(const KabOptionRow *row,
+                                bool is_adaptive,
+                                void *structure);
+void kab_settings_check_property(KabSettingsBuilder *builder,
+                                 const KabIniSection *section,
+                                 const KabIniEntry *entry,
+                                 const char *name);
+/* settings-binding.c */
+void kab_settings_add_binding(KabSettingsBuilder *builder,
+                              const KabIniSection *section);
+void kab_binding_settings_free(void *binding);
+/* settings-check.c: what contradicts in a binding, and among them. */
+void kab_settings_check_binding(KabSettingsBuilder *builder,
+                                const KabIniSection *section,
+                                const KabBindingSettings *binding);
+void kab_settings_check_bindings(KabSettingsBuilder *builder);
+
+/* "scoring" of "binding scoring"; NULL: not a binding's section. */
+const char *kab_binding_name_of(const char *section);
+KabIniSection *kab_binding_section(const KabConfig *config,
+                                   const KabBindingSettings *binding);
