@@ -3,3 +3,7 @@ noinst_PROGRAMS += bench-floor
 bench_floor_CPPFLAGS = $(RDKAFKA_CFLAGS)
 bench_floor_SOURCES = bench/bench-floor.c
 bench_floor_LDADD = $(RDKAFKA_LIBS)
+
+EXTRA_DIST += \
+	bench/run.py \
+	bench/run.sh

@@ -20,9 +20,17 @@ EXTRA_DIST += \
 	tests/kafka/groups.py \
 	tests/kafka/harness.py \
 	tests/kafka/pom.xml \
+	tests/kafka/prove.py \
 	tests/kafka/reach.py \
 	tests/kafka/run.py \
-	tests/kafka/storm.py
+	tests/kafka/soak.py \
+	tests/kafka/storm.py \
+	script/bootstrap \
+	script/build.sh \
+	script/demo \
+	script/prove \
+	script/soak \
+	script/test
 
 # The function of these tests; loaded by path, never installed.
 noinst_LTLIBRARIES += chaos.la

@@ -7,6 +7,7 @@
 
 Uses the build in $top_builddir, or build/.
 """
+import signal
 import sys
 
 import harness
@@ -18,4 +19,5 @@ import reach  # noqa: F401
 import chaos  # noqa: F401
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(harness.main(sys.argv[1:]))
