@@ -7,6 +7,7 @@ kabridge_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 kabridge_LDADD = libkab-runtime.la libkab-core.la $(GLIB_LIBS) $(RDKAFKA_LIBS)
 kabridge_SOURCES = \
 	plugin/cli/cli.h \
+	plugin/cli/functions.c \
 	plugin/cli/main.c \
 	plugin/cli/options.c \
 	plugin/cli/version.c \
