@@ -1,1 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
+# Each target is a file with LLVMFuzzerTestOneInput and a corpus. make check
+# runs the corpora; make fuzz looks for new inputs with clang's libFuzzer, for
+# FUZZ_SECONDS each. A new target: its name here, its program, its sources.
+FUZZ_TARGETS = ini value
+FUZZ_ini = plugin/runtime/ini.c plugin/runtime/options-value.c
+FUZZ_value = plugin/runtime/options-value.c
+
+FUZZ_DRIVER = tests/fuzz/driver.c tests/fuzz/fuzz.h
+FUZZ_CPPFLAGS = $(RUNTIME) -I$(top_srcdir)/tests/fuzz
+
+check_PROGRAMS += fuzz-ini fuzz-value
+fuzz_ini_CPPFLAGS = $(FUZZ_CPPFLAGS)
+fuzz_ini_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-ini.c
+fuzz_ini_LDADD = libkab-runtime.la $(GLIB_LIBS)
+fuzz_value_CPPFLAGS = $(FUZZ_CPPFLAGS)
+fuzz_value_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-value.c
+fuzz_value_LDADD = libkab-runtime.la $(GLIB_LIBS)
+
+EXTRA_DIST += tests/fuzz/corpora.sh \
+	tests/fuzz/corpus-ini \
+	tests/fuzz/corpus-value
+TESTS += tests/fuzz/corpora.sh
+
+FUZZ_CLANG = clang
+FUZZ_SECONDS = 60
+FUZZ_FLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined
+FUZZERS = $(FUZZ_TARGETS:%=fuzzer-%)
+
+# What it finds stays in found-TARGET of the build directory.
+.PHONY: fuzz
+fuzz: $(FUZZERS)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	    mkdir -p found-$$target; \
+	    ./fuzzer-$$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0 \
+	        -print_final_stats=1 -artifact_prefix=found-$$target/ \
+	        found-$$target $(srcdir)/tests/fuzz/corpus-$$target; \
+	done
+
+fuzzer-%: tests/fuzz/fuzz-%.c FORCE
+	$(AM_V_CCLD)$(FUZZ_CLANG) $(FUZZ_FLAGS) $(FUZZ_CPPFLAGS) -o $@ $< \
+	    $(addprefix $(srcdir)/,$(FUZZ_$*)) $(GLIB_LIBS) $(RDKAFKA_LIBS)
+.PHONY: FORCE
+CLEANFILES += $(FUZZERS)

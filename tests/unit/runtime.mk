@@ -9,3 +9,9 @@ test_mailbox_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
 test_executor_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
 test_executor_SOURCES = tests/unit/test-executor.c
 test_executor_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+
+check_PROGRAMS += test-ini
+TESTS += test-ini
+test_ini_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
+test_ini_SOURCES = tests/unit/test-ini.c
+test_ini_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
