@@ -13,7 +13,12 @@
 
 #include "types.h"
 
-/* Returns a new string; NULL for no intervals. */
+/* What the intervals of one commit may take at most (intervals.h): the cap
+ * that the engine is given (KabEngineOptions.metadata_cap). */
+#define KAB_COMMITTED_MAX_BYTES 3040
+
+/* Returns a new string; NULL for no intervals. Those that do not fit are
+ * left out, the highest first. */
 char *kab_committed_encode(int64_t offset,
                            const KabInterval *intervals,
                            size_t n_intervals);
