@@ -1,1 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LTLIBRARIES += libkab-kafka.la
+libkab_kafka_la_CPPFLAGS = $(KAFKA)
+libkab_kafka_la_LIBADD = $(RDKAFKA_LIBS) $(GLIB_LIBS)
+libkab_kafka_la_SOURCES = \
+	plugin/kafka/committed.c \
+	plugin/kafka/committed.h \
+	plugin/kafka/edge.h \
+	plugin/kafka/health.c \
+	plugin/kafka/health.h \
+	plugin/kafka/message.c \
+	plugin/kafka/mock.c \
+	plugin/kafka/mock.h \
+	plugin/kafka/properties.c \
+	plugin/kafka/properties.h \
+	plugin/kafka/properties-known.c \
+	plugin/kafka/properties-known.h \
+	plugin/kafka/rdkafka-auto.h \
+	plugin/kafka/source.c \
+	plugin/kafka/source.h \
+	plugin/kafka/source-commit.c \
+	plugin/kafka/source-internal.h \
+	plugin/kafka/source-load.c \
+	plugin/kafka/source-missing.c \
+	plugin/kafka/source-rebalance.c \
+	plugin/kafka/source-take.c \
+	plugin/kafka/source-topics.c

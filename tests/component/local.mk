@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
 include tests/component/ops.mk
+include tests/component/source.mk

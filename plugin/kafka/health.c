@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include <glib.h>
+
+#define SILENCE_US (10 * G_USEC_PER_SEC)
+#define N_BROKERS 256
+#define JOIN_GROUP 11
+#define SYNC_GROUP 14
+
+enum { FREE = -1, CLAIMED = -2 };
+
+/* Named by its id; several connections to one broker share it. The name is
+ * written by who claims it, before the id is. */
+typedef struct {
+    atomic_int id;
+    char name[128];
+    atomic_llong asked_us; /* the first request without an answer; 0 */
+    atomic_llong down_us;  /* since when it is not connected; 0 */
+    atomic_bool is_tried;  /* the client tries to connect */
+} Broker;
+
+struct KabHealth {
+    const KabEdge *edge;
+    atomic_bool is_joining;
+    atomic_llong answered_us;
+    Broker brokers[N_BROKERS];
+};
+
+KabHealth *
+kab_health_new(const KabEdge *edge)
+{
+    KabHealth *health = g_new0(KabHealth, 1);
+    health->edge = edge;
+    for (size_t i = 0; i < N_BROKERS; i++)
+        atomic_init(&health->brokers[i].id, FREE);
+    return health;
+}
+
+void
+kab_health_free(KabHealth *health)
+{
+    g_free(health);
+}
+
+/* --- On librdkafka's threads ------------------------------------------- */
+
+static bool
+claim(Broker *broker, int32_t id, const char *name)
+{
+    int expected = FREE;
+    if (!atomic_compare_exchange_strong(&broker->id, &expected, CLAIMED))
+        return false;
+    g_strlcpy(broker->name, name, sizeof broker->name);
+    atomic_store_explicit(&broker->id, id, memory_order_release);
+    return true;
+}
+
+/* NULL: bootstrap connections have no id; or there are too many. Two threads
+ * may claim a place each for the same broker: then one is never silent. */
+static Broker *
+find_broker(KabHealth *health, int32_t id, const char *name)
+{
+    for (size_t i = 0; id >= 0 && i < N_BROKERS; i++) {
+        Broker *broker = &health->brokers[i];
+        int there = atomic_load_explicit(&broker->id, memory_order_acquire);
+        if (there == id || (there == FREE && claim(broker, id, name)))
+            return broker;
+    }
+    return NULL;
+}
+
+static void
+set_joining(KabHealth *health, bool is_joining)
+{
+    if (atomic_exchange(&health->is_joining, is_joining) != is_joining)
+        kab_edge_wake(health->edge);
+}
+
+static rd_kafka_resp_err_t
+on_request_sent(rd_kafka_t *rk,
+                int fd,
+                const char *name,
+                int32_t id,
+                int16_t key,
+                int16_t version,
+                int32_t correlation,
+                size_t size,
+                void *user)
+{
+    KabHealth *health = user;
+    if (key == JOIN_GROUP)
+        set_joining(health, true);
+    /* These are answered when all members have come. */
+    if (key == JOIN_GROUP || key == SYNC_GROUP)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    Broker *broker = find_broker(health, id, name);
+    long long none = 0;
+    if (broker)
+        atomic_compare_exchange_strong(&broker->asked_us, &none,
+                                       g_get_monotonic_time());
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t
+on_response_received(rd_kafka_t *rk,
+                     int fd,
+                     const char *name,
+                     int32_t id,
+                     int16_t key,
+                     int16_t version,
+                     int32_t correlation,
+                     size_t size,
+                     int64_t rtt,
+                     rd_kafka_resp_err_t err,
+                     void *user)
+{
+    KabHealth *health = user;
+    bool is_answer = err >= RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (key == SYNC_GROUP || (key == JOIN_GROUP && !is_answer))
+        set_joining(health, false);
+    if (!is_answer)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    atomic_store_explicit(&health->answered_us, g_get_monotonic_time(),
+                          memory_order_relaxed);
+    Broker *broker = find_broker(health, id, name);
+    if (broker)
+        atomic_store(&broker->asked_us, 0);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t
+on_broker_state_change(rd_kafka_t *rk,
+                       int32_t id,
+                       const char *protocol,
+                       const char *host,
+                       int port,
+                       const char *state,
+                       void *user)
+{
+    char name[128];
+    g_snprintf(name, sizeof name, "%s:%d/%d", host, port, (int)id);
+    Broker *broker = find_broker(user, id, name);
+    if (!broker)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool is_up = strcmp(state, "UP") == 0 || strcmp(state, "UPDATE") == 0;
+    bool is_idle = strcmp(state, "INIT") == 0 || strcmp(state, "DOWN") == 0;
+    long long none = 0;
+    if (is_up)
+        atomic_store(&broker->down_us, 0);
+    else
+        atomic_compare_exchange_strong(&broker->down_us, &none,
+                                       g_get_monotonic_time());
+    /* What was asked before went down with the connection. */
+    atomic_store(&broker->asked_us, 0);
+    atomic_store(&broker->is_tried, !is_up && !is_idle);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t
+on_new(rd_kafka_t *rk,
+       const rd_kafka_conf_t *conf,
+       void *user,
+       char *reason,
+       size_t reason_size)
+{
+    rd_kafka_interceptor_add_on_request_sent(rk, "kabridge", on_request_sent,
+                                             user);
+    rd_kafka_interceptor_add_on_response_received(rk, "kabridge",
+                                                  on_response_received, user);
+    rd_kafka_interceptor_add_on_broker_state_change(
+        rk, "kabridge", on_broker_state_change, user);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void
+kab_health_observe(KabHealth *health, rd_kafka_conf_t *conf)
+{
+    rd_kafka_conf_interceptor_add_on_new(conf, "kabridge", on_new, health);
+}
+
+/* --- Read -------------------------------------------------------------- */
+
+bool
+kab_health_is_joining(const KabHealth *health)
+{
+    return atomic_load(&health->is_joining);
+}
+
+void
+kab_health_clear_joining(KabHealth *health)
+{
+    atomic_store(&health->is_joining, false);
+}
+
+int64_t
+kab_health_answered_us(const KabHealth *health)
+{
+    return atomic_load_explicit(&health->answered_us, memory_order_relaxed);
+}
+
+static bool
+is_silent(const Broker *broker, int64_t now)
+{
+    int64_t asked_us = atomic_load(&broker->asked_us);
+    int64_t down_us = atomic_load(&broker->down_us);
+    return (asked_us && now - asked_us > SILENCE_US) ||
+           (down_us && now - down_us > SILENCE_US &&
+            atomic_load(&broker->is_tried));
+}
+
+bool
+kab_health_find_silent(const KabHealth *health,
+                       int64_t now,
+                       char *ret_name,
+                       size_t size)
+{
+    for (size_t i = 0; i < N_BROKERS; i++) {
+        const Broker *broker = &health->brokers[i];
+        if (atomic_load_explicit(&broker->id, memory_order_acquire) < 0)
+            continue;
+        if (is_silent(broker, now)) {
+            g_strlcpy(ret_name, broker->name, size);
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The source's own structures. Only plugin/kafka/source*.c includes this.
+ *
+ * Topics and partitions that were ever assigned stay known until the source
+ * is freed: records borrow the topic's name, and the edge of an engine's
+ * partition is its KabToppar. What is assigned now is in the flags.
+ */
+#pragma once
+
+#include "source.h"
+
+#include <inttypes.h>
+
+#include "health.h"
+#include "rdkafka-auto.h"
+
+#define KAB_TAKE_MAX 1000
+#define KAB_SERVE_MAX 100
+
+typedef struct {
+    char *name;
+    GPtrArray *toppars; /* KabToppar by number; NULL: never assigned */
+    bool is_output;     /* must not be an input */
+} KabSourceTopic;
+
+typedef enum {
+    KAB_LOAD_NONE,
+    KAB_LOAD_WANTED,
+    KAB_LOAD_ASKED, /* part of the request that is out */
+} KabLoad;
+
+/* A partition of a topic. */
+typedef struct {
+    KabSourceTopic *topic;
+    int32_t number;
+    KabPartition *partition; /* the engine's, of this assignment; NULL */
+    KabLoad load;
+    bool waits_for_transaction; /* its load does */
+    bool is_add_wanted;         /* at offset, when no event hinders it */
+    bool is_assigned;           /* of the client's assignment */
+    bool is_again;              /* reset: goes to the engine once more */
+    bool is_awaited;            /* by the event that is being answered */
+    bool is_broken;             /* nothing behind its error may be taken */
+    int64_t offset;             /* where it was added */
+    int64_t reset_from;         /* out of range there, not landed yet; -1 */
+    int64_t end;                /* as of its last end-of-partition; -1 */
+} KabToppar;
+
+/* A rebalance event, until it is answered. */
+typedef struct {
+    rd_kafka_topic_partition_list_t *list;
+    int64_t at_us;
+    bool is_assign, is_lost, is_begun;
+} KabRebalanceEvent;
+
+/* Looks in a thread of its own whether input topics are missing. */
+typedef struct KabTopicCheck KabTopicCheck;
+
+struct KabSource {
+    KabSourceSetup setup;
+    rd_kafka_t *client;
+    bool is_cooperative;
+    KabHealth *health;
+    rd_kafka_queue_t *main;  /* the consumer's own: rebalances, errors */
+    rd_kafka_queue_t *taken; /* records of all partitions */
+    rd_kafka_queue_t *admin; /* what was loaded */
+    rd_kafka_queue_t *commits;
+    rd_kafka_queue_t *closing;
+    int64_t now; /* of the turn */
+    bool has_moved;
+
+    GHashTable *topics; /* name -> KabSourceTopic */
+    GPtrArray *toppars; /* all; borrowed from the topics */
+
+    /* taking */
+    rd_kafka_message_t *messages[KAB_TAKE_MAX];
+    const rd_kafka_topic_t *batch_handle; /* within one batch: its topic */
+    KabSourceTopic *batch_topic;
+    bool is_dry; /* the last take left nothing */
+
+    /* rebalances */
+    GQueue events; /* KabRebalanceEvent; the head is being answered */
+    bool is_member, is_joining;
+    rd_kafka_consumer_group_metadata_t *group;
+    size_t n_awaited; /* partitions of the head event */
+    size_t n_add_wanted, n_again;
+    uint64_t rebalances[KAB_N_REBALANCES];
+    KabHistogram rebalance_us;
+    uint64_t skipped_ranges;
+
+    /* loading */
+    size_t n_load_wanted;
+    bool is_load_out;
+    int64_t load_due_us;
+
+    /* committing */
+    KabCommitItem *items; /* of the commit that is out; NULL */
+    size_t n_items;
+    bool is_commit_refused; /* by the call itself: told in the next turn */
+
+    /* topics that are missing */
+    int64_t missing_us; /* since when one is; 0 */
+    int64_t check_due_us;
+    KabTopicCheck *check;
+
+    bool is_closing, has_failed;
+};
+
+/* source.c */
+void kab_source_log(const KabSource *source,
+                    KabLogLevel level,
+                    KabPlace place,
+                    const char *format,
+                    ...) G_GNUC_PRINTF(4, 5);
+/* The binding stops, with the first reason that is given. */
+void kab_source_fail(KabSource *source, const char *format, ...)
+    G_GNUC_PRINTF(2, 3);
+KabPlace kab_toppar_place(const KabToppar *toppar, int64_t offset);
+
+/* source-topics.c */
+KabSourceTopic *kab_source_find_topic(const KabSource *source,
+                                      const char *name);
+/* NULL: it was never assigned. */
+KabToppar *
+kab_source_find(const KabSource *source, const char *name, int32_t number);
+KabToppar *kab_source_intern(KabSource *source, const char *name, int32_t n);
+void kab_source_clear_topics(KabSource *source);
+/* Where its records go: to the queue that is taken from, or nowhere. */
+void kab_source_forward(KabSource *source, KabToppar *toppar, bool is_open);
+
+/* source-rebalance.c */
+void kab_source_on_rebalance(rd_kafka_t *client,
+                             rd_kafka_resp_err_t err,
+                             rd_kafka_topic_partition_list_t *list,
+                             void *user);
+/* Begins and answers events; adds what is loaded. */
+void kab_source_rebalance(KabSource *source);
+void kab_source_clear_events(KabSource *source);
+
+/* source-load.c */
+void kab_source_serve_loads(KabSource *source);
+/* It is not the engine's any more: its load is of no use. */
+void kab_source_forget_load(KabSource *source, KabToppar *toppar);
+
+/* source-commit.c */
+void kab_source_serve_commits(KabSource *source);
+
+/* source-take.c */
+void kab_source_serve_main(KabSource *source);
+void kab_source_take(KabSource *source);
+void kab_source_on_error(rd_kafka_t *client,
+                         int err,
+                         const char *reason,
+                         void *user);
+
+/* source-missing.c */
+/* An input topic is missing, says the client. */
+void kab_source_note_missing(KabSource *source, const char *topic);
+void kab_source_serve_missing(KabSource *source);
+int64_t kab_source_missing_deadline(const KabSource *source);
+/* Waits for its thread. */
+void kab_source_clear_missing(KabSource *source);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loading the committed state: one request at a time, for all partitions
+ * that want it then. What fails, or waits for a transaction of a previous
+ * owner, is asked again.
+ */
+#include "source-internal.h"
+
+#include "committed.h"
+
+#define AGAIN_US INT64_C(100000)
+#define AGAIN_AFTER_ERROR_US INT64_C(500000)
+#define REQUEST_TIMEOUT_MS 10000
+
+static void
+want(KabSource *source, KabToppar *toppar, int64_t due_us)
+{
+    toppar->load = KAB_LOAD_WANTED;
+    if (!source->n_load_wanted++)
+        source->load_due_us = due_us;
+    else
+        source->load_due_us = MIN(source->load_due_us, due_us);
+}
+
+void
+kab_source_load(KabSource *source, KabPartition *partition)
+{
+    KabToppar *toppar = kab_partition_edge(partition);
+    if (toppar->load == KAB_LOAD_NONE)
+        want(source, toppar, 0);
+}
+
+void
+kab_source_forget_load(KabSource *source, KabToppar *toppar)
+{
+    source->n_load_wanted -= toppar->load == KAB_LOAD_WANTED;
+    toppar->load = KAB_LOAD_NONE;
+    toppar->waits_for_transaction = false;
+}
+
+/* --- Asking ------------------------------------------------------------ */
+
+static rd_kafka_topic_partition_list_t *
+take_wanted(KabSource *source)
+{
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new((int)source->n_load_wanted);
+    for (guint i = 0; i < source->toppars->len; i++) {
+        KabToppar *toppar = source->toppars->pdata[i];
+        if (toppar->load != KAB_LOAD_WANTED)
+            continue;
+        toppar->load = KAB_LOAD_ASKED;
+        rd_kafka_topic_partition_list_add(list, toppar->topic->name,
+                                          toppar->number);
+    }
+    source->n_load_wanted = 0;
+    return list;
+}
+
+static void
+ask(KabSource *source)
+{
+    g_autoptr(rd_kafka_topic_partition_list_t) list = take_wanted(source);
+    rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(
+        source->client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+    rd_kafka_error_t *error =
+        rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
+    g_assert(!error);
+    rd_kafka_AdminOptions_set_request_timeout(options, REQUEST_TIMEOUT_MS, NULL,
+                                              0);
+    rd_kafka_ListConsumerGroupOffsets_t *request =
+        rd_kafka_ListConsumerGroupOffsets_new(source->setup.group, list);
+    rd_kafka_ListConsumerGroupOffsets(source->client, &request, 1, options,
+                                      source->admin);
+    rd_kafka_ListConsumerGroupOffsets_destroy(request);
+    rd_kafka_AdminOptions_destroy(options);
+    source->is_load_out = true;
+}
+
+/* --- The answer -------------------------------------------------------- */
+
+static bool
+is_authorisation(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+           err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
+static void
+note_error(KabSource *source,
+           KabPlace place,
+           rd_kafka_resp_err_t err,
+           const char *reason)
+{
+    if (err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
+        return;
+    if (is_authorisation(err))
+        kab_source_fail(source,
+                        "the committed offsets of group %s may not be read: "
+                        "%s. Grant Describe and Read on the group, and Read "
+                        "on its topics: kafka-acls.sh --add --operation Read "
+                        "--group %s",
+                        source->setup.group, reason, source->setup.group);
+    else
+        kab_source_log(source, KAB_LOG_WARNING, place,
+                       "the committed offset cannot be read, asking again: %s",
+                       reason);
+}
+
+/* All that was asked and not answered. */
+static void
+ask_again(KabSource *source, int64_t delay_us)
+{
+    for (guint i = 0; i < source->toppars->len; i++) {
+        KabToppar *toppar = source->toppars->pdata[i];
+        if (toppar->load == KAB_LOAD_ASKED)
+            want(source, toppar, source->now + delay_us);
+    }
+}
+
+static void
+decode(KabSource *source,
+       const KabToppar *toppar,
+       const rd_kafka_topic_partition_t *element,
+       GArray *intervals)
+{
+    const char *problem;
+    if (kab_committed_decode(element->metadata, element->metadata_size,
+                             element->offset, intervals, &problem))
+        return;
+    kab_source_log(source, KAB_LOG_WARNING,
+                   kab_toppar_place(toppar, element->offset),
+                   "the metadata of the committed offset is not used, %s: "
+                   "records finished beyond it are delivered again",
+                   problem);
+}
+
+static void
+give(KabSource *source,
+     KabToppar *toppar,
+     const rd_kafka_topic_partition_t *element)
+{
+    g_autoptr(GArray) intervals =
+        g_array_new(false, false, sizeof(KabInterval));
+    bool has_offset = element->offset >= 0;
+    if (has_offset)
+        decode(source, toppar, element, intervals);
+    KabCommitted committed = {
+        .has_offset = has_offset,
+        .offset = element->offset,
+        .intervals = (void *)intervals->data,
+        .n_intervals = intervals->len,
+    };
+    kab_source_forget_load(source, toppar);
+    kab_engine_loaded(source->setup.engine, toppar->partition, &committed,
+                      source->now);
+}
+
+/* An element's error comes before its offset: one that is not stable shows
+ * -1001 too, and is not "none committed". */
+static void
+take_element(KabSource *source, const rd_kafka_topic_partition_t *element)
+{
+    KabToppar *toppar =
+        kab_source_find(source, element->topic, element->partition);
+    if (!toppar || toppar->load != KAB_LOAD_ASKED)
+        return;
+    rd_kafka_resp_err_t err = element->err;
+    if (!err) {
+        give(source, toppar, element);
+        return;
+    }
+    bool is_unstable = err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT;
+    toppar->waits_for_transaction = is_unstable;
+    want(source, toppar,
+         source->now + (is_unstable ? AGAIN_US : AGAIN_AFTER_ERROR_US));
+    note_error(source, kab_toppar_place(toppar, -1), err,
+               rd_kafka_err2str(err));
+}
+
+static void
+take_groups(KabSource *source, rd_kafka_event_t *event)
+{
+    size_t n;
+    const rd_kafka_group_result_t **groups =
+        rd_kafka_ListConsumerGroupOffsets_result_groups(
+            rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
+    if (!n)
+        return;
+    const rd_kafka_error_t *error = rd_kafka_group_result_error(groups[0]);
+    if (error) {
+        note_error(source, KAB_NOWHERE, rd_kafka_error_code(error),
+                   rd_kafka_error_string(error));
+        return;
+    }
+    const rd_kafka_topic_partition_list_t *list =
+        rd_kafka_group_result_partitions(groups[0]);
+    for (int i = 0; list && i < list->cnt; i++)
+        take_element(source, &list->elems[i]);
+}
+
+static void
+take_answer(KabSource *source, rd_kafka_event_t *event)
+{
+    source->has_moved = true;
+    source->is_load_out = false;
+    rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+    if (err)
+        note_error(source, KAB_NOWHERE, err,
+                   rd_kafka_event_error_string(event));
+    else
+        take_groups(source, event);
+    ask_again(source, AGAIN_AFTER_ERROR_US);
+}
+
+void
+kab_source_serve_loads(KabSource *source)
+{
+    g_autoptr(rd_kafka_event_t) event = rd_kafka_queue_poll(source->admin, 0);
+    if (event)
+        take_answer(source, event);
+    if (source->n_load_wanted && !source->is_load_out && !source->is_closing &&
+        source->now >= source->load_due_us)
+        ask(source);
+}

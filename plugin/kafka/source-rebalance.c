@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rebalances: events recorded by the callback, answered from the loop.
+ *
+ * From an event until its answer librdkafka fetches nothing for the whole
+ * member. So, with a cooperative assignor, ASSIGN is answered at once with
+ * an empty list, and each partition is added when its committed state is
+ * loaded. With an eager assignor there is one list: the answer waits until
+ * every partition of it is loaded.
+ *
+ * REVOKE is answered when the engine has let go of every partition of it;
+ * what is unassigned are those that were added, and nothing else: one more
+ * would have the whole list refused.
+ */
+#include "source-internal.h"
+
+#include <string.h>
+
+void
+kab_source_on_rebalance(rd_kafka_t *client,
+                        rd_kafka_resp_err_t err,
+                        rd_kafka_topic_partition_list_t *list,
+                        void *user)
+{
+    KabSource *source = user;
+    KabRebalanceEvent *event = g_new0(KabRebalanceEvent, 1);
+    event->list = rd_kafka_topic_partition_list_copy(list);
+    event->at_us = g_get_monotonic_time();
+    event->is_assign = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    event->is_lost = !event->is_assign && rd_kafka_assignment_lost(client);
+    g_queue_push_tail(&source->events, event);
+    kab_health_clear_joining(source->health);
+}
+
+static void
+free_event(void *data)
+{
+    KabRebalanceEvent *event = data;
+    rd_kafka_topic_partition_list_destroy(event->list);
+    g_free(event);
+}
+
+void
+kab_source_clear_events(KabSource *source)
+{
+    g_queue_clear_full(&source->events, free_event);
+}
+
+/* --- Group metadata ---------------------------------------------------- */
+
+/* A commit with an empty member id and generation -1 is not checked by the
+ * broker. The client does not tell the generation but in its own
+ * serialisation: "CGMDv2:", generation, group, member. */
+static bool
+names_a_member(const rd_kafka_consumer_group_metadata_t *group)
+{
+    static const char magic[] = "CGMDv2:";
+    const size_t magic_len = sizeof magic - 1;
+    void *data = NULL;
+    size_t size = 0;
+    rd_kafka_error_t *error =
+        rd_kafka_consumer_group_metadata_write(group, &data, &size);
+    if (error) {
+        rd_kafka_error_destroy(error);
+        return false;
+    }
+    int32_t generation = 0;
+    if (size > magic_len + sizeof generation &&
+        memcmp(data, magic, magic_len) == 0)
+        memcpy(&generation, (char *)data + magic_len, sizeof generation);
+    rd_kafka_mem_free(NULL, data);
+    return generation >= 0;
+}
+
+static bool
+has_member_id(KabSource *source)
+{
+    char *id = rd_kafka_memberid(source->client);
+    bool has = id && *id;
+    if (id)
+        rd_kafka_mem_free(source->client, id);
+    return has;
+}
+
+static void
+renew_group(KabSource *source, bool is_lost)
+{
+    if (source->group)
+        rd_kafka_consumer_group_metadata_destroy(source->group);
+    source->group = NULL;
+    if (is_lost || !has_member_id(source))
+        return;
+    source->group = rd_kafka_consumer_group_metadata(source->client);
+    if (source->group && !names_a_member(source->group)) {
+        rd_kafka_consumer_group_metadata_destroy(source->group);
+        source->group = NULL;
+    }
+}
+
+/* --- Calls of the client ----------------------------------------------- */
+
+/* It has another notion of what is assigned: nothing would be right. */
+static void
+check(KabSource *source, const char *call, rd_kafka_error_t *error)
+{
+    if (!error)
+        return;
+    kab_source_fail(source, "librdkafka refuses %s: %s", call,
+                    rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+}
+
+static void
+list_toppar(rd_kafka_topic_partition_list_t *list,
+            const KabToppar *toppar,
+            int64_t offset)
+{
+    rd_kafka_topic_partition_list_add(list, toppar->topic->name, toppar->number)
+        ->offset = offset;
+}
+
+static void
+assign_incrementally(KabSource *source, rd_kafka_topic_partition_list_t *list)
+{
+    check(source, "incremental_assign",
+          rd_kafka_incremental_assign(source->client, list));
+}
+
+static void
+unassign_incrementally(KabSource *source, rd_kafka_topic_partition_list_t *list)
+{
+    check(source, "incremental_unassign",
+          rd_kafka_incremental_unassign(source->client, list));
+}
+
+static void
+assign_eagerly(KabSource *source, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = rd_kafka_assign(source->client, list);
+    if (err)
+        kab_source_fail(source, "librdkafka refuses assign: %s",
+                        rd_kafka_err2str(err));
+}
+
+static void
+note_added(KabSource *source, KabToppar *toppar)
+{
+    if (toppar->is_add_wanted)
+        source->n_add_wanted--;
+    toppar->is_add_wanted = false;
+    toppar->is_assigned = true;
+}
+
+/* One that is assigned already was reset: it is taken away first. */
+static void
+add_incrementally(KabSource *source)
+{
+    g_autoptr(rd_kafka_topic_partition_list_t) again =
+        rd_kafka_topic_partition_list_new(1);
+    g_autoptr(rd_kafka_topic_partition_list_t) list =
+        rd_kafka_topic_partition_list_new((int)source->n_add_wanted);
+    for (guint i = 0; i < source->toppars->len; i++) {
+        KabToppar *toppar = source->toppars->pdata[i];
+        if (!toppar->is_add_wanted)
+            continue;
+        if (toppar->is_assigned)
+            list_toppar(again, toppar, RD_KAFKA_OFFSET_INVALID);
+        kab_source_forward(source, toppar, true);
+        list_toppar(list, toppar, toppar->offset);
+        note_added(source, toppar);
+    }
+    if (again->cnt)
+        unassign_incrementally(source, again);
+    assign_incrementally(source, list);
+}
+
+/* All of them: those that were added before go on where they are. */
+static void
+add_eagerly(KabSource *source)
+{
+    g_autoptr(rd_kafka_topic_partition_list_t) list =
+        rd_kafka_topic_partition_list_new(8);
+    for (guint i = 0; i < source->toppars->len; i++) {
+        KabToppar *toppar = source->toppars->pdata[i];
+        if (toppar->is_assigned && !toppar->is_add_wanted)
+            list_toppar(list, toppar, RD_KAFKA_OFFSET_INVALID);
+    }
+    rd_kafka_position(source->client, list);
+    for (guint i = 0; i < source->toppars->len; i++) {
+        KabToppar *toppar = source->toppars->pdata[i];
+        if (!toppar->is_assigned && !toppar->is_add_wanted)
+            continue;
+        rd_kafka_topic_partition_t *element =
+            rd_kafka_topic_partition_list_find(list, toppar->topic->name,
+                                               toppar->number);
+        if (!element)
+            list_toppar(list, toppar, toppar->offset);
+        else if (element->offset < 0)
+            element->offset = toppar->offset;
+        kab_source_forward(source, toppar, true);
+        note_added(source, toppar);
+    }
+    assign_eagerly(source, list);
+}
+
+/* --- Events ------------------------------------------------------------ */
+
+static void
+end_event(KabSource *source)
+{
+    KabRebalanceEvent *event = g_queue_pop_head(&source->events);
+    int64_t pause_us = g_get_monotonic_time() - event->at_us;
+    kab_histogram_add(&source->rebalance_us, (uint64_t)MAX(pause_us, 0));
+    source->has_moved = true;
+    free_event(event);
+}
+
+/* The event is answered when the engine has done with it. */
+static void
+await(KabSource *source, KabToppar *toppar)
+{
+    source->n_awaited += !toppar->is_awaited;
+    toppar->is_awaited = true;
+}
+
+static void
+stop_awaiting(KabSource *source, KabToppar *toppar)
+{
+    source->n_awaited -= toppar->is_awaited;
+    toppar->is_awaited = false;
+}
+
+/* A pattern may match what the binding writes to. */
+static bool
+refuse_output(KabSource *source, const KabToppar *toppar)
+{
+    if (toppar->topic->is_output)
+        kab_source_fail(source,
+                        "topic %s matches input.topics and is an output of "
+                        "the binding: its own outputs would come back. Narrow "
+                        "the pattern",
+                        toppar->topic->name);
+    return toppar->topic->is_output;
+}
+
+static void
+begin_assign(KabSource *source, KabRebalanceEvent *event)
+{
+    const rd_kafka_topic_partition_list_t *list = event->list;
+    for (int i = 0; !source->is_closing && i < list->cnt; i++) {
+        KabToppar *toppar = kab_source_intern(source, list->elems[i].topic,
+                                              list->elems[i].partition);
+        if (refuse_output(source, toppar) || toppar->partition)
+            continue;
+        toppar->is_broken = false;
+        toppar->reset_from = toppar->end = -1;
+        toppar->partition =
+            kab_engine_assigned(source->setup.engine, toppar->topic->name,
+                                toppar->number, toppar, source->now);
+        if (!source->is_cooperative)
+            await(source, toppar);
+    }
+}
+
+static void
+begin_revoke(KabSource *source, const KabRebalanceEvent *event)
+{
+    /* Leaving with calls still out: nothing of theirs is waited for. */
+    bool is_lost =
+        event->is_lost ||
+        (source->is_closing && kab_engine_is_overdue(source->setup.engine));
+    for (int i = 0; i < event->list->cnt; i++) {
+        const rd_kafka_topic_partition_t *element = &event->list->elems[i];
+        KabToppar *toppar =
+            kab_source_find(source, element->topic, element->partition);
+        if (!toppar)
+            continue;
+        source->n_again -= toppar->is_again;
+        toppar->is_again = false;
+        if (!toppar->partition)
+            continue;
+        await(source, toppar);
+        if (is_lost)
+            kab_engine_lost(source->setup.engine, toppar->partition,
+                            source->now);
+        else
+            kab_engine_revoking(source->setup.engine, toppar->partition,
+                                source->now);
+    }
+}
+
+static KabRebalance
+kind_of(const KabRebalanceEvent *event)
+{
+    if (event->is_assign)
+        return KAB_REBALANCE_ASSIGNED;
+    return event->is_lost ? KAB_REBALANCE_LOST : KAB_REBALANCE_REVOKED;
+}
+
+static void
+begin(KabSource *source, KabRebalanceEvent *event)
+{
+    static const char *const names[] = {
+#define X(NAME, text) [KAB_REBALANCE_##NAME] = text,
+        KAB_REBALANCES(X)
+#undef X
+    };
+    event->is_begun = true;
+    source->has_moved = true;
+    source->is_member = !event->is_lost;
+    source->is_cooperative =
+        g_strcmp0(rd_kafka_rebalance_protocol(source->client), "EAGER") != 0;
+    source->rebalances[kind_of(event)]++;
+    kab_source_log(source, event->is_lost ? KAB_LOG_WARNING : KAB_LOG_INFO,
+                   KAB_NOWHERE, "%s: %d partitions", names[kind_of(event)],
+                   event->list->cnt);
+    renew_group(source, event->is_lost);
+    if (event->is_assign)
+        begin_assign(source, event);
+    else
+        begin_revoke(source, event);
+}
+
+static void
+answer_assign(KabSource *source)
+{
+    if (!source->is_cooperative) {
+        add_eagerly(source);
+        return;
+    }
+    g_autoptr(rd_kafka_topic_partition_list_t) empty =
+        rd_kafka_topic_partition_list_new(0);
+    assign_incrementally(source, empty);
+}
+
+static void
+answer_revoke(KabSource *source, const KabRebalanceEvent *event)
+{
+    g_autoptr(rd_kafka_topic_partition_list_t) list =
+        rd_kafka_topic_partition_list_new(event->list->cnt);
+    for (int i = 0; i < event->list->cnt; i++) {
+        const rd_kafka_topic_partition_t *element = &event->list->elems[i];
+        KabToppar *toppar =
+            kab_source_find(source, element->topic, element->partition);
+        if (!toppar || !toppar->is_assigned)
+            continue;
+        /* A closed valve would keep outdated records, also after it is
+         * assigned again. */
+        kab_source_forward(source, toppar, true);
+        list_toppar(list, toppar, RD_KAFKA_OFFSET_INVALID);
+        toppar->is_assigned = false;
+    }
+    if (source->is_cooperative)
+        unassign_incrementally(source, list);
+    else
+        assign_eagerly(source, NULL);
+}
+
+static void
+answer(KabSource *source)
+{
+    const KabRebalanceEvent *event = g_queue_peek_head(&source->events);
+    if (event->is_assign)
+        answer_assign(source);
+    else
+        answer_revoke(source, event);
+    end_event(source);
+}
+
+/* --- What a turn does -------------------------------------------------- */
+
+static void
+assign_again(KabSource *source)
+{
+    for (guint i = 0; source->n_again && i < source->toppars->len; i++) {
+        KabToppar *toppar = source->toppars->pdata[i];
+        if (!toppar->is_again)
+            continue;
+        toppar->is_again = false;
+        source->n_again--;
+        source->has_moved = true;
+        toppar->partition = kab_engine_assigned_at_beginning(
+            source->setup.engine, toppar->topic->name, toppar->number, toppar,
+            source->now);
+    }
+}
+
+/* Adding would clear the mark that the assignment is lost; the event that
+ * says so is on its way. */
+static void
+add(KabSource *source)
+{
+    if (!source->n_add_wanted || rd_kafka_assignment_lost(source->client))
+        return;
+    if (source->is_cooperative)
+        add_incrementally(source);
+    else
+        add_eagerly(source);
+    source->has_moved = true;
+}
+
+void
+kab_source_rebalance(KabSource *source)
+{
+    for (;;) {
+        KabRebalanceEvent *event = g_queue_peek_head(&source->events);
+        if (event && !event->is_begun)
+            begin(source, event);
+        if (!event || source->n_awaited)
+            break;
+        answer(source);
+    }
+    assign_again(source);
+    if (g_queue_is_empty(&source->events))
+        add(source);
+}
+
+/* --- Effects ----------------------------------------------------------- */
+
+void
+kab_source_add(KabSource *source, KabPartition *partition, int64_t offset)
+{
+    KabToppar *toppar = kab_partition_edge(partition);
+    g_assert(!toppar->is_add_wanted);
+    toppar->offset = offset;
+    toppar->is_add_wanted = true;
+    source->n_add_wanted++;
+    stop_awaiting(source, toppar);
+}
+
+void
+kab_source_unassign(KabSource *source, KabPartition *partition)
+{
+    KabToppar *toppar = kab_partition_edge(partition);
+    kab_source_forget_load(source, toppar);
+    source->n_add_wanted -= toppar->is_add_wanted;
+    toppar->is_add_wanted = false;
+    toppar->partition = NULL;
+    stop_awaiting(source, toppar);
+    if (kab_partition_is_reset(partition) && !source->is_closing) {
+        toppar->is_again = true;
+        source->n_again++;
+    }
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking records, and what comes instead of them.
+ *
+ * Per record there is no allocation, lock or look-up of ours but an index
+ * into the topic's partitions; the topic is looked up when it changes. The
+ * handle that says so may be freed and used again for another topic, but not
+ * within one batch, whose messages keep it.
+ */
+#include "source-internal.h"
+
+/* --- Errors of partitions ---------------------------------------------- */
+
+static void
+leave_range(KabSource *source, KabToppar *toppar, const rd_kafka_message_t *m)
+{
+    KabPartition *partition = toppar->partition;
+    if (kab_partition_state(partition) != KAB_PARTITION_OWNED)
+        return;
+    kab_source_log(source, KAB_LOG_ERROR, kab_toppar_place(toppar, m->offset),
+                   "%s [%d]: offset %" PRIi64 " is not in its log (any more): "
+                   "going on at the beginning (%s)",
+                   toppar->topic->name, (int)toppar->number, m->offset,
+                   rd_kafka_message_errstr(m));
+    toppar->reset_from = MAX(m->offset, 0);
+    kab_engine_reset(source->setup.engine, partition, source->now);
+}
+
+/* The first thing that comes after a reset tells where it went. */
+static void
+land(KabSource *source, KabToppar *toppar, int64_t offset)
+{
+    int64_t from = toppar->reset_from;
+    toppar->reset_from = -1;
+    if (offset > from)
+        source->skipped_ranges++;
+    kab_source_log(source, KAB_LOG_ERROR, kab_toppar_place(toppar, offset),
+                   "%s [%d]: went on from offset %" PRIi64 " at %" PRIi64
+                   ": %s",
+                   toppar->topic->name, (int)toppar->number, from, offset,
+                   offset > from ? "what was in between is lost to this group"
+                                 : "what was done from there on is done again");
+}
+
+/* librdkafka goes on behind what it cannot read. */
+static void
+stop_at_damage(KabSource *source,
+               KabToppar *toppar,
+               const rd_kafka_message_t *m)
+{
+    toppar->is_broken = true;
+    kab_source_fail(source,
+                    "%s [%d] offset %" PRIi64 ": a record cannot be read: %s. "
+                    "If it is damaged for good, pass it with kabridge skip",
+                    toppar->topic->name, (int)toppar->number, m->offset,
+                    rd_kafka_message_errstr(m));
+}
+
+static void
+refuse_topic(KabSource *source, const char *topic, const char *reason)
+{
+    kab_source_fail(source,
+                    "topic %s may not be read: %s. Grant it: kafka-acls.sh "
+                    "--add --operation Read --topic %s --allow-principal "
+                    "User:…",
+                    topic, reason, topic);
+}
+
+static void
+take_partition_error(KabSource *source,
+                     KabToppar *toppar,
+                     const rd_kafka_message_t *m)
+{
+    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        if (toppar->reset_from >= 0)
+            land(source, toppar, m->offset);
+        toppar->end = m->offset;
+        kab_engine_end_of_partition(source->setup.engine, toppar->partition,
+                                    m->offset, source->now);
+    } else if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+               m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+        leave_range(source, toppar, m);
+    } else if (m->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+        refuse_topic(source, toppar->topic->name, rd_kafka_err2str(m->err));
+    } else if (m->err == RD_KAFKA_RESP_ERR__BAD_MSG ||
+               m->err == RD_KAFKA_RESP_ERR__BAD_COMPRESSION ||
+               m->err == RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED ||
+               m->err == RD_KAFKA_RESP_ERR_INVALID_MSG) {
+        stop_at_damage(source, toppar, m);
+    } else {
+        kab_source_log(source, KAB_LOG_WARNING,
+                       kab_toppar_place(toppar, m->offset), "%s [%d]: %s",
+                       toppar->topic->name, (int)toppar->number,
+                       rd_kafka_message_errstr(m));
+    }
+}
+
+/* --- Records ----------------------------------------------------------- */
+
+static KabToppar *
+find_toppar(KabSource *source, const rd_kafka_message_t *message)
+{
+    if (message->rkt != source->batch_handle) {
+        source->batch_handle = message->rkt;
+        source->batch_topic =
+            kab_source_find_topic(source, rd_kafka_topic_name(message->rkt));
+    }
+    const KabSourceTopic *topic = source->batch_topic;
+    if (!topic || (guint)message->partition >= topic->toppars->len)
+        return NULL;
+    return topic->toppars->pdata[message->partition];
+}
+
+static void
+give(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
+{
+    rd_kafka_timestamp_type_t type;
+    KabRecord record = {
+        .key = {message->key, message->key_len},
+        .value = {message->payload, message->len},
+        .topic = toppar->topic->name,
+        .partition = toppar->number,
+        .offset = message->offset,
+        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+    };
+    if (G_UNLIKELY(toppar->reset_from >= 0))
+        land(source, toppar, message->offset);
+    toppar->end = -1;
+    kab_engine_take(source->setup.engine, toppar->partition, &record, message,
+                    source->now);
+}
+
+static void
+take_message(KabSource *source, rd_kafka_message_t *message)
+{
+    KabToppar *toppar = find_toppar(source, message);
+    bool is_ours = toppar && toppar->partition && !toppar->is_broken;
+    if (is_ours && G_LIKELY(!message->err)) {
+        give(source, toppar, message);
+        return;
+    }
+    if (is_ours)
+        take_partition_error(source, toppar, message);
+    rd_kafka_message_destroy(message);
+}
+
+void
+kab_source_take(KabSource *source)
+{
+    size_t want = kab_engine_want(source->setup.engine);
+    if (!want)
+        return;
+    want = MIN(want, KAB_TAKE_MAX);
+    ssize_t n =
+        rd_kafka_consume_batch_queue(source->taken, 0, source->messages, want);
+    source->batch_handle = NULL;
+    for (ssize_t i = 0; i < n; i++)
+        take_message(source, source->messages[i]);
+    source->is_dry = n < (ssize_t)want;
+    source->has_moved |= n > 0;
+}
+
+/* --- The consumer's own queue ------------------------------------------ */
+
+static void
+take_group_error(KabSource *source, const rd_kafka_message_t *m)
+{
+    const char *reason = rd_kafka_message_errstr(m);
+    if (m->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        kab_source_fail(source,
+                        "group %s may not be used: %s. Grant it: kafka-acls.sh "
+                        "--add --operation Read --group %s --allow-principal "
+                        "User:…",
+                        source->setup.group, reason, source->setup.group);
+    else if (m->err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED)
+        kab_source_log(source, KAB_LOG_ERROR, KAB_NOWHERE,
+                       "the loop did not turn within max.poll.interval.ms, "
+                       "the group gives its partitions away: %s",
+                       reason);
+    else
+        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE, "consumer: %s",
+                       reason);
+}
+
+static void
+take_main_error(KabSource *source, const rd_kafka_message_t *m)
+{
+    const char *topic = m->rkt ? rd_kafka_topic_name(m->rkt) : NULL;
+    if (topic && m->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        refuse_topic(source, topic, rd_kafka_err2str(m->err));
+    else if (topic && (m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                       m->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC))
+        kab_source_note_missing(source, topic);
+    else
+        take_group_error(source, m);
+}
+
+/* No record comes this way: partitions are forwarded before they are
+ * added. */
+void
+kab_source_serve_main(KabSource *source)
+{
+    rd_kafka_message_t *messages[KAB_SERVE_MAX];
+    if (source->is_closing) {
+        source->has_moved |=
+            rd_kafka_queue_poll_callback(source->closing, 0) > 0;
+        return;
+    }
+    ssize_t n =
+        rd_kafka_consume_batch_queue(source->main, 0, messages, KAB_SERVE_MAX);
+    source->batch_handle = NULL;
+    source->has_moved |= n > 0;
+    for (ssize_t i = 0; i < n; i++) {
+        if (messages[i]->err && messages[i]->partition < 0)
+            take_main_error(source, messages[i]);
+        else if (messages[i]->err)
+            take_message(source, g_steal_pointer(&messages[i]));
+        if (messages[i])
+            rd_kafka_message_destroy(messages[i]);
+    }
+}
+
+void
+kab_source_on_error(rd_kafka_t *client, int err, const char *reason, void *user)
+{
+    KabSource *source = user;
+    char fatal[512];
+    if (err == RD_KAFKA_RESP_ERR__FATAL) {
+        rd_kafka_fatal_error(client, fatal, sizeof fatal);
+        kab_source_fail(source,
+                        "the consumer is beyond use: %s. If "
+                        "group.instance.id is set, another process uses the "
+                        "same one: give each its own",
+                        fatal);
+    } else if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+               err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED) {
+        kab_source_fail(source,
+                        "the broker refuses the log-in: %s. See "
+                        "security.protocol and sasl.* in [kafka]",
+                        reason);
+    } else {
+        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE, "consumer: %s",
+                       reason);
+    }
+}

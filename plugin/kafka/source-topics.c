@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Topics and partitions by name; and where a partition's records go. */
+#include "source-internal.h"
+
+#include <string.h>
+
+static bool
+is_output(const KabSource *source, const char *name)
+{
+    const char *const *topic = source->setup.outputs;
+    for (; topic && *topic; topic++)
+        if (strcmp(*topic, name) == 0)
+            return true;
+    return false;
+}
+
+KabSourceTopic *
+kab_source_find_topic(const KabSource *source, const char *name)
+{
+    return g_hash_table_lookup(source->topics, name);
+}
+
+static KabSourceTopic *
+intern_topic(KabSource *source, const char *name)
+{
+    KabSourceTopic *topic = kab_source_find_topic(source, name);
+    if (topic)
+        return topic;
+    topic = g_new0(KabSourceTopic, 1);
+    topic->name = g_strdup(name);
+    topic->toppars = g_ptr_array_new();
+    topic->is_output = is_output(source, name);
+    g_hash_table_insert(source->topics, topic->name, topic);
+    return topic;
+}
+
+KabToppar *
+kab_source_find(const KabSource *source, const char *name, int32_t number)
+{
+    KabSourceTopic *topic = kab_source_find_topic(source, name);
+    if (!topic || number < 0 || (guint)number >= topic->toppars->len)
+        return NULL;
+    return topic->toppars->pdata[number];
+}
+
+KabToppar *
+kab_source_intern(KabSource *source, const char *name, int32_t number)
+{
+    g_assert(number >= 0);
+    KabSourceTopic *topic = intern_topic(source, name);
+    if ((guint)number >= topic->toppars->len)
+        g_ptr_array_set_size(topic->toppars, number + 1);
+    KabToppar *toppar = topic->toppars->pdata[number];
+    if (toppar)
+        return toppar;
+    toppar = g_new0(KabToppar, 1);
+    toppar->topic = topic;
+    toppar->number = number;
+    toppar->reset_from = toppar->end = -1;
+    topic->toppars->pdata[number] = toppar;
+    g_ptr_array_add(source->toppars, toppar);
+    return toppar;
+}
+
+void
+kab_source_clear_topics(KabSource *source)
+{
+    for (guint i = 0; i < source->toppars->len; i++)
+        g_free(source->toppars->pdata[i]);
+    g_clear_pointer(&source->toppars, g_ptr_array_unref);
+    GHashTableIter iterator;
+    void *value;
+    g_hash_table_iter_init(&iterator, source->topics);
+    while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+        KabSourceTopic *topic = value;
+        g_ptr_array_unref(topic->toppars);
+        g_free(topic->name);
+        g_free(topic);
+    }
+    g_clear_pointer(&source->topics, g_hash_table_unref);
+}
+
+void
+kab_source_forward(KabSource *source, KabToppar *toppar, bool is_open)
+{
+    g_autoptr(rd_kafka_queue_t) queue = rd_kafka_queue_get_partition(
+        source->client, toppar->topic->name, toppar->number);
+    if (queue)
+        rd_kafka_queue_forward(queue, is_open ? source->taken : NULL);
+}
+
+void
+kab_source_valve(KabSource *source, KabPartition *partition, bool is_open)
+{
+    kab_source_forward(source, kab_partition_edge(partition), is_open);
+}
+
+/* The client knows the end of the log, which lies beyond the last stable
+ * offset while a transaction is open. When everything was taken, and an end
+ * of the partition was the last of it, that is the end. */
+int64_t
+kab_source_get_end(const KabSource *source, const char *topic, int32_t number)
+{
+    const KabToppar *toppar = kab_source_find(source, topic, number);
+    int64_t low, high;
+    if (!toppar || !toppar->is_assigned)
+        return -1;
+    if (toppar->end >= 0 && source->is_dry)
+        return toppar->end;
+    rd_kafka_resp_err_t err = rd_kafka_get_watermark_offsets(
+        source->client, topic, number, &low, &high);
+    return err || high < 0 ? toppar->end : high;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The source's life and its turns. What a turn serves, in this order: the
+ * consumer's own queue (rebalances, errors), answers of commits and loads,
+ * what they allow to be assigned, then records.
+ */
+#include "source-internal.h"
+
+#include <stdarg.h>
+
+#include "kabridge/error.h"
+
+void
+kab_source_log(const KabSource *source,
+               KabLogLevel level,
+               KabPlace place,
+               const char *format,
+               ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    const KabEdge *edge = source->setup.edge;
+    edge->log(edge->user, level, place, message);
+}
+
+void
+kab_source_fail(KabSource *source, const char *format, ...)
+{
+    if (source->has_failed)
+        return;
+    source->has_failed = true;
+    source->has_moved = true;
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    kab_engine_fail(source->setup.engine, KAB_STOP_SOURCE, message,
+                    source->now);
+}
+
+KabPlace
+kab_toppar_place(const KabToppar *toppar, int64_t offset)
+{
+    return (KabPlace){toppar->topic->name, toppar->number, offset};
+}
+
+/* --- Made -------------------------------------------------------------- */
+
+/* syslog's levels. An unreachable broker is an error to librdkafka, and
+ * something to be waited for to us. Thread: rdkafka */
+static void
+on_log(const rd_kafka_t *client,
+       int level,
+       const char *facility,
+       const char *text)
+{
+    const KabSource *source = rd_kafka_opaque(client);
+    KabLogLevel ours = level <= 2   ? KAB_LOG_ERROR
+                       : level <= 4 ? KAB_LOG_WARNING
+                       : level <= 6 ? KAB_LOG_INFO
+                                    : KAB_LOG_DEBUG;
+    kab_source_log(source, ours, KAB_NOWHERE, "consumer: %s: %s", facility,
+                   text);
+}
+
+static rd_kafka_conf_t *
+make_conf(KabSource *source, GError **error)
+{
+    const KabSourceSetup *setup = &source->setup;
+    rd_kafka_conf_t *conf = kab_properties_new_conf(
+        KAB_CLIENT_CONSUMER, setup->properties, setup->n_properties, error);
+    if (!conf)
+        return NULL;
+    rd_kafka_conf_set(conf, "group.id", setup->group, NULL, 0);
+    rd_kafka_conf_set_opaque(conf, source);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_error_cb(conf, kab_source_on_error);
+    rd_kafka_conf_set_rebalance_cb(conf, kab_source_on_rebalance);
+    kab_health_observe(source->health, conf);
+    return conf;
+}
+
+static bool
+make_client(KabSource *source, GError **error)
+{
+    g_autoptr(rd_kafka_conf_t) conf = make_conf(source, error);
+    if (!conf)
+        return false;
+    char reason[512];
+    source->client =
+        rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
+    if (!source->client) {
+        g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG, "consumer: %s", reason);
+        return false;
+    }
+    g_steal_pointer(&conf);
+    return true;
+}
+
+static rd_kafka_queue_t *
+watch(KabSource *source, rd_kafka_queue_t *queue)
+{
+    static const uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(queue, source->setup.edge->wake_fd, &one,
+                                   sizeof one);
+    return queue;
+}
+
+static void
+make_queues(KabSource *source)
+{
+    rd_kafka_t *client = source->client;
+    rd_kafka_poll_set_consumer(client);
+    source->main = watch(source, rd_kafka_queue_get_consumer(client));
+    source->taken = watch(source, rd_kafka_queue_new(client));
+    source->admin = watch(source, rd_kafka_queue_new(client));
+    source->commits = watch(source, rd_kafka_queue_new(client));
+    source->closing = watch(source, rd_kafka_queue_new(client));
+}
+
+static bool
+subscribe(KabSource *source, GError **error)
+{
+    g_autoptr(rd_kafka_topic_partition_list_t) list =
+        rd_kafka_topic_partition_list_new(4);
+    for (const char *const *topic = source->setup.topics; *topic; topic++)
+        rd_kafka_topic_partition_list_add(list, *topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t err = rd_kafka_subscribe(source->client, list);
+    if (err)
+        g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
+                    "input.topics: librdkafka refuses them: %s",
+                    rd_kafka_err2str(err));
+    return !err;
+}
+
+KabSource *
+kab_source_new(const KabSourceSetup *setup, GError **error)
+{
+    KabSource *source = g_new0(KabSource, 1);
+    source->setup = *setup;
+    source->topics = g_hash_table_new(g_str_hash, g_str_equal);
+    source->toppars = g_ptr_array_new();
+    source->health = kab_health_new(setup->edge);
+    g_queue_init(&source->events);
+    if (!make_client(source, error)) {
+        kab_source_free(source);
+        return NULL;
+    }
+    make_queues(source);
+    if (!subscribe(source, error)) {
+        kab_source_free(source);
+        return NULL;
+    }
+    return source;
+}
+
+/* --- Turned ------------------------------------------------------------ */
+
+static void
+serve_joining(KabSource *source)
+{
+    bool is_joining = kab_health_is_joining(source->health);
+    if (is_joining == source->is_joining)
+        return;
+    source->is_joining = is_joining;
+    source->has_moved = true;
+    kab_engine_set_joining(source->setup.engine, is_joining);
+}
+
+static bool
+has_events(const KabSource *source)
+{
+    return source->events.length > 0;
+}
+
+bool
+kab_source_turn(KabSource *source, int64_t now)
+{
+    source->now = now;
+    source->has_moved = false;
+    kab_source_serve_main(source);
+    serve_joining(source);
+    kab_source_serve_commits(source);
+    kab_source_serve_loads(source);
+    kab_source_rebalance(source);
+    kab_source_serve_missing(source);
+    kab_source_take(source);
+    return source->has_moved;
+}
+
+int64_t
+kab_source_deadline(const KabSource *source)
+{
+    int64_t due = kab_source_missing_deadline(source);
+    bool has_event = has_events(source);
+    if (source->is_commit_refused || source->n_again ||
+        (has_event ? !source->n_awaited : source->n_add_wanted > 0))
+        return 0;
+    if (source->n_load_wanted && !source->is_load_out)
+        due = MIN(due, source->load_due_us);
+    return due;
+}
+
+/* --- Ended ------------------------------------------------------------- */
+
+void
+kab_source_close(KabSource *source)
+{
+    if (source->is_closing)
+        return;
+    source->is_closing = true;
+    rd_kafka_error_t *error =
+        rd_kafka_consumer_close_queue(source->client, source->closing);
+    if (!error)
+        return;
+    kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE,
+                   "leaving the group: %s", rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+}
+
+bool
+kab_source_is_closed(const KabSource *source)
+{
+    return source->is_closing && !has_events(source) &&
+           rd_kafka_consumer_closed(source->client);
+}
+
+static void
+free_client(KabSource *source)
+{
+    g_clear_pointer(&source->main, rd_kafka_queue_destroy);
+    g_clear_pointer(&source->taken, rd_kafka_queue_destroy);
+    g_clear_pointer(&source->admin, rd_kafka_queue_destroy);
+    g_clear_pointer(&source->commits, rd_kafka_queue_destroy);
+    g_clear_pointer(&source->closing, rd_kafka_queue_destroy);
+    int flags = source->is_closing ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
+    if (source->client)
+        rd_kafka_destroy_flags(g_steal_pointer(&source->client), flags);
+}
+
+void
+kab_source_free(KabSource *source)
+{
+    if (!source)
+        return;
+    kab_source_clear_missing(source);
+    kab_source_clear_events(source);
+    if (source->group)
+        rd_kafka_consumer_group_metadata_destroy(source->group);
+    free_client(source);
+    kab_health_free(source->health);
+    kab_source_clear_topics(source);
+    g_free(source);
+}
+
+/* --- Looked at --------------------------------------------------------- */
+
+static size_t
+count_waiting_for_transaction(const KabSource *source)
+{
+    size_t n = 0;
+    for (guint i = 0; source->n_load_wanted && i < source->toppars->len; i++)
+        n += ((KabToppar *)source->toppars->pdata[i])->waits_for_transaction;
+    return n;
+}
+
+void
+kab_source_get_state(const KabSource *source,
+                     int64_t now,
+                     KabSourceState *ret_state)
+{
+    *ret_state = (KabSourceState){
+        .is_member = source->is_member,
+        .is_rebalancing = has_events(source),
+        .answered_us = kab_health_answered_us(source->health),
+        .waits_for =
+            source->missing_us ? "an input topic does not exist yet" : NULL,
+        .n_waiting_for_transaction = count_waiting_for_transaction(source),
+        .rebalance_us = source->rebalance_us,
+        .skipped_ranges = source->skipped_ranges,
+    };
+    ret_state->has_silent_broker =
+        kab_health_find_silent(source->health, now, ret_state->silent_broker,
+                               sizeof ret_state->silent_broker);
+    for (size_t i = 0; i < KAB_N_REBALANCES; i++)
+        ret_state->rebalances[i] = source->rebalances[i];
+}
+
+rd_kafka_consumer_group_metadata_t *
+kab_source_peek_group(const KabSource *source)
+{
+    return source->group;
+}

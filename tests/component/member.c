@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "member.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+/* --- Effects ----------------------------------------------------------- */
+
+static void
+invoke(void *user, KabAttempt *attempt)
+{
+    g_ptr_array_add(((Member *)user)->calls, attempt);
+}
+
+static void
+ignore_attempt(void *user, KabAttempt *attempt)
+{
+    (void)user;
+    (void)attempt;
+}
+
+static void
+release_message(void *user, void *message)
+{
+    kab_source_release_message(((Member *)user)->source, message);
+}
+
+static void *
+detach_message(void *user, void *message, KabRecord *record)
+{
+    return kab_source_detach_message(((Member *)user)->source, message, record);
+}
+
+static void
+ignore_epoch(void *user, uint32_t epoch)
+{
+    (void)user;
+    (void)epoch;
+}
+
+static void
+end_transaction(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
+{
+    (void)user;
+    (void)epoch;
+    (void)items;
+    (void)n;
+}
+
+static bool
+commit(void *user, KabCommitItem *items, size_t n)
+{
+    Member *member = user;
+    bool is_asked = kab_source_commit(member->source, items, n);
+    member->n_commits += is_asked;
+    member->n_refused += !is_asked;
+    return is_asked;
+}
+
+static void
+load(void *user, KabPartition *partition)
+{
+    kab_source_load(((Member *)user)->source, partition);
+}
+
+static void
+add(void *user, KabPartition *partition, int64_t offset)
+{
+    kab_source_add(((Member *)user)->source, partition, offset);
+}
+
+static void
+unassign(void *user, KabPartition *partition)
+{
+    Member *member = user;
+    member->n_unassigned++;
+    kab_source_unassign(member->source, partition);
+}
+
+static void
+valve(void *user, KabPartition *partition, bool open)
+{
+    Member *member = user;
+    member->n_valves++;
+    kab_source_valve(member->source, partition, open);
+}
+
+static void
+stop(void *user, KabStopReason reason, const char *message)
+{
+    Member *member = user;
+    (void)reason;
+    member->is_stopped = true;
+    member->stop_message = g_strdup(message);
+}
+
+static const KabEffects effects = {
+    .invoke = invoke,
+    .cancel = ignore_attempt,
+    .release_attempt = ignore_attempt,
+    .release_message = release_message,
+    .detach_message = detach_message,
+    .replace_sink = ignore_epoch,
+    .begin_transaction = ignore_epoch,
+    .end_transaction = end_transaction,
+    .abort_transaction = ignore_epoch,
+    .commit = commit,
+    .load = load,
+    .add = add,
+    .unassign = unassign,
+    .valve = valve,
+    .stop = stop,
+};
+
+/* --- Made -------------------------------------------------------------- */
+
+static void
+log_line(void *user, KabLogLevel level, KabPlace place, const char *message)
+{
+    Member *member = user;
+    (void)place;
+    pthread_mutex_lock(member->mutex);
+    g_string_append_printf(member->log, "%d %s\n", (int)level, message);
+    pthread_mutex_unlock(member->mutex);
+    if (g_getenv("KAB_TEST_LOG"))
+        g_printerr("%.3f %p %d %s\n", (double)g_get_monotonic_time() / 1e6,
+                   (void *)member, (int)level, message);
+}
+
+static void
+make_engine(Member *member)
+{
+    const MemberSetup *setup = &member->setup;
+    member->options = (KabEngineOptions){
+        .start_latest = setup->start_latest,
+        .batch_count = setup->batch_count ? setup->batch_count : 64,
+        .batch_bytes = 1 << 20,
+        .max_in_flight = 2,
+        .threads = 2,
+        .buffer_bytes = setup->buffer_bytes ? setup->buffer_bytes : 64 << 20,
+        .commit_interval_us = 10000,
+        .transaction_interval_us = 100000,
+        .retry_max_attempts = 3,
+        .retry_backoff_us = 100000,
+        .retry_backoff_max_us = 100000,
+        .rebalance_drain_timeout_us = 10000000,
+        .shutdown_timeout_us = 5000000,
+        .stall_timeout_us = 60000000,
+        .metadata_cap = 3000,
+    };
+    member->engine = kab_engine_new(&member->options, &effects, member);
+}
+
+/* The mock cluster answers an idle fetch only after fetch.wait.max.ms. */
+static void
+make_source(Member *member)
+{
+    const MemberSetup *setup = &member->setup;
+    KabProperty properties[16] = {
+        {"bootstrap.servers", setup->bootstrap},
+        {"fetch.wait.max.ms", "10"},
+        {"heartbeat.interval.ms", "200"},
+        {"topic.metadata.refresh.interval.ms", "500"},
+        {"coordinator.query.interval.ms", "500"},
+    };
+    size_t n = 5;
+    for (const KabProperty *p = setup->properties; p->name; p++)
+        properties[n++] = *p;
+    KabSourceSetup source = {
+        .edge = &member->edge,
+        .engine = member->engine,
+        .group = setup->group,
+        .topics = setup->topics,
+        .outputs = setup->outputs,
+        .properties = properties,
+        .n_properties = n,
+        .missing_topic_us =
+            setup->missing_topic_us ? setup->missing_topic_us : 60000000,
+    };
+    g_autoptr(GError) error = NULL;
+    member->source = kab_source_new(&source, &error);
+    g_assert_no_error(error);
+}
+
+Member *
+member_new(const MemberSetup *setup)
+{
+    Member *member = g_new0(Member, 1);
+    member->setup = *setup;
+    member->calls = g_ptr_array_new();
+    member->seen = g_array_new(FALSE, FALSE, sizeof(Seen));
+    member->log = g_string_new(NULL);
+    member->mutex = g_new0(pthread_mutex_t, 1);
+    pthread_mutex_init(member->mutex, NULL);
+    member->edge = (KabEdge){
+        .user = member,
+        .binding = "test",
+        .log = log_line,
+        .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+    };
+    make_engine(member);
+    make_source(member);
+    kab_engine_advance(member->engine, g_get_monotonic_time());
+    kab_engine_sink_ready(member->engine, 1, g_get_monotonic_time());
+    return member;
+}
+
+void
+member_free(Member *member)
+{
+    kab_engine_free(member->engine);
+    kab_source_free(member->source);
+    close(member->edge.wake_fd);
+    g_ptr_array_unref(member->calls);
+    g_array_unref(member->seen);
+    g_string_free(member->log, TRUE);
+    pthread_mutex_destroy(member->mutex);
+    g_free(member->mutex);
+    g_free(member->stop_message);
+    g_free(member);
+}
+
+/* --- Turned ------------------------------------------------------------ */
+
+static void
+answer(Member *member, KabAttempt *attempt)
+{
+    for (size_t i = 0; i < attempt->n; i++) {
+        Seen seen = {attempt->records[i].partition, attempt->records[i].offset};
+        g_array_append_val(member->seen, seen);
+        attempt->results[i].outcome = KAB_OUTCOME_DONE;
+    }
+    int64_t now = g_get_monotonic_time();
+    KabAnswer done = {.retry_after_ms = -1};
+    kab_engine_answered(member->engine, attempt, attempt->serial, &done, now);
+}
+
+static bool
+turn(Member *member)
+{
+    int64_t now = g_get_monotonic_time();
+    bool was_full = kab_engine_want(member->engine) == 0;
+    bool has_moved = kab_source_turn(member->source, now);
+    while (!member->holds_calls && member->calls->len) {
+        answer(member, g_ptr_array_steal_index(member->calls, 0));
+        has_moved = true;
+    }
+    kab_engine_advance(member->engine, now);
+    return has_moved || (was_full && kab_engine_want(member->engine) > 0);
+}
+
+static int64_t
+deadline(const Member *member)
+{
+    return MIN(kab_source_deadline(member->source),
+               kab_engine_next_deadline(member->engine));
+}
+
+static void
+sleep_until(Member **members, size_t n, int64_t until)
+{
+    struct pollfd fds[16];
+    nfds_t n_fds = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!members[i])
+            continue;
+        until = MIN(until, deadline(members[i]));
+        fds[n_fds++] = (struct pollfd){members[i]->edge.wake_fd, POLLIN, 0};
+    }
+    int64_t wait_us = MAX(until - g_get_monotonic_time(), 0);
+    poll(fds, n_fds, (int)((wait_us + 999) / 1000));
+    for (nfds_t i = 0; i < n_fds; i++) {
+        uint64_t count;
+        ssize_t got = read(fds[i].fd, &count, sizeof count);
+        (void)got;
+    }
+}
+
+bool
+members_run(
+    Member **members, size_t n, Condition condition, void *data, int timeout_ms)
+{
+    int64_t end = g_get_monotonic_time() + timeout_ms * INT64_C(1000);
+    while (!condition(data)) {
+        bool has_moved = false;
+        for (size_t i = 0; i < n; i++)
+            has_moved |= members[i] && turn(members[i]);
+        if (g_get_monotonic_time() >= end)
+            return condition(data);
+        if (!has_moved)
+            sleep_until(members, n, end);
+    }
+    return true;
+}
+
+static bool
+is_drained(void *data)
+{
+    return kab_engine_is_drained(((Member *)data)->engine);
+}
+
+static bool
+is_closed(void *data)
+{
+    return kab_source_is_closed(((Member *)data)->source);
+}
+
+void
+member_leave(Member *member, Member **all, size_t n)
+{
+    kab_engine_drain(member->engine, g_get_monotonic_time());
+    g_assert_true(members_run(all, n, is_drained, member, 10000));
+    kab_source_close(member->source);
+    g_assert_true(members_run(all, n, is_closed, member, 10000));
+    for (size_t i = 0; i < n; i++)
+        if (all[i] == member)
+            all[i] = NULL;
+    member_free(member);
+}
+
+/* --- Looked at --------------------------------------------------------- */
+
+typedef struct {
+    int32_t number;
+    size_t n;
+    KabPartitionInfo info;
+} Find;
+
+static void
+find(void *data, const KabPartitionInfo *info)
+{
+    Find *wanted = data;
+    wanted->n++;
+    if (info->number == wanted->number)
+        wanted->info = *info;
+}
+
+KabPartitionInfo
+member_partition(const Member *member, int32_t number)
+{
+    Find wanted = {.number = number, .info = {.committed = -1}};
+    kab_engine_foreach_partition(member->engine, g_get_monotonic_time(), find,
+                                 &wanted);
+    return wanted.info;
+}
+
+size_t
+member_n_partitions(const Member *member)
+{
+    Find wanted = {.number = -1};
+    kab_engine_foreach_partition(member->engine, g_get_monotonic_time(), find,
+                                 &wanted);
+    return wanted.n;
+}
+
+void
+produce(const char *bootstrap,
+        const char *topic,
+        int32_t partition,
+        int from,
+        int to)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, NULL, 0);
+    rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    for (int i = from; i < to; i++) {
+        char value[16];
+        g_snprintf(value, sizeof value, "%d", i);
+        rd_kafka_resp_err_t err = rd_kafka_producev(
+            producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+            RD_KAFKA_V_VALUE(value, strlen(value)),
+            RD_KAFKA_V_HEADER("h", value, (ssize_t)strlen(value)),
+            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        g_assert_cmpint(err, ==, 0);
+    }
+    g_assert_cmpint(rd_kafka_flush(producer, 10000), ==, 0);
+    rd_kafka_destroy(producer);
+}
