@@ -230,7 +230,7 @@ refuse_unknown(const char *path,
     g_auto(GStrv) directories = dup_directories(path);
     g_autofree char *list = g_strjoinv(", ", directories);
     g_autofree const char **names =
-        (const char **)g_hash_table_get_keys_as_array(files, &n);
+        (void *)g_hash_table_get_keys_as_array(files, &n);
     const char *nearest = kab_nearest(name, names, n);
     return refuse(error, "found %s; wanted a function in %s%s%s%s", quoted,
                   list, nearest ? ", perhaps \"" : "", nearest ? nearest : "",

@@ -70,10 +70,13 @@ def fetch():
         print(f"fetching Apache Kafka {VERSION} with Maven", file=sys.stderr)
         part = Path(tempfile.mkdtemp(dir=jars.parent))
         shutil.copy(HERE / "pom.xml", part / "pom.xml")
-        subprocess.run(
-            ["mvn", "-B", "-q", "-f", part / "pom.xml",
+        done = subprocess.run(
+            ["mvn", "-B", "-q", "-Dstyle.color=never", "-f", part / "pom.xml",
              "dependency:copy-dependencies", f"-DoutputDirectory={part}"],
-            check=True, stdout=sys.stderr)
+            stdout=sys.stderr)
+        if done.returncode != 0:
+            shutil.rmtree(part)
+            raise SystemExit("Maven could not fetch Kafka, see above")
         part.rename(jars)
     return jars
 
