@@ -83,8 +83,9 @@ kab_retry_fail_slot(KabEngine *engine,
     kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
     if (refuse_letter(engine, slot))
         return;
-    g_autofree char *old = slot->failure;
-    slot->failure = g_strndup(reason ? reason : "", MESSAGE_MAX);
+    char *failure = g_strndup(reason ? reason : "", MESSAGE_MAX);
+    g_free(slot->failure); /* reason may point into it */
+    slot->failure = failure;
     slot->stage = (uint8_t)stage;
     slot->class_ = (uint8_t)class_;
     kab_slot_clear_products(engine, slot);
