@@ -27,7 +27,8 @@ static const char json_type[] = "application/json";
 static const char html_type[] = "text/html; charset=utf-8";
 
 struct KabAdmin {
-    const KabAdminView *view;
+    KabAdminView view;
+    char *instance;
     struct MHD_Daemon *daemon;
     char *url;
 };
@@ -239,7 +240,7 @@ on_request(void *user,
         *upload_data_size = 0;
         return MHD_YES;
     }
-    Answer answer = answer_to(admin->view, connection, method, path);
+    Answer answer = answer_to(&admin->view, connection, method, path);
     return send_answer(connection, &answer);
 }
 
@@ -325,7 +326,8 @@ kab_admin_new(const char *listen, const KabAdminView *view, GError **error)
         return NULL;
     }
     g_autoptr(KabAdmin) admin = g_new0(KabAdmin, 1);
-    admin->view = view;
+    admin->view = *view;
+    admin->view.instance = admin->instance = g_strdup(view->instance);
     admin->url = dup_url(socket);
     admin->daemon = start_daemon(socket, admin);
     if (!admin->daemon) {
@@ -349,6 +351,7 @@ kab_admin_free(KabAdmin *admin)
         return;
     if (admin->daemon)
         MHD_stop_daemon(admin->daemon);
+    g_free(admin->instance);
     g_free(admin->url);
     g_free(admin);
 }

@@ -12,8 +12,7 @@
 
 typedef struct KabAdmin KabAdmin;
 
-/* Where the answers come from. Borrowed until the server is freed; called on
- * the server's thread. */
+/* Where the answers come from. Called on the server's thread. */
 typedef struct {
     /* Returns a new array of KabBindingSnapshot that frees them. */
     GPtrArray *(*snapshots)(void *user);
@@ -23,12 +22,13 @@ typedef struct {
                  int64_t offset,
                  KabWhereabouts *ret_whereabouts);
     bool (*is_live)(void *user);
-    const char *instance;
-    void *user;
+    const char *instance; /* borrowed for kab_admin_new() only */
+    void *user;           /* until the server is freed */
 } KabAdminView;
 
-/* listen: HOST:PORT, [IPv6]:PORT; port 0: any free one. Serves from now on.
- * The error's code: KAB_ERROR_UNAVAILABLE, with the address and the cause. */
+/* Copies the view. listen: HOST:PORT, [IPv6]:PORT; port 0: any free one. Serves
+ * from now on. The error's code: KAB_ERROR_UNAVAILABLE, with the address and
+ * the cause. */
 KabAdmin *
 kab_admin_new(const char *listen, const KabAdminView *view, GError **error);
 /* "http://ADDRESS:PORT", with the port that was chosen. Borrowed. */

@@ -4,6 +4,8 @@ libkab_ops_la_CPPFLAGS = $(OPS) -I$(top_builddir)
 libkab_ops_la_LIBADD = $(MICROHTTPD_LIBS) $(JANSSON_LIBS) $(RDKAFKA_LIBS) \
 	$(GLIB_LIBS)
 libkab_ops_la_SOURCES = \
+	plugin/ops/admin-bridge.c \
+	plugin/ops/admin-bridge.h \
 	plugin/ops/admin.c \
 	plugin/ops/admin.h \
 	plugin/ops/metrics-table.h \
