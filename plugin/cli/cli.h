@@ -12,6 +12,8 @@
 #define KAB_VERBS(X)                                                           \
     X(functions, "the functions that can be named, with their options")        \
     X(options, "every option of the configuration file")                       \
+    X(top, "a running bridge in the terminal")                                 \
+    X(try, "runs a function over lines of text, without Kafka")                \
     X(version, "versions of kabridge and of librdkafka")
 
 #define X(name, help) int kab_cli_##name(int argc, char **argv);

@@ -10,3 +10,14 @@ EXPOSITION = \
 test_metrics_CPPFLAGS = $(OPS_UNIT_CPPFLAGS)
 test_metrics_SOURCES = $(EXPOSITION) tests/unit/test-metrics.c
 test_metrics_LDADD = $(OPS_UNIT_LIBS)
+
+check_PROGRAMS += test-top
+TESTS += test-top
+test_top_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
+test_top_SOURCES = \
+	plugin/cli/terminal.c \
+	plugin/cli/terminal.h \
+	plugin/cli/top-screen.c \
+	plugin/cli/top.h \
+	tests/unit/test-top.c
+test_top_LDADD = $(JANSSON_LIBS) $(CMOCKA_LIBS) $(GLIB_LIBS)

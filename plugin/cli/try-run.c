@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trivial edges around the engine of a trial.
+ *
+ *   reader thread: line -> mailbox -> pending -> engine -> executor
+ *   loop: produce prints at once; its acknowledgement is an event of the next
+ *   turn, as every answer to an effect
+ */
+#include "try.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "context.h"
+#include "executor.h"
+#include "loop.h"
+
+/* Lines read ahead of the engine. */
+enum { MAX_AHEAD = 4096 };
+
+typedef struct {
+    KabMail mail;
+    struct Trial *trial;
+    char *text; /* of getline(): freed by free(); NULL: the end */
+    size_t len;
+    int64_t offset;
+} Line;
+
+typedef struct Trial {
+    const KabBindingSettings *settings;
+    const KabFunction *function;
+    const char *in_name, *topic;
+    FILE *in;
+    GPtrArray *topics; /* that outputs may name; its strings are settings' */
+    KabContext *context;
+    void *instance;
+    KabEngineOptions options;
+    KabEngine *engine;
+    KabExecutor *executor;
+    KabLoop *loop;
+    KabPartition *partition;
+    GError *error;
+
+    /* answers to effects, events of the next turn */
+    bool has_load, has_sink;
+    uint32_t epoch;
+    GQueue products; /* KabProduct, printed */
+    KabCommitItem *items;
+    size_t n_items;
+
+    GQueue pending; /* Line, not taken yet */
+    bool is_at_end;
+    uint64_t n_lines;
+
+    pthread_mutex_t mutex; /* of n_ahead */
+    pthread_cond_t has_room;
+    unsigned n_ahead;
+} Trial;
+
+/* --- Lines ------------------------------------------------------------- */
+
+static void
+free_line(Line *line)
+{
+    free(line->text);
+    g_free(line);
+}
+
+static void
+deliver_line(KabMail *mail, void *user)
+{
+    Line *line = (Line *)(void *)mail;
+    Trial *trial = line->trial;
+    if (line->text) {
+        g_queue_push_tail(&trial->pending, line);
+        return;
+    }
+    trial->is_at_end = true;
+    free_line(line);
+}
+
+static void
+wait_for_room(Trial *trial)
+{
+    pthread_mutex_lock(&trial->mutex);
+    while (trial->n_ahead >= MAX_AHEAD)
+        pthread_cond_wait(&trial->has_room, &trial->mutex);
+    trial->n_ahead++;
+    pthread_mutex_unlock(&trial->mutex);
+}
+
+static void
+give_room(Trial *trial)
+{
+    pthread_mutex_lock(&trial->mutex);
+    trial->n_ahead--;
+    pthread_cond_signal(&trial->has_room);
+    pthread_mutex_unlock(&trial->mutex);
+}
+
+/* The last one posted has no text. */
+static gpointer
+read_lines(gpointer user)
+{
+    Trial *trial = user;
+    for (int64_t offset = 0;; offset++) {
+        wait_for_room(trial);
+        Line *line = g_new0(Line, 1);
+        size_t capacity = 0;
+        ssize_t n = getline(&line->text, &capacity, trial->in);
+        bool is_end = n < 0;
+        if (is_end)
+            g_clear_pointer(&line->text, free);
+        else
+            line->len = (size_t)n - (line->text[n - 1] == '\n');
+        line->trial = trial;
+        line->offset = offset;
+        line->mail.deliver = deliver_line;
+        kab_mailbox_post(kab_loop_mailbox(trial->loop), &line->mail);
+        if (is_end)
+            return NULL;
+    }
+}
+
+static bool
+take_lines(Trial *trial, int64_t now)
+{
+    bool has_taken = false;
+    while (trial->partition && !g_queue_is_empty(&trial->pending) &&
+           kab_engine_want(trial->engine) > 0) {
+        Line *line = g_queue_pop_head(&trial->pending);
+        KabRecord record = {.value = {line->text, line->len},
+                            .topic = trial->topic,
+                            .offset = line->offset,
+                            .timestamp_ms = g_get_real_time() / 1000};
+        kab_engine_take(trial->engine, trial->partition, &record, line, now);
+        trial->n_lines++;
+        give_room(trial);
+        has_taken = true;
+    }
+    return has_taken;
+}
+
+/* --- Effects ----------------------------------------------------------- */
+
+static void
+invoke(void *user, KabAttempt *attempt)
+{
+    kab_executor_invoke(((Trial *)user)->executor, attempt);
+}
+
+static void
+cancel(void *user, KabAttempt *attempt)
+{
+    kab_executor_cancel(((Trial *)user)->executor, attempt);
+}
+
+static void
+release_attempt(void *user, KabAttempt *attempt)
+{
+    kab_executor_release(((Trial *)user)->executor, attempt);
+}
+
+static void
+release_message(void *user, void *message)
+{
+    free_line(message);
+}
+
+static void *
+detach_message(void *user, void *message, KabRecord *record)
+{
+    return message;
+}
+
+static const char *
+stage_name(KabStage stage)
+{
+    switch (stage) {
+    case KAB_STAGE_FUNCTION:
+        return "function";
+    case KAB_STAGE_PRODUCE:
+        return "produce";
+    case KAB_STAGE_DECODE:
+        return "decode";
+    }
+    g_assert_not_reached();
+}
+
+static void
+print_letter(const Trial *trial,
+             const KabRecord *input,
+             const KabDeadLetter *letter)
+{
+    static const char *const classes[] = {
+#define X(NAME, text) [KAB_CLASS_##NAME] = text,
+        KAB_CLASSES(X)
+#undef X
+    };
+    fflush(stdout);
+    fprintf(stderr, "%s:%" PRIi64 ": %s after %u calls, stage %s: %s\n",
+            trial->in_name, input->offset + 1, classes[letter->class_],
+            (unsigned)letter->calls, stage_name(letter->stage),
+            letter->message);
+}
+
+static KabProduceStatus
+produce(void *user,
+        KabProduct *product,
+        const KabRecord *input,
+        void *message,
+        const KabDeadLetter *letter)
+{
+    Trial *trial = user;
+    KabBytes value = product->output.value;
+    if (letter) {
+        print_letter(trial, input, letter);
+    } else {
+        if (value.len)
+            fwrite(value.data, 1, value.len, stdout);
+        putchar('\n');
+    }
+    g_queue_push_tail(&trial->products, product);
+    return KAB_PRODUCE_OK;
+}
+
+static void
+replace_sink(void *user, uint32_t epoch)
+{
+    Trial *trial = user;
+    trial->has_sink = true;
+    trial->epoch = epoch;
+}
+
+static bool
+commit(void *user, KabCommitItem *items, size_t n)
+{
+    Trial *trial = user;
+    for (size_t i = 0; i < n; i++)
+        items[i].result = KAB_COMMIT_OK;
+    trial->items = items;
+    trial->n_items = n;
+    return true;
+}
+
+static void
+load(void *user, KabPartition *partition)
+{
+    ((Trial *)user)->has_load = true;
+}
+
+static void
+add(void *user, KabPartition *partition, int64_t offset)
+{
+}
+
+static void
+unassign(void *user, KabPartition *partition)
+{
+    ((Trial *)user)->partition = NULL;
+}
+
+static void
+valve(void *user, KabPartition *partition, bool open)
+{
+}
+
+static void
+stop(void *user, KabStopReason reason, const char *message)
+{
+    Trial *trial = user;
+    if (!trial->error)
+        g_set_error_literal(&trial->error, KAB_ERROR, KAB_ERROR_UNAVAILABLE,
+                            message);
+}
+
+static const KabEffects effects = {
+    .invoke = invoke,
+    .cancel = cancel,
+    .release_attempt = release_attempt,
+    .release_message = release_message,
+    .detach_message = detach_message,
+    .produce = produce,
+    .replace_sink = replace_sink,
+    .commit = commit,
+    .load = load,
+    .add = add,
+    .unassign = unassign,
+    .valve = valve,
+    .stop = stop,
+};
+
+/* --- What the executor reports ----------------------------------------- */
+
+static void
+on_entered(void *user, KabAttempt *attempt, uint64_t serial, int64_t entered_us)
+{
+    kab_engine_entered(((Trial *)user)->engine, attempt, serial, entered_us);
+}
+
+static void
+on_answered(void *user,
+            KabAttempt *attempt,
+            uint64_t serial,
+            const KabAnswer *answer)
+{
+    kab_engine_answered(((Trial *)user)->engine, attempt, serial, answer,
+                        g_get_monotonic_time());
+}
+
+static void
+on_answered_twice(void *user)
+{
+    kab_engine_answered_twice(((Trial *)user)->engine);
+}
+
+static size_t
+no_headers(void *message, KabHeader *ret, size_t capacity)
+{
+    return 0;
+}
+
+static const KabExecutorEvents events = {
+    .entered = on_entered,
+    .answered = on_answered,
+    .answered_twice = on_answered_twice,
+};
+
+/* --- Turned ------------------------------------------------------------ */
+
+/* Answers to the effects of the turn before. */
+static bool
+answer_effects(Trial *trial, int64_t now)
+{
+    bool has_moved = trial->has_load || trial->has_sink || trial->items ||
+                     !g_queue_is_empty(&trial->products);
+    if (trial->has_sink) {
+        trial->has_sink = false;
+        kab_engine_sink_ready(trial->engine, trial->epoch, now);
+    }
+    if (trial->has_load) {
+        static const KabCommitted from_the_first = {.has_offset = true};
+        trial->has_load = false;
+        kab_engine_loaded(trial->engine, trial->partition, &from_the_first,
+                          now);
+    }
+    KabProduct *product;
+    while ((product = g_queue_pop_head(&trial->products)))
+        kab_engine_acknowledged(trial->engine, product, now);
+    if (trial->items)
+        kab_engine_commit_done(trial->engine, g_steal_pointer(&trial->items),
+                               trial->n_items, now);
+    return has_moved;
+}
+
+/* No more lines will come: what `batch.period = never` holds back leaves. */
+static void
+note_end(Trial *trial)
+{
+    if (!trial->is_at_end || trial->options.batch_period_us != KAB_NEVER)
+        return;
+    trial->options.batch_period_us = 0;
+    kab_engine_set_options(trial->engine, &trial->options);
+}
+
+static bool
+is_over(Trial *trial, int64_t now)
+{
+    KabEngineState state;
+    kab_engine_get_state(trial->engine, now, &state);
+    bool has_answers = trial->items || !g_queue_is_empty(&trial->products);
+    if (has_answers || !kab_executor_is_idle(trial->executor))
+        return false;
+    if (trial->error)
+        return kab_engine_is_drained(trial->engine);
+    return trial->is_at_end && g_queue_is_empty(&trial->pending) &&
+           state.records == 0;
+}
+
+static bool
+turn(void *user)
+{
+    Trial *trial = user;
+    int64_t now = g_get_monotonic_time();
+    bool has_moved =
+        kab_mailbox_deliver(kab_loop_mailbox(trial->loop), trial) > 0;
+    note_end(trial);
+    has_moved |= answer_effects(trial, now);
+    has_moved |= take_lines(trial, now);
+    kab_executor_turn(trial->executor);
+    kab_engine_advance(trial->engine, now);
+    fflush(stdout);
+    if (is_over(trial, now))
+        kab_loop_quit(trial->loop);
+    return has_moved || !g_queue_is_empty(&trial->products) || trial->items;
+}
+
+static int64_t
+deadline(void *user)
+{
+    Trial *trial = user;
+    int64_t due = kab_engine_next_deadline(trial->engine);
+    int64_t patience_us = kab_executor_patience_us(trial->executor);
+    /* The last thread out of the function does not say so. */
+    if (trial->is_at_end || trial->error)
+        patience_us = MIN(patience_us, 5000);
+    if (patience_us == INT64_MAX)
+        return due;
+    return MIN(due, g_get_monotonic_time() + patience_us);
+}
+
+/* --- Made and ended ---------------------------------------------------- */
+
+/* The binding's own, except for what would hide something: every line's
+ * result is shown, in order, and a failed one is named. */
+static KabEngineOptions
+options_of(const Trial *trial)
+{
+    KabEngineOptions options = trial->settings->engine;
+    size_t batch = kab_context_max_batch(trial->context);
+    unsigned calls = kab_context_limit_in_flight(trial->context);
+    if (batch)
+        options.batch_count = MIN(options.batch_count, batch);
+    if (calls)
+        options.max_in_flight = MIN(options.max_in_flight, calls);
+    options.threads = MIN(options.threads, options.max_in_flight);
+    options.order = KAB_ORDER_ORDERED;
+    options.delivery = KAB_DELIVERY_AT_LEAST_ONCE;
+    options.on_failure = KAB_ON_FAILURE_DLQ;
+    return options;
+}
+
+static bool
+open_function(Trial *trial, GError **error)
+{
+    const KabBindingSettings *settings = trial->settings;
+    const GArray *texts = settings->function_texts;
+    trial->context = kab_context_new(settings->name, trial->function,
+                                     (const void *)texts->data, texts->len,
+                                     settings->engine.max_in_flight);
+    if (!trial->function->open ||
+        trial->function->open(trial->context, &trial->instance))
+        return true;
+    const char *why = kab_context_failure(trial->context);
+    g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
+                "binding %s: function %s: %s", settings->name,
+                trial->function->name, why ? why : "gave no reason");
+    return false;
+}
+
+static GPtrArray *
+list_topics(const KabBindingSettings *settings)
+{
+    GPtrArray *topics = g_ptr_array_new();
+    if (settings->output_topic)
+        g_ptr_array_add(topics, settings->output_topic);
+    for (char **topic = settings->output_topics; topic && *topic; topic++)
+        g_ptr_array_add(topics, *topic);
+    g_ptr_array_add(topics, NULL);
+    return topics;
+}
+
+static void
+make(Trial *trial)
+{
+    static const KabLoopWork work = {.turn = turn, .deadline = deadline};
+    const KabBindingSettings *settings = trial->settings;
+    const char *topic = settings->input_topics[0];
+    trial->topic = *topic == '^' ? "lines" : topic;
+    trial->topics = list_topics(settings);
+    trial->options = options_of(trial);
+    trial->loop = kab_loop_new(&work, trial);
+    trial->engine = kab_engine_new(&trial->options, &effects, trial);
+    KabExecutorSetup setup = {
+        .binding = settings->name,
+        .function = trial->function,
+        .instance = trial->instance,
+        .has_output_topic = settings->output_topic != NULL,
+        .topics = (const char *const *)trial->topics->pdata,
+        .get_headers = no_headers,
+        .threads = trial->options.threads,
+        .mailbox = kab_loop_mailbox(trial->loop),
+        .events = &events,
+        .user = trial,
+    };
+    trial->executor = kab_executor_new(&setup);
+    trial->partition = kab_engine_assigned(trial->engine, trial->topic, 0, NULL,
+                                           g_get_monotonic_time());
+}
+
+static void
+unmake(Trial *trial)
+{
+    kab_engine_free(trial->engine);
+    kab_executor_free(trial->executor);
+    kab_loop_free(trial->loop);
+    g_ptr_array_unref(trial->topics);
+    Line *line;
+    while ((line = g_queue_pop_head(&trial->pending)))
+        free_line(line);
+}
+
+static void
+run(Trial *trial, KabTryResult *ret_result)
+{
+    make(trial);
+    GThread *reader = g_thread_new("lines", read_lines, trial);
+    kab_loop_run(trial->loop);
+    const KabCounters *counters = kab_engine_counters(trial->engine);
+    *ret_result = (KabTryResult){
+        .n_lines = trial->n_lines,
+        .n_done = counters->records_finished[KAB_END_DONE],
+        .n_dropped = counters->records_finished[KAB_END_DROPPED],
+        .n_bad = counters->records_finished[KAB_END_REJECTED],
+        .n_batches = counters->batch_records.count,
+    };
+    /* A reader that waits for the next line cannot be ended. */
+    if (trial->is_at_end) {
+        g_thread_join(reader);
+        unmake(trial);
+    } else {
+        g_thread_unref(reader);
+    }
+}
+
+bool
+kab_try_run(const KabBindingSettings *settings,
+            FILE *in,
+            const char *in_name,
+            KabTryResult *ret_result,
+            GError **error)
+{
+    Trial *trial = g_new0(Trial, 1);
+    trial->settings = settings;
+    trial->function = settings->module.function;
+    trial->in = in;
+    trial->in_name = in_name;
+    pthread_mutex_init(&trial->mutex, NULL);
+    pthread_cond_init(&trial->has_room, NULL);
+    bool is_open = open_function(trial, error);
+    bool is_done = false;
+    if (is_open) {
+        run(trial, ret_result);
+        is_done = trial->error == NULL;
+        if (trial->error)
+            g_propagate_error(error, g_steal_pointer(&trial->error));
+        if (!trial->is_at_end)
+            return is_done;
+        if (trial->function->close)
+            trial->function->close(trial->instance);
+    }
+    kab_context_free(trial->context);
+    pthread_mutex_destroy(&trial->mutex);
+    pthread_cond_destroy(&trial->has_room);
+    g_free(trial);
+    return is_done;
+}
