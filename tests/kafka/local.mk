@@ -30,7 +30,9 @@ EXTRA_DIST += \
 	script/demo \
 	script/prove \
 	script/soak \
-	script/test
+	script/test \
+	tests/support/c11-threads.c \
+	tests/suppressions/tsan.supp
 
 # The function of these tests; loaded by path, never installed.
 noinst_LTLIBRARIES += chaos.la
