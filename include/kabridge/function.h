@@ -161,14 +161,14 @@ typedef struct {
 #ifdef __cplusplus
 #define KAB_EXTERN_C extern "C"
 #else
-#define KAB_EXTERN_C
+#define KAB_EXTERN_C extern
 #endif
 
 /* Defines and exports the module's one symbol. The author writes the
  * semicolon. The fields of the head may be overridden only by tests.
  */
 #define KAB_FUNCTION_DEFINE(...)                                              \
-    KAB_EXTERN_C KAB_API extern const KabFunction kab_function;               \
+    KAB_EXTERN_C KAB_API const KabFunction kab_function;                      \
     const KabFunction kab_function = {.abi_major = KAB_ABI_MAJOR,             \
                                       .abi_minor = KAB_ABI_MINOR,             \
                                       .struct_size = sizeof(KabFunction),     \

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+# Checks of the tree itself.
+TREE_CHECKS = tests/check-layers.sh tests/check-headers.sh
+TESTS += $(TREE_CHECKS)
+dist_check_SCRIPTS += $(TREE_CHECKS)
