@@ -120,7 +120,7 @@ kab_faults_new(void)
 KabFaultPlace
 kab_fault_place(const KabIniSection *section, const char *key)
 {
-    const KabIniEntry *entry = kab_ini_section_find(section, key);
+    const KabIniEntry *entry = key ? kab_ini_section_find(section, key) : NULL;
     return (KabFaultPlace){.line = entry ? entry->line : section->line,
                            .section = section->name,
                            .key = key};

@@ -177,6 +177,7 @@ parse_scalar(KabValueType type, const char *text, int64_t *ret_number)
 {
     switch (type) {
     case KAB_VALUE_INTEGER:
+    case KAB_VALUE_RATE: /* of its range: the number without the time */
         return parse_integer(text, ret_number);
     case KAB_VALUE_SIZE:
         return parse_with_unit(text, size_units, G_N_ELEMENTS(size_units),
@@ -190,7 +191,6 @@ parse_scalar(KabValueType type, const char *text, int64_t *ret_number)
     case KAB_VALUE_CHOICE:
     case KAB_VALUE_LIST:
     case KAB_VALUE_RATIO:
-    case KAB_VALUE_RATE:
         break;
     }
     return false;

@@ -129,11 +129,14 @@ dup_unknown_option(const KabFunction *function, const char *key)
     for (size_t i = 0; i < function->n_options; i++)
         names[i] = function->options[i].name;
     const char *nearest = kab_nearest(key, names, function->n_options);
-    return g_strdup_printf(
-        "found an option that function %s does not have; wanted one of its "
-        "%zu%s%s",
-        function->name, function->n_options,
-        nearest ? ", perhaps function." : "", nearest ? nearest : "");
+    return g_strdup_printf("found an option that function %s does not have; "
+                           "wanted %s%s%s",
+                           function->name,
+                           function->n_options ? "one of those that `kabridge "
+                                                 "functions` lists"
+                                               : "none, it has no options",
+                           nearest ? ", perhaps function." : "",
+                           nearest ? nearest : "");
 }
 
 /* NULL: it is right. */

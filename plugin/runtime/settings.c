@@ -28,8 +28,14 @@ kab_binding_name_of(const char *section)
 KabIniSection *
 kab_binding_section(const KabConfig *config, const KabBindingSettings *binding)
 {
-    g_autofree char *name = g_strconcat("binding ", binding->name, NULL);
-    return kab_ini_find(config->ini, name);
+    const GPtrArray *sections = config->ini->sections;
+    for (unsigned i = 0; i < sections->len; i++) {
+        KabIniSection *section = sections->pdata[i];
+        const char *name = kab_binding_name_of(section->name);
+        if (name && strcmp(name, binding->name) == 0)
+            return section;
+    }
+    return NULL;
 }
 
 void

@@ -15,3 +15,5 @@ TESTS += test-ini
 test_ini_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
 test_ini_SOURCES = tests/unit/test-ini.c
 test_ini_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+
+include tests/unit/settings.mk

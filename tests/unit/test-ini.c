@@ -252,6 +252,8 @@ static const Case cases[] = {
     {KAB_VALUE_CHOICE, "a|b|c", "a|b", false, 0},
     {KAB_VALUE_RATE, NULL, "100/s", true, 100},
     {KAB_VALUE_RATE, NULL, "5/10ms", true, 5},
+    {KAB_VALUE_RATE, "1..1000", "100/s", true, 100},
+    {KAB_VALUE_RATE, "1..1000", "2000/s", false, 0},
     {KAB_VALUE_RATE, NULL, "0/s", false, 0},
     {KAB_VALUE_RATE, NULL, "100", false, 0},
     {KAB_VALUE_RATIO, "0..1", "0.25", true, 0},
