@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import test, wait_for
 
-NEWER = "2.14.0"
+NEWER = "2.16.1"
 
 
 @test("hand-over between two healthy members", "groups")
@@ -147,6 +147,7 @@ def newer_library(kit):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps",
+                    "--root-user-action=ignore",
                     "--target", folder, f"confluent-kafka=={NEWER}"],
                    check=True, stdout=sys.stderr)
     library = next(folder.glob("confluent_kafka.libs/librdkafka*.so*"))
