@@ -244,7 +244,7 @@ main(int argc, char **argv)
     while (!asked_to_end) {
         bool idle = bench->head == bench->tail;
         if (bench->tail - bench->head < BATCHES)
-            take(bench, idle ? 100 : 1);
+            take(bench, idle ? 100 : 10);
         rd_kafka_poll(bench->producer, 0);
         finish(bench);
         commit(bench);
