@@ -10,6 +10,7 @@
 #include "kabridge/error.h"
 
 #define KAB_VERBS(X)                                                           \
+    X(check, "validates a configuration")                                      \
     X(functions, "the functions that can be named, with their options")        \
     X(options, "every option of the configuration file")                       \
     X(top, "a running bridge in the terminal")                                 \

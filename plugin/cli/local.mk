@@ -7,6 +7,7 @@ kabridge_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 kabridge_LDADD = libkab-ops.la libkab-runtime.la libkab-kafka.la libkab-core.la \
 	$(GLIB_LIBS) $(RDKAFKA_LIBS) $(SYSTEMD_LIBS)
 kabridge_SOURCES = \
+	plugin/cli/check.c \
 	plugin/cli/cli.h \
 	plugin/cli/fetch.c \
 	plugin/cli/fetch.h \

@@ -42,5 +42,5 @@ lib_LTLIBRARIES += libkabridge.la
 libkabridge_la_SOURCES =
 libkabridge_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(KAB_VERSION_INFO) \
 	-no-undefined
-libkabridge_la_LIBADD = libkab-runtime.la libkab-core.la \
+libkabridge_la_LIBADD = libkab-runtime.la libkab-kafka.la libkab-core.la \
 	$(GLIB_LIBS) $(RDKAFKA_LIBS)

@@ -15,6 +15,13 @@ static const int log_levels[] = {KAB_LOG_ERROR, KAB_LOG_WARNING, KAB_LOG_INFO,
                                  KAB_LOG_DEBUG};
 
 static const KabOptionRow option_table[] = {
+    {.name = "*",
+     .section = KAB_SECTION_KAFKA,
+     RULE(STRING),
+     .default_words = "librdkafka's, or the bridge's below",
+     .help = "Any librdkafka property, its name untouched, for consumers and "
+             "producers. bootstrap.servers is required."},
+
     {.name = "input.topics",
      BINDING(input_topics),
      RULE(LIST),
@@ -66,6 +73,12 @@ static const KabOptionRow option_table[] = {
      .flags = KAB_ROW_REQUIRED,
      .help = "What is called with the records: the name of a function that "
              "ships, of a module, or the path of a .so (it has a slash)."},
+    {.name = "function.*",
+     .section = KAB_SECTION_BINDING,
+     RULE(STRING),
+     .default_words = "the function's",
+     .help = "The function's own options, checked against its table; kabridge "
+             "functions lists them."},
     {.name = "threads",
      BINDING(engine.threads),
      RULE(INTEGER, .range = "1..1024", .word = "auto", .number = 0),
@@ -230,6 +243,16 @@ static const KabOptionRow option_table[] = {
      .flags = KAB_ROW_RELOADABLE,
      .help = "Lag without progress for this long: not ready, and the reason "
              "says where it is stuck."},
+    {.name = "consumer.*",
+     .section = KAB_SECTION_BINDING,
+     RULE(STRING),
+     .default_words = "[kafka]'s, or the bridge's below",
+     .help = "Any librdkafka property, for this binding's consumer."},
+    {.name = "producer.*",
+     .section = KAB_SECTION_BINDING,
+     RULE(STRING),
+     .default_words = "[kafka]'s, or the bridge's below",
+     .help = "Any librdkafka property, for this binding's producer."},
 
     {.name = "listen",
      .section = KAB_SECTION_ADMIN,

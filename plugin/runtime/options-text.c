@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "properties.h"
+
 static const char *
 section_help(KabSection section)
 {
@@ -97,7 +99,7 @@ append_heading(GString *text, KabOptionsFormat format, KabSection section)
     const char *name = kab_section_name(section);
     const char *shown = section == KAB_SECTION_BINDING ? "binding NAME" : name;
     const char *help = section_help(section);
-    const char *gap = section == KAB_SECTION_BINDING ? "" : "\n";
+    const char *gap = section == KAB_SECTION_KAFKA ? "" : "\n";
     switch (format) {
     case KAB_OPTIONS_TEXT:
         g_string_append_printf(text, "%s[%s]  %s\n", gap, shown, help);
@@ -131,6 +133,73 @@ append_row(GString *text, KabOptionsFormat format, const KabOptionRow *row)
     }
 }
 
+/* --- Client defaults ---------------------------------------------------- */
+
+static const char *
+client_words(KabClientKind clients)
+{
+    switch (clients) {
+    case KAB_CLIENT_CONSUMER:
+        return "consumer";
+    case KAB_CLIENT_PRODUCER:
+        return "producer";
+    case KAB_CLIENT_BOTH:
+        return "both";
+    }
+    return "";
+}
+
+static void
+append_client_row(GString *text,
+                  KabOptionsFormat format,
+                  const KabClientDefault *row)
+{
+    const char *clients = client_words(row->clients);
+    const char *value = row->value ? row->value : "";
+    const char *owned = row->is_owned ? "may not be set" : "may be set";
+    g_autofree char *facts = g_strdup_printf(
+        "%s%s%s, %s: %s", clients, *value ? ", " : "", value, owned, row->why);
+    g_autofree char *troff = dup_troff(facts);
+    g_autofree char *name = dup_troff(row->name);
+    switch (format) {
+    case KAB_OPTIONS_TEXT:
+        g_string_append_printf(text, "  %s\n      %s\n", row->name, facts);
+        return;
+    case KAB_OPTIONS_MARKDOWN:
+        g_string_append_printf(text, "| `%s` | %s | %s | %s | %s |\n",
+                               row->name, clients, value, owned, row->why);
+        return;
+    case KAB_OPTIONS_MAN:
+        g_string_append_printf(text, ".TP\n.B %s\n%s.\n", name, troff);
+        return;
+    }
+}
+
+static const char *
+client_heading(KabOptionsFormat format)
+{
+    switch (format) {
+    case KAB_OPTIONS_TEXT:
+        return "\nlibrdkafka properties that the bridge sets\n";
+    case KAB_OPTIONS_MARKDOWN:
+        return "\n### librdkafka properties that the bridge sets\n\n"
+               "| property | client | value | | why |\n|---|---|---|---|---|\n";
+    case KAB_OPTIONS_MAN:
+        return ".SS librdkafka properties that the bridge sets\n";
+    }
+    return "";
+}
+
+static void
+append_clients(GString *text, KabOptionsFormat format)
+{
+    size_t n;
+    const KabClientDefault *rows = kab_client_defaults(&n);
+    g_string_append(text, client_heading(format));
+    for (size_t i = 0; i < n; i++)
+        append_client_row(text, format, &rows[i]);
+}
+
 char *
 kab_options_dup_reference(KabOptionsFormat format)
 {
@@ -144,5 +213,6 @@ kab_options_dup_reference(KabOptionsFormat format)
             if (rows[i].section == section)
                 append_row(text, format, &rows[i]);
     }
+    append_clients(text, format);
     return g_string_free(text, FALSE);
 }

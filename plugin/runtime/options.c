@@ -24,11 +24,18 @@ kab_section_name(KabSection section)
     return names[section];
 }
 
+bool
+kab_option_is_prefix(const KabOptionRow *row)
+{
+    return g_str_has_suffix(row->name, "*");
+}
+
 const KabOptionRow *
 kab_options_find(KabSection section, const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(option_table); i++)
         if (option_table[i].section == section &&
+            !kab_option_is_prefix(&option_table[i]) &&
             strcmp(option_table[i].name, name) == 0)
             return &option_table[i];
     return NULL;

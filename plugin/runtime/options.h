@@ -10,7 +10,8 @@
 #include "options-value.h"
 
 #define KAB_SECTIONS(X)                                                        \
-    X(BINDING, "binding", "one section a binding, [binding NAME]")             \
+    X(KAFKA, "kafka", "librdkafka properties of every client")                 \
+    X(BINDING, "binding", "one section a binding, any number")                 \
     X(ADMIN, "admin", "the HTTP server for metrics, health and status")        \
     X(LOG, "log", "log lines on standard error")                               \
     X(MODULES, "modules", "where functions are found")                         \
@@ -29,7 +30,8 @@ enum {
     KAB_ROW_SECRET = 1u << 2,
 };
 
-/* One option. */
+/* One option. A name that ends in * stands for any key that begins so; its
+ * values are read elsewhere. */
 typedef struct {
     KabSection section;
     const char *name;
@@ -47,6 +49,7 @@ const KabOptionRow *kab_options(size_t *ret_n);
 /* NULL: no such option. */
 const KabOptionRow *kab_options_find(KabSection section, const char *name);
 const char *kab_options_nearest(KabSection section, const char *name);
+bool kab_option_is_prefix(const KabOptionRow *row);
 const char *kab_section_name(KabSection section);
 
 /* Writes the value into the row's field of the section's structure, whose

@@ -84,7 +84,7 @@ append_options(const KabPrint *print,
     size_t n;
     const KabOptionRow *rows = kab_options(&n);
     for (size_t i = 0; i < n; i++)
-        if (rows[i].section == known)
+        if (rows[i].section == known && !kab_option_is_prefix(&rows[i]))
             append_option(print, section, &rows[i], structure, is_adaptive);
 }
 

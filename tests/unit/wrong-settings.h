@@ -209,7 +209,7 @@ static const KabWrong wrong_settings[] = {
      "f:6: [binding b] producer.linger.ms: found \"soon\"; wanted 0 .. 900000"},
     {"a secret property's value is not shown",
      KAFKA "ssl.key.password.x = hunter2\n" BINDING,
-     "f:3: [kafka] ssl.key.password.x: found a property that librdkafka 2.0.2 "
+     "f:3: [kafka] ssl.key.password.x: found a property that librdkafka RDKAFKA "
      "does not have; wanted one of its properties, perhaps ssl.key.password"},
     {"an output that is an input", KAFKA BINDING "output.topic = in\n",
      "f:6: [binding b] output.topic: found \"in\", which input.topics reads "
