@@ -67,6 +67,9 @@ void kab_producer_abort(KabProducer *producer, uint32_t epoch);
  * turning until kab_producer_is_closed(); before kab_producer_free(). */
 void kab_producer_close(KabProducer *producer);
 bool kab_producer_is_closed(const KabProducer *producer);
+/* A client could not be closed in time: its thread and its outputs' memory
+ * stay in use. Free no message and no attempt any more; leave the process. */
+bool kab_producer_has_leaked(const KabProducer *producer);
 void kab_producer_free(KabProducer *producer);
 
 #define KAB_LOSSES(X)                                                          \

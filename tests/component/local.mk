@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 include tests/component/ops.mk
 include tests/component/source.mk
+include tests/component/producer.mk

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the topics that are written to take: partitions, and bytes.
+ *
+ * The broker measures a request, not a record: the smallest limit of all
+ * destinations bounds what librdkafka puts into one (batch.size), and each
+ * record is measured as a request of its own before it is produced.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <librdkafka/rdkafka.h>
+
+#include "types.h"
+
+/* The broker's default of max.message.bytes. */
+enum { KAB_LIMITS_DEFAULT_BYTES = 1048588 };
+
+typedef struct {
+    int32_t n_partitions;
+    size_t max_bytes; /* max.message.bytes */
+} KabTopicLimits;
+
+typedef enum {
+    KAB_TOPIC_EXISTS,
+    KAB_TOPIC_MISSING,
+    KAB_TOPIC_FORBIDDEN, /* *ret_error says how */
+    KAB_TOPIC_UNKNOWN,   /* no broker answered; or it has no leader yet */
+} KabTopicAnswer;
+
+/* Asks for the partitions of a topic; librdkafka learns of the topic, too,
+ * so that the first record to it does not wait. Blocks. Thread: any */
+KabTopicAnswer kab_limits_ask_partitions(rd_kafka_t *client,
+                                         rd_kafka_topic_t *handle,
+                                         int timeout_ms,
+                                         int32_t *ret_n_partitions,
+                                         rd_kafka_resp_err_t *ret_error);
+/* Asks for max.message.bytes of each topic; the default where that is
+ * refused. False: no broker answered. Blocks. Thread: any */
+bool kab_limits_ask_bytes(rd_kafka_t *client,
+                          char *const *topics,
+                          size_t n,
+                          int timeout_ms,
+                          KabTopicLimits *limits);
+
+/* Bytes of a request with this one record, headers aside. Thread: any */
+size_t kab_limits_record_bytes(size_t key_len, size_t value_len);
+size_t kab_limits_header_bytes(size_t name_len, size_t value_len);

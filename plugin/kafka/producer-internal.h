@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the producer share: its state on the loop.
+ *
+ * One client is current; those before it are retired: purged, served until
+ * every report is in, then closed on their threads. The engine hears of the
+ * current one (sink_ready) only when no report of an older one is missing.
+ */
+#pragma once
+
+#include "producer-client.h"
+#include "producer.h"
+
+/* One topic that is written to. */
+typedef struct {
+    const char *name;  /* the setup's */
+    const char *alias; /* another pointer to the same name, seen last */
+    int64_t asked_us;  /* when its partitions were last asked for */
+} KabDestination;
+
+struct KabProducer {
+    KabProducerSetup setup;
+    KabDestination *destinations; /* the order of KabClientPlan.topics */
+    size_t n_destinations, n_outputs;
+    size_t output, dead_letter; /* SIZE_MAX: none */
+    bool is_compressed;
+    int64_t transaction_us;
+
+    KabClient *client;  /* NULL: none */
+    GPtrArray *retired; /* KabClient */
+    uint32_t epoch;     /* of the last replacement */
+    uint32_t transaction;
+    bool is_owed_ready; /* sink_ready of that epoch */
+    bool is_owed_end;   /* the result of end or abort */
+    bool has_waiting;   /* a duty, until another one is done */
+    KabDuty waiting;
+    KabClientOffsets waiting_offsets;
+
+    bool is_full;       /* the engine waits for sink_has_room */
+    bool is_doubtful;   /* a fatal error may have been raised */
+    size_t batch_bytes; /* batch.size at most; halved by refusals */
+    size_t n_in_transaction, n_refused;
+    size_t n_to_isolate; /* so many more go one at a time */
+    char *stop;          /* why the binding must stop; told at the next turn */
+    bool is_stopped;
+    bool is_closing, has_leaked;
+    int64_t close_us;
+    int64_t now;
+    KabProducerState state;
+};
+
+/* Counts and tells the engine, once a client. */
+void kab_producer_lose(KabProducer *producer,
+                       KabClient *client,
+                       KabLoss loss,
+                       const char *reason);
+/* The binding must stop: told by the next turn, since an effect never calls
+ * the engine. Takes message. */
+void kab_producer_stop(KabProducer *producer, char *message);
+
+/* producer-report.c. Was a fatal error raised? Then the client is lost. */
+void kab_producer_check_fatal(KabProducer *producer, KabClient *client);
+/* Serves one event; the caller destroys it. */
+void kab_producer_report(KabProducer *producer,
+                         KabClient *client,
+                         rd_kafka_event_t *event);

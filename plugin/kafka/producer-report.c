@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What librdkafka reports: of every output exactly once, and errors of the
+ * client.
+ *
+ * A report event is one request's, or what was purged at once: an error that
+ * the broker gave a request of several is not held against any one of them.
+ * Reports of a retired client are served like the others; its errors only
+ * release the outputs.
+ */
+#include "producer-internal.h"
+#include "refusal.h"
+
+static void
+shrink(KabProducer *producer, KabClient *client)
+{
+    producer->batch_bytes = MAX(client->batch_bytes / 2, 1);
+    kab_producer_lose(producer, client, KAB_LOSS_TOO_LARGE,
+                      "a request of several outputs was too large: the next "
+                      "producer has half the batch.size");
+}
+
+/* All that may have been in such a request goes again, one at a time. */
+static void
+isolate(KabProducer *producer)
+{
+    size_t n = MAX(producer->n_in_transaction, producer->n_refused);
+    producer->n_to_isolate = MAX(producer->n_to_isolate, n);
+}
+
+static void
+describe(char *ret, size_t size, const rd_kafka_message_t *report)
+{
+    const char *advice = kab_refusal_advice(report->err);
+    g_snprintf(ret, size, "the output to %s [%d] was refused: %s (%s)%s%s",
+               report->rkt ? rd_kafka_topic_name(report->rkt) : "?",
+               (int)report->partition, rd_kafka_err2str(report->err),
+               rd_kafka_err2name(report->err), advice ? "; " : "",
+               advice ? advice : "");
+}
+
+static void
+refused(KabProducer *producer,
+        KabClient *client,
+        const rd_kafka_message_t *report,
+        size_t n)
+{
+    char text[512];
+    KabVerdict verdict = kab_refusal_verdict(report->err, n);
+    KabRefusal refusal = kab_refusal_of(verdict);
+    describe(text, sizeof text, report);
+    if (refusal == KAB_REFUSED_SINK)
+        producer->n_refused++;
+    kab_engine_refused(producer->setup.engine, report->_private, refusal, text,
+                       producer->now);
+    switch (verdict) {
+    case KAB_VERDICT_SHRINK:
+        shrink(producer, client);
+        break;
+    case KAB_VERDICT_ISOLATE:
+        isolate(producer);
+        if (!client->plan.is_transactional)
+            kab_producer_lose(producer, client, KAB_LOSS_REFUSED, text);
+        break;
+    case KAB_VERDICT_SINK:
+    case KAB_VERDICT_FENCED:
+        if (!client->plan.is_transactional)
+            kab_producer_lose(producer, client, KAB_LOSS_REFUSED, text);
+        break;
+    case KAB_VERDICT_RECORD:
+    case KAB_VERDICT_STOP:
+        break;
+    }
+}
+
+static void
+serve_reports(KabProducer *producer, KabClient *client, rd_kafka_event_t *event)
+{
+    size_t n = rd_kafka_event_message_count(event);
+    const rd_kafka_message_t *report;
+    while ((report = rd_kafka_event_message_next(event))) {
+        client->n_unreported--;
+        if (!report->err)
+            kab_engine_acknowledged(producer->setup.engine, report->_private,
+                                    producer->now);
+        else
+            refused(producer, client, report, n);
+    }
+}
+
+/* A fatal one is left to a transaction's call that is under way: it says
+ * more. */
+void
+kab_producer_check_fatal(KabProducer *producer, KabClient *client)
+{
+    char text[256];
+    rd_kafka_resp_err_t error =
+        rd_kafka_fatal_error(client->handle, text, sizeof text);
+    if (!error || client->is_busy || client != producer->client)
+        return;
+    bool is_fenced = kab_refusal_verdict(error, 1) == KAB_VERDICT_FENCED;
+    bool has_outlived =
+        producer->n_in_transaction &&
+        producer->now - client->begun_us >= client->plan.transaction_us;
+    kab_producer_lose(producer, client,
+                      !is_fenced     ? KAB_LOSS_FATAL
+                      : has_outlived ? KAB_LOSS_TIMEOUT
+                                     : KAB_LOSS_FENCED,
+                      text);
+}
+
+static void
+serve_error(KabProducer *producer, KabClient *client, rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t error = rd_kafka_event_error(event);
+    const char *advice = kab_refusal_advice(error);
+    kab_producer_check_fatal(producer, client);
+    if (kab_refusal_verdict(error, 1) == KAB_VERDICT_STOP &&
+        client == producer->client)
+        kab_producer_stop(
+            producer,
+            g_strdup_printf("%s%s%s", rd_kafka_event_error_string(event),
+                            advice ? "; " : "", advice ? advice : ""));
+}
+
+void
+kab_producer_report(KabProducer *producer,
+                    KabClient *client,
+                    rd_kafka_event_t *event)
+{
+    switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_DR:
+        serve_reports(producer, client, event);
+        break;
+    case RD_KAFKA_EVENT_ERROR:
+        serve_error(producer, client, event);
+        break;
+    default:
+        break;
+    }
+}

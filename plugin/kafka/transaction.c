@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transactions: which call may follow which answer.
+ *
+ *   send_offsets -> commit -> committed
+ *        |            |
+ *        +-> abort <--+-> unknown
+ *
+ * An error says what it allows: fatal ends the client; one that requires an
+ * abort gets one; a retriable one gets the same call again, but only if no
+ * fatal error was raised meanwhile (the client would answer for ever that
+ * the call is under way). Offsets that could not be sent in time are never
+ * followed by a commit: librdkafka would let it go out without them. A
+ * commit that timed out can only be resumed.
+ *
+ * A transaction that outlived transaction.timeout.ms was ended by the
+ * broker, which looks as if another producer had fenced this one; the own
+ * clock, started before the broker's, tells the two apart.
+ */
+#include "transaction.h"
+
+/* A call that commits or aborts is given this long before it is resumed. */
+enum { CALL_MS = 3000 };
+#define AGAIN_US 20000
+#define GRACE_US (5 * G_USEC_PER_SEC)
+
+typedef enum {
+    VERDICT_OK,
+    VERDICT_AGAIN,
+    VERDICT_ABORT,
+    VERDICT_FATAL,
+} Verdict;
+
+static bool
+has_outlived(const KabClient *client)
+{
+    return g_get_monotonic_time() - client->begun_us >=
+           client->plan.transaction_us;
+}
+
+/* The client is beyond use: says why. */
+static KabDone
+lost(KabClient *client, KabDone otherwise)
+{
+    char text[256] = "";
+    rd_kafka_resp_err_t error =
+        rd_kafka_fatal_error(client->handle, text, sizeof text);
+    bool is_fenced = error == RD_KAFKA_RESP_ERR__FENCED ||
+                     error == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
+                     error == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
+    if (is_fenced && has_outlived(client))
+        return kab_client_say(
+            client, KAB_DONE_TIMED_OUT,
+            "the transaction outlived transaction.timeout.ms (%d ms): the "
+            "broker has aborted it",
+            (int)(client->plan.transaction_us / 1000));
+    if (is_fenced)
+        return kab_client_say(client, KAB_DONE_FENCED, "%s", text);
+    if (error)
+        return kab_client_say(client, otherwise, "%s", text);
+    return otherwise;
+}
+
+/* Takes the error; its text becomes the duty's message. */
+static Verdict
+judge(KabClient *client, rd_kafka_error_t *error)
+{
+    Verdict verdict = VERDICT_FATAL;
+    kab_client_leave(client);
+    if (!error)
+        return VERDICT_OK;
+    if (rd_kafka_error_is_fatal(error))
+        verdict = VERDICT_FATAL;
+    else if (rd_kafka_error_txn_requires_abort(error))
+        verdict = VERDICT_ABORT;
+    else if (rd_kafka_error_is_retriable(error))
+        verdict = VERDICT_AGAIN;
+    kab_client_say(client, KAB_DONE, "%s", rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    if (rd_kafka_fatal_error(client->handle, NULL, 0))
+        verdict = VERDICT_FATAL;
+    return verdict;
+}
+
+/* May the same call be made again? Waits a little if so. */
+static bool
+may_repeat(KabClient *client, int64_t until_us)
+{
+    if (g_get_monotonic_time() >= until_us ||
+        atomic_load(&client->is_cancelled))
+        return false;
+    kab_client_pause(client, AGAIN_US);
+    return true;
+}
+
+KabDone
+kab_transaction_begin(KabClient *client)
+{
+    client->begun_us = g_get_monotonic_time();
+    if (rd_kafka_fatal_error(client->handle, NULL, 0))
+        return lost(client, KAB_DONE_FATAL);
+    int64_t until_us = client->begun_us + GRACE_US;
+    for (;;) {
+        kab_client_enter(client);
+        switch (judge(client, rd_kafka_begin_transaction(client->handle))) {
+        case VERDICT_OK:
+            return KAB_DONE;
+        case VERDICT_AGAIN:
+            if (may_repeat(client, until_us))
+                continue;
+            return lost(client, KAB_DONE_FATAL);
+        case VERDICT_ABORT:
+        case VERDICT_FATAL:
+            return lost(client, KAB_DONE_FATAL);
+        }
+    }
+}
+
+/* Keeps the message of what led here. */
+KabDone
+kab_transaction_abort(KabClient *client)
+{
+    int64_t until_us = g_get_monotonic_time() + client->plan.transaction_us;
+    g_autofree char *reason = g_strdup(client->message);
+    for (;;) {
+        kab_client_enter(client);
+        switch (judge(client,
+                      rd_kafka_abort_transaction(client->handle, CALL_MS))) {
+        case VERDICT_OK:
+            return kab_client_say(client, KAB_DONE_ABORTED, "%s", reason);
+        case VERDICT_AGAIN:
+            if (may_repeat(client, until_us))
+                continue;
+            return KAB_DONE_TIMED_OUT;
+        case VERDICT_ABORT:
+        case VERDICT_FATAL:
+            return lost(client, KAB_DONE_FATAL);
+        }
+    }
+}
+
+static Verdict
+send_offsets(KabClient *client, const KabClientOffsets *offsets)
+{
+    int64_t until_us = client->begun_us + client->plan.transaction_us;
+    for (;;) {
+        kab_client_enter(client);
+        Verdict verdict = judge(client, rd_kafka_send_offsets_to_transaction(
+                                            client->handle, offsets->offsets,
+                                            offsets->group, CALL_MS));
+        if (verdict != VERDICT_AGAIN)
+            return verdict;
+        if (!may_repeat(client, until_us))
+            return VERDICT_ABORT;
+    }
+}
+
+static KabDone
+commit(KabClient *client)
+{
+    int64_t until_us = MAX(client->begun_us + client->plan.transaction_us,
+                           g_get_monotonic_time()) +
+                       GRACE_US;
+    for (;;) {
+        kab_client_enter(client);
+        switch (judge(client,
+                      rd_kafka_commit_transaction(client->handle, CALL_MS))) {
+        case VERDICT_OK:
+            return KAB_DONE;
+        case VERDICT_AGAIN:
+            if (may_repeat(client, until_us))
+                continue;
+            return KAB_DONE_UNKNOWN;
+        case VERDICT_ABORT:
+            return kab_transaction_abort(client);
+        case VERDICT_FATAL:
+            return lost(client, KAB_DONE_UNKNOWN);
+        }
+    }
+}
+
+KabDone
+kab_transaction_end(KabClient *client, const KabClientOffsets *offsets)
+{
+    if (!offsets->offsets->cnt)
+        return commit(client);
+    if (!offsets->group) {
+        kab_client_say(client, KAB_DONE, "the member is not in its group");
+        return kab_transaction_abort(client);
+    }
+    switch (send_offsets(client, offsets)) {
+    case VERDICT_OK:
+        return commit(client);
+    case VERDICT_AGAIN:
+    case VERDICT_ABORT:
+        return kab_transaction_abort(client);
+    case VERDICT_FATAL:
+        break;
+    }
+    return lost(client, KAB_DONE_FATAL);
+}

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+PRODUCER_RIG = \
+	tests/component/producer-rig.c \
+	tests/component/producer-rig.h \
+	tests/support/kab-test.h
+
+check_PROGRAMS += test-producer test-producer-transactions
+TESTS += test-producer test-producer-transactions
+test_producer_CPPFLAGS = $(COMPONENT_CPPFLAGS)
+test_producer_SOURCES = $(PRODUCER_RIG) tests/component/test-producer.c
+test_producer_LDADD = $(COMPONENT_LIBS)
+test_producer_transactions_CPPFLAGS = $(test_producer_CPPFLAGS)
+test_producer_transactions_SOURCES = $(PRODUCER_RIG) \
+	tests/component/test-producer-transactions.c
+test_producer_transactions_LDADD = $(test_producer_LDADD)

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transactions against a mock cluster: it answers every request, and stores
+ * no offsets of them. What a real broker decides is tested in tests/kafka.
+ */
+#include "kab-test.h"
+
+#include "producer-rig.h"
+
+static uint64_t
+count_ended(Rig *rig, KabEnd end)
+{
+    return rig_counters(rig)->records_finished[end];
+}
+
+static uint64_t
+count_transactions(Rig *rig, KabTxnResult result)
+{
+    return rig_counters(rig)->transactions[result];
+}
+
+static Rig *
+open_exactly_once(void **state)
+{
+    Rig *rig = rig_new(state);
+    rig->setup.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    rig->group =
+        rd_kafka_consumer_group_metadata_new_with_genid("group", 1, "m", NULL);
+    rig_open(rig);
+    return rig;
+}
+
+static bool
+has_committed(Rig *rig)
+{
+    return count_transactions(rig, KAB_TXN_COMMITTED) > 0;
+}
+
+static bool
+has_aborted(Rig *rig)
+{
+    return count_transactions(rig, KAB_TXN_ABORTED) > 0;
+}
+
+static bool
+has_lost(Rig *rig)
+{
+    return rig_counters(rig)->sinks_lost > 0;
+}
+
+static void
+give_nothing(Rig *rig, const KabRecord *record, KabResult *result)
+{
+    result->outcome = KAB_OUTCOME_DONE;
+}
+
+TEST(outputs_and_offsets_are_committed_together)
+{
+    Rig *rig = open_exactly_once(state);
+    rig_take_range(rig, 0, 1000);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 1000);
+    assert_true(has_committed(rig));
+    assert_int_equal(rig_counters(rig)->sinks_lost, 0);
+    rig_free(rig);
+}
+
+TEST(offsets_alone_are_a_transaction_too)
+{
+    Rig *rig = open_exactly_once(state);
+    rig->answer = give_nothing;
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DROPPED), 10);
+    assert_true(has_committed(rig));
+    rig_free(rig);
+}
+
+TEST(without_a_member_no_offsets_are_sent)
+{
+    Rig *rig = open_exactly_once(state);
+    g_clear_pointer(&rig->group, rd_kafka_consumer_group_metadata_destroy);
+    rig_take_range(rig, 0, 10);
+    rig_until(rig, has_aborted);
+    assert_false(has_committed(rig));
+    rig->group =
+        rd_kafka_consumer_group_metadata_new_with_genid("group", 1, "m", NULL);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig->n_called, 10);
+    rig_free(rig);
+}
+
+TEST(offsets_the_group_refuses_abort_the_transaction)
+{
+    Rig *rig = open_exactly_once(state);
+    rd_kafka_mock_push_request_errors(rig->mock, 28, 1,
+                                      RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_transactions(rig, KAB_TXN_ABORTED), 1);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_counters(rig)->sinks_lost, 0);
+    assert_int_equal(rig->n_called, 10);
+    rig_free(rig);
+}
+
+TEST(a_refused_record_aborts_and_the_others_are_sent_again)
+{
+    Rig *rig = open_exactly_once(state);
+    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+                                      RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_true(has_aborted(rig));
+    assert_int_equal(rig->n_called, 10);
+    rig_free(rig);
+}
+
+TEST(a_fenced_producer_is_replaced_once)
+{
+    Rig *rig = open_exactly_once(state);
+    rd_kafka_mock_push_request_errors(rig->mock, 26, 1,
+                                      RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+    rig_take_range(rig, 0, 10);
+    rig_until(rig, has_lost);
+    assert_int_equal(rig_state(rig).losses[KAB_LOSS_FENCED], 1);
+    assert_int_equal(count_transactions(rig, KAB_TXN_FENCED), 1);
+    assert_false(rig->is_stopped);
+    rig_free(rig);
+}
+
+TEST(a_coordinator_that_loads_is_asked_again)
+{
+    Rig *rig = open_exactly_once(state);
+    rd_kafka_mock_push_request_errors(
+        rig->mock, 26, 3, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+        RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+        RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_counters(rig)->sinks_lost, 0);
+    rig_free(rig);
+}
+
+static bool
+is_stopped(Rig *rig)
+{
+    return rig->is_stopped;
+}
+
+TEST(a_transactional_id_that_is_not_allowed_stops)
+{
+    Rig *rig = rig_new(state);
+    rig->setup.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    rd_kafka_mock_push_request_errors(
+        rig->mock, 22, 1,
+        RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    rig_start(rig);
+    rig_until(rig, is_stopped);
+    assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
+    assert_non_null(strstr(rig->stop_message, "transactional id"));
+    rig_free(rig);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outputs_and_offsets_are_committed_together),
+        cmocka_unit_test(offsets_alone_are_a_transaction_too),
+        cmocka_unit_test(without_a_member_no_offsets_are_sent),
+        cmocka_unit_test(offsets_the_group_refuses_abort_the_transaction),
+        cmocka_unit_test(a_refused_record_aborts_and_the_others_are_sent_again),
+        cmocka_unit_test(a_fenced_producer_is_replaced_once),
+        cmocka_unit_test(a_coordinator_that_loads_is_asked_again),
+        cmocka_unit_test(a_transactional_id_that_is_not_allowed_stops),
+    };
+    cmocka_set_test_filter(g_getenv("KAB_TEST"));
+    return cmocka_run_group_tests(tests, rig_setup_broker, rig_teardown_broker);
+}

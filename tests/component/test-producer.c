@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The producer against a mock cluster, at least once: every output reported
+ * exactly once, whatever the broker says.
+ */
+#include "kab-test.h"
+
+#include "producer-rig.h"
+
+static uint64_t
+count_refused(Rig *rig, KabRefusal refusal)
+{
+    return rig_counters(rig)->produce_errors[refusal];
+}
+
+static uint64_t
+count_ended(Rig *rig, KabEnd end)
+{
+    return rig_counters(rig)->records_finished[end];
+}
+
+static char *
+range(int from, int to)
+{
+    GString *line = g_string_new(NULL);
+    for (int i = from; i < to; i++)
+        g_string_append_printf(line, i == from ? "%d" : ",%d", i);
+    return g_string_free(line, FALSE);
+}
+
+TEST(outputs_arrive_in_order_and_are_acknowledged)
+{
+    Rig *rig = rig_new(state);
+    rig_open(rig);
+    rig_take_range(rig, 0, 1000);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 1000);
+    assert_int_equal(rig_counters(rig)->records_produced, 1000);
+    g_autofree char *got = rig_read(rig, rig->out, 4, 1000);
+    g_autofree char *wanted = range(0, 1000);
+    assert_string_equal(got, wanted);
+    rig_free(rig);
+}
+
+TEST(key_value_timestamp_and_headers_are_kept)
+{
+    Rig *rig = rig_new(state);
+    rig_open(rig);
+    RigMessage *message = rig_message("k", "v");
+    message->headers[message->n_headers++] = (KabHeader){"a", {"1", 1}};
+    message->headers[message->n_headers++] = (KabHeader){"b", {NULL, 0}};
+    rig_take(rig, message);
+    rig_finish(rig);
+    RigRecord *record = rig_read_one(rig, rig->out, 4);
+    assert_string_equal(record->key, "k");
+    assert_string_equal(record->value, "v");
+    assert_string_equal(record->headers, "a=1;b=;");
+    assert_int_equal(record->timestamp_ms, 1234567890123);
+    rig_record_free(record);
+    rig_free(rig);
+}
+
+static void
+reject(Rig *rig, const KabRecord *record, KabResult *result)
+{
+    result->outcome = KAB_OUTCOME_REJECT;
+    result->reason = "no good";
+}
+
+TEST(a_dead_letter_says_where_it_came_from_and_why)
+{
+    Rig *rig = rig_new(state);
+    rig->answer = reject;
+    rig_open(rig);
+    RigMessage *message = rig_message("k", "v");
+    message->headers[message->n_headers++] = (KabHeader){"a", {"1", 1}};
+    message->headers[message->n_headers++] =
+        (KabHeader){"__kabridge.errors.message", {"old", 3}};
+    rig_take(rig, message);
+    rig_finish(rig);
+    RigRecord *record = rig_read_one(rig, rig->dead, 1);
+    assert_string_equal(record->key, "k");
+    assert_string_equal(record->value, "v");
+    assert_int_equal(record->timestamp_ms, 1234567890123);
+    assert_string_equal(record->headers,
+                        "a=1;"
+                        "__kabridge.errors.topic=in;"
+                        "__kabridge.errors.partition=0;"
+                        "__kabridge.errors.offset=0;"
+                        "__kabridge.errors.timestamp=1234567890123;"
+                        "__kabridge.errors.group=group;"
+                        "__kabridge.errors.binding=scoring;"
+                        "__kabridge.errors.stage=function;"
+                        "__kabridge.errors.attempts=1;"
+                        "__kabridge.errors.class=rejected;"
+                        "__kabridge.errors.message=no good;");
+    rig_record_free(record);
+    rig_free(rig);
+}
+
+/* More than one request in flight would fail, too, each in its own way. */
+static Rig *
+open_one_at_a_time(void **state)
+{
+    Rig *rig = rig_new(state);
+    rig_set(rig, "max.in.flight.requests.per.connection", "1");
+    rig_open(rig);
+    return rig;
+}
+
+TEST(a_record_the_broker_finds_invalid_goes_to_the_dead_letters)
+{
+    Rig *rig = open_one_at_a_time(state);
+    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+                                      RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    rig_take_range(rig, 0, 1);
+    rig_finish(rig);
+    assert_int_equal(count_refused(rig, KAB_REFUSED_RECORD), 1);
+    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    RigRecord *record = rig_read_one(rig, rig->dead, 1);
+    assert_non_null(strstr(record->headers, "errors.stage=produce;"));
+    assert_non_null(strstr(record->headers, "errors.class=permanent;"));
+    assert_non_null(strstr(record->headers, "INVALID_RECORD"));
+    rig_record_free(record);
+    rig_free(rig);
+}
+
+TEST(neighbours_of_an_invalid_record_are_sent_again_alone)
+{
+    Rig *rig = open_one_at_a_time(state);
+    /* The request of several, then one of the records alone. */
+    rd_kafka_mock_push_request_errors(rig->mock, 0, 2,
+                                      RD_KAFKA_RESP_ERR_INVALID_RECORD,
+                                      RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 9);
+    assert_int_equal(rig->n_called, 10);
+    g_autofree char *got = rig_read(rig, rig->out, 4, 9);
+    assert_string_equal(got, "1,2,3,4,5,6,7,8,9");
+    rig_free(rig);
+}
+
+TEST(a_request_too_large_is_sent_again_in_smaller_ones)
+{
+    Rig *rig = open_one_at_a_time(state);
+    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_state(rig).losses[KAB_LOSS_TOO_LARGE], 1);
+    assert_int_equal(rig->n_called, 10);
+    rig_free(rig);
+}
+
+TEST(a_moved_leader_is_found_without_losing_the_sink)
+{
+    Rig *rig = open_one_at_a_time(state);
+    rd_kafka_mock_push_request_errors(
+        rig->mock, 0, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_counters(rig)->sinks_lost, 0);
+    rig_free(rig);
+}
+
+TEST(an_error_nobody_has_judged_is_a_lost_sink)
+{
+    Rig *rig = open_one_at_a_time(state);
+    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+                                      RD_KAFKA_RESP_ERR_POLICY_VIOLATION);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_counters(rig)->sinks_lost, 1);
+    assert_int_equal(rig_state(rig).losses[KAB_LOSS_REFUSED], 1);
+    rig_free(rig);
+}
+
+TEST(not_authorised_stops_with_the_next_step)
+{
+    Rig *rig = open_one_at_a_time(state);
+    rd_kafka_mock_push_request_errors(
+        rig->mock, 0, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_true(rig->is_stopped);
+    assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
+    assert_non_null(strstr(rig->stop_message, "kafka-acls.sh"));
+    rig_free(rig);
+}
+
+static void
+name_partition_9(Rig *rig, const KabRecord *record, KabResult *result)
+{
+    rig_output(rig, record, result)->partition = 9;
+}
+
+TEST(a_partition_that_does_not_exist_is_the_record_s_fault)
+{
+    Rig *rig = rig_new(state);
+    rig->answer = name_partition_9;
+    rig_open(rig);
+    RigMessage *message = rig_message("k", "v");
+    message->headers[message->n_headers++] = (KabHeader){"a", {"1", 1}};
+    rig_take(rig, message);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    rig_free(rig);
+}
+
+static void
+make_large(Rig *rig, const KabRecord *record, KabResult *result)
+{
+    KabOutput *output = rig_output(rig, record, result);
+    if (record->offset == 1) {
+        output->value.len = 2 << 20;
+        output->value.data = g_malloc0(output->value.len);
+        g_ptr_array_add(rig->arenas, (void *)(uintptr_t)output->value.data);
+    }
+}
+
+TEST(an_output_too_large_is_measured_before_it_is_sent)
+{
+    Rig *rig = rig_new(state);
+    rig->answer = make_large;
+    rig_open(rig);
+    rig_take_range(rig, 0, 3);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 2);
+    rig_free(rig);
+}
+
+static bool
+is_stopped(Rig *rig)
+{
+    return rig->is_stopped;
+}
+
+TEST(a_missing_topic_stops_with_the_command_that_creates_it)
+{
+    Rig *rig = rig_new(state);
+    rd_kafka_mock_topic_set_error(rig->mock, "nowhere",
+                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rig->setup.output_topic = "nowhere";
+    rig_start(rig);
+    rig_until(rig, is_stopped);
+    assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
+    assert_non_null(strstr(rig->stop_message, "--create --topic nowhere"));
+    rig_free(rig);
+}
+
+static bool
+is_all_out(Rig *rig)
+{
+    KabEngineState state;
+    kab_engine_get_state(rig->engine, g_get_monotonic_time(), &state);
+    return state.emitted == 100;
+}
+
+TEST(outputs_out_are_reported_when_it_closes)
+{
+    Rig *rig = rig_new(state);
+    rig_open(rig);
+    rd_kafka_mock_broker_set_rtt(rig->mock, 1, 3000);
+    rig_take_range(rig, 0, 100);
+    rig_until(rig, is_all_out);
+    rig_free(rig);
+}
+
+static bool
+has_lost(Rig *rig)
+{
+    return rig_counters(rig)->sinks_lost > 0;
+}
+
+TEST(a_fatal_producer_is_replaced)
+{
+    Rig *rig = rig_new(state);
+    rig_set(rig, "enable.gapless.guarantee", "true");
+    rig_open(rig);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+                                      RD_KAFKA_RESP_ERR_POLICY_VIOLATION);
+    rig_take_range(rig, 10, 20);
+    rig_until(rig, has_lost);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 20);
+    rig_free(rig);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outputs_arrive_in_order_and_are_acknowledged),
+        cmocka_unit_test(key_value_timestamp_and_headers_are_kept),
+        cmocka_unit_test(a_dead_letter_says_where_it_came_from_and_why),
+        cmocka_unit_test(
+            a_record_the_broker_finds_invalid_goes_to_the_dead_letters),
+        cmocka_unit_test(neighbours_of_an_invalid_record_are_sent_again_alone),
+        cmocka_unit_test(a_request_too_large_is_sent_again_in_smaller_ones),
+        cmocka_unit_test(a_moved_leader_is_found_without_losing_the_sink),
+        cmocka_unit_test(an_error_nobody_has_judged_is_a_lost_sink),
+        cmocka_unit_test(not_authorised_stops_with_the_next_step),
+        cmocka_unit_test(a_partition_that_does_not_exist_is_the_record_s_fault),
+        cmocka_unit_test(an_output_too_large_is_measured_before_it_is_sent),
+        cmocka_unit_test(
+            a_missing_topic_stops_with_the_command_that_creates_it),
+        cmocka_unit_test(outputs_out_are_reported_when_it_closes),
+        cmocka_unit_test(a_fatal_producer_is_replaced),
+    };
+    cmocka_set_test_filter(g_getenv("KAB_TEST"));
+    return cmocka_run_group_tests(tests, rig_setup_broker, rig_teardown_broker);
+}
