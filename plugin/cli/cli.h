@@ -12,6 +12,7 @@
 #define KAB_VERBS(X)                                                           \
     X(check, "validates a configuration")                                      \
     X(functions, "the functions that can be named, with their options")        \
+    X(new, "makes a project for a function of your own")                       \
     X(options, "every option of the configuration file")                       \
     X(top, "a running bridge in the terminal")                                 \
     X(try, "runs a function over lines of text, without Kafka")                \

@@ -2,7 +2,7 @@
 # The command links the archives of the layers and exports what is marked
 # KAB_API from itself, so that modules it loads use its copy of the code.
 bin_PROGRAMS += kabridge
-kabridge_CPPFLAGS = $(OPS) -I$(top_srcdir)/plugin/cli
+kabridge_CPPFLAGS = $(OPS) -I$(top_srcdir)/plugin/cli -I$(top_builddir)
 kabridge_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
 kabridge_LDADD = libkab-ops.la libkab-runtime.la libkab-kafka.la libkab-core.la \
 	$(GLIB_LIBS) $(RDKAFKA_LIBS) $(SYSTEMD_LIBS)
@@ -13,6 +13,7 @@ kabridge_SOURCES = \
 	plugin/cli/fetch.h \
 	plugin/cli/functions.c \
 	plugin/cli/main.c \
+	plugin/cli/new.c \
 	plugin/cli/options.c \
 	plugin/cli/session.c \
 	plugin/cli/session.h \
@@ -26,3 +27,23 @@ kabridge_SOURCES = \
 	plugin/cli/try.h \
 	plugin/cli/version.c \
 	plugin/cli/words.c
+
+# The project that `kabridge new` makes, as C strings: {"path", "text"}, each.
+TEMPLATE_C = \
+	$(top_srcdir)/plugin/cli/template-c/NAME.c:@NAME@.c \
+	$(top_srcdir)/plugin/cli/template-c/NAME.conf:@NAME@.conf \
+	$(top_srcdir)/plugin/cli/template-c/Makefile:Makefile \
+	$(top_srcdir)/plugin/cli/template-c/README.md:README.md \
+	$(top_srcdir)/plugin/cli/template-c/gitignore:.gitignore \
+	$(top_srcdir)/plugin/cli/template-c/records.txt:test/records.txt \
+	$(top_srcdir)/plugin/cli/template-c/expected.txt:test/expected.txt
+nodist_kabridge_SOURCES = plugin/cli/template-c.inc
+EXTRA_DIST += plugin/cli/template-c
+BUILT_SOURCES += plugin/cli/template-c.inc
+CLEANFILES += plugin/cli/template-c.inc
+plugin/cli/template-c.inc: $(top_srcdir)/plugin/cli/template-c/*
+	$(AM_V_GEN)$(MKDIR_P) plugin/cli && for file in $(TEMPLATE_C); do \
+	    echo "{\"$${file#*:}\","; \
+	    sed -e 's/[\\"]/\\&/g' -e 's/^/"/' -e 's/$$/\\n"/' $${file%%:*}; \
+	    echo '},'; \
+	done > $@.tmp && mv $@.tmp $@

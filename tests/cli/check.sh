@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# kabridge check: faults and their status, values and their origin, functions.
+. "$top_srcdir/tests/cli/expect.sh"
+KABRIDGE_MODULE_PATH=$top_builddir/tests/support/modules/.libs
+export KABRIDGE_MODULE_PATH
+
+cat >right.conf <<'END'
+[kafka]
+bootstrap.servers = ${BROKERS:-localhost:1}
+sasl.password = hunter2
+[binding b]
+input.topics = in
+function = fitting
+function.url = http://localhost
+function.token = hunter3
+END
+expect 0 check right.conf
+says 'right.conf: no fault; bindings: 1'
+expect 0 check right.conf --set 'admin/listen=off' --set 'binding b/order=key'
+
+# Every fault at once, in the order of the lines; the last are those of --set.
+sed 's/^function.url.*/batch_count = 5/' right.conf >wrong.conf
+echo 'order = sorted' >>wrong.conf
+expect 78 check wrong.conf --set 'log/level=loud'
+cat >wanted <<'END'
+wrong.conf:4: [binding b] function.url: found none; wanted one, function fitting needs it: Where to call.
+wrong.conf:7: [binding b] batch_count: found an unknown key; wanted an option of a binding, function.…, consumer.… or producer.…, perhaps batch.count
+wrong.conf:9: [binding b] order: found "sorted"; wanted one of unordered, ordered, key, partition
+--set: [log] level: found "loud"; wanted one of error, warning, info, debug
+END
+cmp wanted err || fail "wanted: $(cat wanted)"
+
+expect 78 check nowhere.conf
+expect 64 check right.conf --set batch.count=5
+says "kabridge: --set: found \"batch.count\"; wanted SECTION/KEY=VALUE, like 'binding scoring/batch.count=64'"
+
+BROKERS=other:2 expect 0 check --print right.conf --set 'binding b/batch.count=7'
+prints 'right.conf:2 environment bootstrap.servers = other:2'
+prints '--set                    batch.count = 7'
+prints 'default                  batch.bytes = 1MiB'
+prints 'right.conf:7             function.url = http://localhost'
+prints '(secret)'
+if grep -q hunter out err; then fail "wanted no secret shown"; fi
+
+# A function is opened only with --connect.
+expect 0 check right.conf --set 'binding b/function.fail=no model'
