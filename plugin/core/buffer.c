@@ -25,9 +25,9 @@ kab_buffer_is_full(const KabEngine *engine)
         const KabPartition *partition = engine->partitions->pdata[i];
         if (partition->state != KAB_PARTITION_OWNED)
             continue;
-        if (!partition->is_closed)
+        if (!partition->is_closed && !partition->is_at_end)
             return false;
-        n++;
+        n += partition->is_closed;
     }
     return n > 0;
 }
@@ -92,9 +92,15 @@ kab_buffer_form(KabEngine *engine, KabTrigger trigger)
         has_room = take_lane(engine, lane, set);
         kab_lane_rotate(engine, lane);
     }
+    kab_buffer_forget_period(engine);
+    return set;
+}
+
+void
+kab_buffer_forget_period(KabEngine *engine)
+{
     engine->period_is_over = false;
     kab_timers_disarm(&engine->timers, &engine->period_timer);
-    return set;
 }
 
 /* The clock of batch.period starts with the first record of the batch. With
@@ -104,8 +110,7 @@ kab_buffer_arm_period(KabEngine *engine)
 {
     int64_t period = engine->options.batch_period_us;
     if (!engine->ready_records) {
-        engine->period_is_over = false;
-        kab_timers_disarm(&engine->timers, &engine->period_timer);
+        kab_buffer_forget_period(engine);
         return;
     }
     if (period == 0 || period == KAB_NEVER ||

@@ -25,12 +25,26 @@ typedef struct {
     GArray *intervals;
     int64_t last; /* end of the last interval, or the committed offset */
     size_t bytes, cap;
+    bool has_any;
     uint64_t left_out;
 } Writer;
+
+/* What an earlier owner finished may go on where a gap of ours ends. */
+static void
+extend(Writer *writer, int64_t to)
+{
+    KabInterval *last = &g_array_index(writer->intervals, KabInterval,
+                                       writer->intervals->len - 1);
+    last->to = writer->last = to;
+}
 
 static void
 add(Writer *writer, int64_t from, int64_t to)
 {
+    if (writer->has_any && from == writer->last && !writer->left_out) {
+        extend(writer, to);
+        return;
+    }
     KabInterval interval = {from, to};
     size_t size = kab_interval_size(writer->last, interval);
     if (writer->left_out || writer->bytes + size > writer->cap) {
@@ -39,6 +53,7 @@ add(Writer *writer, int64_t from, int64_t to)
     }
     writer->bytes += size;
     writer->last = to;
+    writer->has_any = true;
     g_array_append_val(writer->intervals, interval);
 }
 
@@ -46,6 +61,19 @@ static bool
 counts_as_finished(const KabSlot *slot, bool in_transaction)
 {
     return in_transaction && slot->state == KAB_SLOT_EMITTED;
+}
+
+static void
+write_loaded(const KabPartition *partition,
+             guint first,
+             int64_t offset,
+             Writer *writer)
+{
+    for (guint i = first; i < partition->loaded->len; i++) {
+        KabInterval interval = g_array_index(partition->loaded, KabInterval, i);
+        if (interval.to > offset)
+            add(writer, MAX(interval.from, offset), interval.to);
+    }
 }
 
 /* What a commit says of a partition: the gaps between its open slots. */
@@ -77,10 +105,8 @@ write_partition(const KabPartition *partition,
         frontier = writer->last = partition->position;
     else if (gap >= 0)
         add(writer, gap, partition->position);
-    for (guint i = partition->loaded_next; i < partition->loaded->len; i++) {
-        KabInterval interval = g_array_index(partition->loaded, KabInterval, i);
-        add(writer, MAX(interval.from, partition->position), interval.to);
-    }
+    write_loaded(partition, partition->loaded_next, partition->position,
+                 writer);
     return frontier;
 }
 
@@ -130,12 +156,17 @@ compose_item(KabEngine *engine,
              KabPartition *partition,
              bool in_transaction)
 {
+    /* In a transaction nothing may be left out: its outputs would be given
+     * again. Emission keeps below the cap. */
     Writer writer = {.intervals = commit->intervals,
-                     .cap = engine->metadata_cap};
+                     .cap = in_transaction ? SIZE_MAX : engine->metadata_cap};
     guint before = commit->intervals->len;
     int64_t offset = partition->start;
+    writer.last = offset;
     if (partition->is_pinned)
         offset = write_partition(partition, in_transaction, &writer);
+    else
+        write_loaded(partition, 0, offset, &writer);
     engine->counters.intervals_left_out += writer.left_out;
     partition->is_dirty = false;
     partition->is_committing = true;
@@ -172,6 +203,7 @@ kab_commit_compose(KabEngine *engine, KabCommit *commit, bool in_transaction)
     commit->items =
         g_renew(KabCommitItem, commit->items, engine->partitions->len + 1);
     commit->n = 0;
+    engine->moves++;
     for (guint i = 0; i < engine->partitions->len; i++) {
         KabPartition *partition = engine->partitions->pdata[i];
         if (belongs(engine, partition, in_transaction))
@@ -208,7 +240,10 @@ find_dirty(const KabEngine *engine, bool in_transaction)
 bool
 kab_commit_is_wanted(const KabEngine *engine)
 {
-    return find_dirty(engine, kab_engine_is_exactly_once(engine));
+    bool in_transaction = kab_engine_is_exactly_once(engine);
+    if (in_transaction && engine->sink.is_given_up)
+        return false;
+    return find_dirty(engine, in_transaction);
 }
 
 bool
@@ -255,6 +290,9 @@ put_back(KabEngine *engine, KabCommit *commit)
         engine->has_starts |= !partition->is_pinned;
     }
     commit->not_before_us = engine->now + RETRY_US / 5;
+    engine->commit_timer.kind = KAB_TIMER_COMMIT;
+    kab_timers_arm(&engine->timers, &engine->commit_timer,
+                   commit->not_before_us);
 }
 
 void
@@ -312,7 +350,9 @@ end_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
     partition->committed_digest =
         kab_intervals_digest(item->intervals, item->n_intervals);
     kab_partition_progress(engine, partition);
-    if (!partition->is_pinned && partition->state == KAB_PARTITION_OWNED) {
+    bool is_going_on = partition->state == KAB_PARTITION_OWNED ||
+                       (partition->is_reset && partition->slots.n);
+    if (!partition->is_pinned && is_going_on) {
         kab_partition_pin(engine, partition);
         if (kab_partition_frontier(partition) != partition->committed)
             kab_partition_mark_dirty(engine, partition);

@@ -13,8 +13,8 @@
  * Exactly-once's cap: what is emitted beyond a partition's first unfinished
  * record must fit into the commit's metadata, or it would be done twice
  * after a restart. A slot that might not fit is held, with all later ones of
- * its partition, until the transaction has ended. The first unfinished
- * record is never held, so this always ends.
+ * its partition, until a transaction has moved the partition. The first that
+ * is neither finished nor emitted is never held, so this always ends.
  */
 #include "internal.h"
 
@@ -45,6 +45,7 @@ static void
 move(KabEngine *engine, KabSlot *slot, KabSlots *to)
 {
     KabSlots *held = &engine->sink.held;
+    engine->moves++;
     if (slot->emission) {
         kab_slots_remove(slot->emission, slot, LINKS);
         if (slot->partition && slot->emission != held)
@@ -132,32 +133,47 @@ count_runs(const KabPartition *partition)
     return runs;
 }
 
+/* Of one commit's metadata; the last run may still grow by what follows. */
 static size_t
 runs_limit(const KabEngine *engine, const KabPartition *partition)
 {
     int64_t span = partition->position;
     if (partition->loaded->len)
-        span = g_array_index(partition->loaded, KabInterval,
-                             partition->loaded->len - 1)
-                   .to;
+        span = MAX(span, g_array_index(partition->loaded, KabInterval,
+                                       partition->loaded->len - 1)
+                             .to);
     span -= partition->slots.head->record.offset;
-    return engine->metadata_cap / (2 * kab_varint_size((uint64_t)span));
+    size_t room = engine->metadata_cap - MIN(engine->metadata_cap, 10);
+    return room / (2 * kab_varint_size((uint64_t)span));
+}
+
+/* The first slot that is not emitted; NULL: all are. */
+static KabSlot *
+first_open(KabPartition *partition)
+{
+    KabSlot *slot = partition->first_open;
+    if (!slot)
+        slot = partition->slots.head;
+    while (slot->state == KAB_SLOT_EMITTED && slot->in_partition.next)
+        slot = slot->in_partition.next;
+    partition->first_open = slot;
+    return slot->state == KAB_SLOT_EMITTED ? NULL : slot;
 }
 
 static bool
 must_hold(KabEngine *engine, KabSlot *slot)
 {
     KabPartition *partition = slot->partition;
-    if (!kab_engine_is_exactly_once(engine) || !partition ||
-        slot == partition->slots.head)
+    if (!kab_engine_is_exactly_once(engine) || slot == first_open(partition))
         return false;
     if (partition->is_capped)
         return true;
     size_t limit = runs_limit(engine, partition);
     if (++partition->runs < limit)
         return false;
+    /* Some room is kept, so that this is not done for every slot. */
     partition->runs = count_runs(partition) + 1;
-    partition->is_capped = partition->runs >= limit;
+    partition->is_capped = partition->runs + limit / 8 >= limit;
     return partition->is_capped;
 }
 
@@ -263,7 +279,8 @@ emit(KabEngine *engine, KabSlot *slot)
             return false;
         case KAB_PRODUCE_REFUSED_RECORD:
             engine->counters.produce_errors[KAB_REFUSED_RECORD]++;
-            engine->sink.must_abort |= product != slot->products;
+            if (product != slot->products)
+                kab_sink_taint(engine);
             mark_refused(engine, slot, too_large);
             return true;
         case KAB_PRODUCE_LOST:
@@ -308,16 +325,22 @@ prepend(KabSlots *from, KabSlots *to)
     *from = (KabSlots){0};
 }
 
-/* They were earlier than what is queued now. */
+/* Those of partitions that are not capped any more. They were earlier than
+ * what is queued now. */
 static void
 release_held(KabSink *sink)
 {
-    for (KabSlot *slot = sink->held.head; slot; slot = slot->in_emission.next) {
+    KabSlots released = {0};
+    for (KabSlot *slot = sink->held.head, *next; slot; slot = next) {
+        next = slot->in_emission.next;
+        if (slot->partition->is_capped)
+            continue;
+        kab_slots_remove(&sink->held, slot, LINKS);
+        kab_slots_append(&released, slot, LINKS);
         slot->emission = &sink->queue;
         slot->partition->n_emitting++;
-        slot->partition->is_capped = false;
     }
-    prepend(&sink->held, &sink->queue);
+    prepend(&released, &sink->queue);
 }
 
 /* Resets what a slot has produced, as far as it is to be produced again. */
@@ -352,10 +375,13 @@ kab_emission_requeue(KabEngine *engine, bool all_outputs)
     }
     if (sink->queue.head)
         rewind_slot(engine, sink->queue.head, all_outputs);
+    for (guint i = 0; i < engine->partitions->len; i++) {
+        KabPartition *partition = engine->partitions->pdata[i];
+        partition->runs = SIZE_MAX / 2;
+        partition->is_capped = false;
+    }
     release_held(sink);
     prepend(&sink->emitted, &sink->queue);
-    for (guint i = 0; i < engine->partitions->len; i++)
-        ((KabPartition *)engine->partitions->pdata[i])->runs = SIZE_MAX / 2;
 }
 
 /* --- Reports ----------------------------------------------------------- */
@@ -400,7 +426,7 @@ refused_by_sink(KabEngine *engine, uint32_t epoch, const char *message)
     if (!kab_engine_is_exactly_once(engine))
         kab_sink_lose(engine, false, message);
     else
-        sink->must_abort = true;
+        kab_sink_taint(engine);
 }
 
 void
@@ -416,7 +442,8 @@ kab_engine_refused(KabEngine *engine,
     engine->counters.produce_errors[refusal]++;
     switch (refusal) {
     case KAB_REFUSED_RECORD:
-        engine->sink.must_abort |= epoch == engine->sink.epoch;
+        if (epoch == engine->sink.epoch)
+            kab_sink_taint(engine);
         if (slot->partition)
             mark_refused(engine, slot, message);
         break;
@@ -424,7 +451,7 @@ kab_engine_refused(KabEngine *engine,
         refused_by_sink(engine, epoch, message);
         break;
     case KAB_REFUSED_FATAL:
-        kab_engine_stop(engine, KAB_STOP_SINK, message);
+        kab_sink_give_up(engine, KAB_STOP_SINK, message);
         break;
     }
     if (slot->is_refused && slot->partition)
@@ -432,12 +459,15 @@ kab_engine_refused(KabEngine *engine,
     kab_slot_unref(engine, slot);
 }
 
-/* The transaction is committed: all that was emitted is finished. */
+/* The transaction is committed: all that was emitted is finished. What is
+ * held stays so until its partition has moved: nothing else makes room. */
 void
 kab_emission_commit(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
-    for (KabSlot *slot; (slot = sink->emitted.head);)
+    for (KabSlot *slot; (slot = sink->emitted.head);) {
+        slot->partition->is_capped = false;
         kab_partition_finish(engine, slot, end_of(slot));
+    }
     release_held(sink);
 }

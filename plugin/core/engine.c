@@ -23,6 +23,8 @@ kab_engine_new(const KabEngineOptions *options,
     engine->random = options->seed;
     engine->metadata_cap = options->metadata_cap;
     engine->partitions = g_ptr_array_new();
+    engine->resets =
+        g_ptr_array_new_with_free_func((GDestroyNotify)kab_partition_free);
     engine->slot_chunks = g_ptr_array_new_with_free_func(g_free);
     engine->sink.state = KAB_SINK_OPENING;
     engine->sink.byte_limit = options->buffer_bytes;
@@ -91,6 +93,7 @@ kab_engine_free(KabEngine *engine)
     engine->commit.n = engine->transaction.n = 0;
     forget_all(engine);
     g_ptr_array_unref(engine->partitions);
+    g_ptr_array_unref(engine->resets);
     clear_reported_never(engine);
     kab_calls_clear(engine);
     free_sets(engine);
@@ -156,7 +159,10 @@ kab_engine_fail(KabEngine *engine,
                 int64_t now)
 {
     engine->now = now;
-    kab_engine_stop(engine, reason, message);
+    if (reason == KAB_STOP_SINK)
+        kab_sink_give_up(engine, reason, message);
+    else
+        kab_engine_stop(engine, reason, message);
 }
 
 static void
@@ -175,8 +181,13 @@ is_sink_quiet(const KabEngine *engine)
     const KabSink *sink = &engine->sink;
     switch (sink->state) {
     case KAB_SINK_OPEN:
+        if (sink->is_given_up)
+            return !sink->unreported;
+        return !sink->queue.n && !sink->emitted.n && !sink->unreported;
     case KAB_SINK_OPENING:
     case KAB_SINK_LOST:
+        if (sink->is_given_up)
+            return true;
         return !sink->queue.n && !sink->emitted.n && !sink->unreported;
     case KAB_SINK_BEGINNING:
     case KAB_SINK_IN_TRANSACTION:
@@ -261,9 +272,6 @@ static void
 on_timer(KabEngine *engine, KabTimer *timer)
 {
     switch (timer->kind) {
-    case KAB_TIMER_PERIOD:
-        engine->period_is_over = true;
-        break;
     case KAB_TIMER_RETRY:
         engine->n_sets_waiting--;
         kab_set_set_due(engine, timer->owner);
@@ -287,6 +295,7 @@ on_timer(KabEngine *engine, KabTimer *timer)
     case KAB_TIMER_PARK:
         detach_old(engine);
         break;
+    case KAB_TIMER_PERIOD:
     case KAB_TIMER_RATE:
     case KAB_TIMER_COMMIT:
     case KAB_TIMER_SINK:
@@ -303,19 +312,6 @@ arm_park(KabEngine *engine)
     kab_timers_arm(&engine->timers, &engine->park_timer, engine->now + PARK_US);
 }
 
-/* What of the engine's state a turn can change: it ends when nothing did. */
-static uint64_t
-fingerprint(const KabEngine *engine)
-{
-    const KabSink *sink = &engine->sink;
-    return engine->serials * 31 + engine->counters.records_produced +
-           sink->epoch * UINT64_C(1000003) + (uint64_t)sink->state * 7919 +
-           sink->queue.n * 104729 + sink->emitted.n * 1299709 +
-           engine->partitions->len * UINT64_C(15485863) +
-           (uint64_t)engine->commit.is_outstanding * 32452843 +
-           sink->unchecked * UINT64_C(49979687);
-}
-
 void
 kab_engine_advance(KabEngine *engine, int64_t now)
 {
@@ -324,13 +320,15 @@ kab_engine_advance(KabEngine *engine, int64_t now)
         on_timer(engine, timer);
     uint64_t before;
     do {
-        before = fingerprint(engine);
+        before = engine->moves;
+        /* First: nothing is done for a partition that is lost. */
+        kab_partitions_advance(engine);
         kab_calls_advance(engine);
         kab_sink_advance(engine);
         kab_emission_advance(engine);
         kab_commit_advance(engine);
         kab_partitions_advance(engine);
-    } while (fingerprint(engine) != before);
+    } while (engine->moves != before);
     tell_stop(engine);
     arm_park(engine);
 }

@@ -111,7 +111,9 @@ struct KabPartition {
     uint64_t committed_digest; /* of its intervals */
     int64_t start;             /* to be pinned; -1: not known yet */
     GArray *loaded;            /* KabInterval: finished by an earlier owner */
+    int64_t reset_from;        /* where it stood when reset; -1: it was not */
     guint loaded_next;         /* those before it are behind the position */
+    KabSlot *first_open;       /* hint: all slots before it are emitted */
     size_t finished_beyond;
     size_t charge, n_called, n_emitting;
     size_t runs, runs_budget; /* see emission.c: exactly-once's cap */
@@ -124,6 +126,7 @@ struct KabPartition {
     bool is_committing; /* part of the commit or transaction under way */
     bool is_overdue;    /* its drain's deadline has passed */
     bool is_closed;     /* the valve */
+    bool is_at_end;     /* all there is was taken */
     bool is_checked;    /* unknown transaction: its load is awaited */
     bool load_wanted, add_wanted;
 };
@@ -198,6 +201,7 @@ typedef struct {
     size_t unreported; /* outputs given and not reported */
     bool is_full, is_asked; /* is_asked: the state's effect was made */
     bool must_abort, settle_now;
+    bool is_given_up;            /* the binding stops because of it */
     bool has_ended, has_aborted; /* awaiting the last reports */
     bool is_unknown;  /* the last transaction's end; checked after opening */
     size_t unchecked; /* partitions whose load is awaited */
@@ -226,6 +230,7 @@ struct KabEngine {
     KabTimers timers;
 
     GPtrArray *partitions; /* KabPartition, owned */
+    GPtrArray *resets;     /* the same: gone, to be assigned anew */
     uint64_t generations;
     size_t n_owned;
 
@@ -266,6 +271,7 @@ struct KabEngine {
     bool stop_told;
     KabStopReason stop_reason;
     char *stop_message;
+    uint64_t moves; /* changes of state: a turn ends when there is none */
     bool valves_changed, partitions_changed;
     KabTimer drain_timer, park_timer;
 };
@@ -325,6 +331,8 @@ void kab_lane_rotate(KabEngine *engine, KabLane *lane);
 bool kab_buffer_is_triggered(KabEngine *engine, KabTrigger *ret_trigger);
 KabSet *kab_buffer_form(KabEngine *engine, KabTrigger trigger);
 void kab_buffer_arm_period(KabEngine *engine);
+/* What is ready changed other than by a formation: look again. */
+void kab_buffer_forget_period(KabEngine *engine);
 size_t kab_buffer_limit(const KabEngine *engine);
 bool kab_buffer_is_full(const KabEngine *engine);
 
@@ -397,8 +405,13 @@ bool kab_engine_is_exactly_once(const KabEngine *engine);
 /* sink.c */
 void kab_sink_set_state(KabEngine *engine, KabSinkState state);
 void kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason);
+/* The open transaction must not be committed. */
+void kab_sink_taint(KabEngine *engine);
 void kab_sink_advance(KabEngine *engine);
 bool kab_sink_can_emit(const KabEngine *engine);
+/* The binding stops: no more is written, and no new one made. */
+void
+kab_sink_give_up(KabEngine *engine, KabStopReason reason, const char *message);
 void kab_commit_apply_failed(KabEngine *engine);
 
 /* commit.c */

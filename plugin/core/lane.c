@@ -90,6 +90,9 @@ add_ready(KabEngine *engine, KabLane *lane)
     engine->ready_last = lane;
     engine->ready_records += lane->waiting.n;
     engine->ready_bytes += lane->waiting_bytes;
+    /* Behind a busy lane it may have waited for longer than the others. */
+    if (kab_timer_is_armed(&engine->period_timer))
+        kab_buffer_forget_period(engine);
 }
 
 static void
@@ -174,6 +177,7 @@ kab_lane_leave(KabEngine *engine, KabSlot *slot)
         return;
     if (slot->state == KAB_SLOT_WAITING) {
         take_waiting(engine, lane, slot);
+        kab_buffer_forget_period(engine);
     } else {
         kab_slots_remove(&lane->outstanding, slot, KAB_LINKS(in_lane));
     }

@@ -47,6 +47,8 @@ unlink_slot(KabEngine *engine, KabSlot *slot)
         partition->finished_beyond -= slot->finished_after;
     }
     kab_slots_remove(&partition->slots, slot, LINKS);
+    if (partition->first_open == slot)
+        partition->first_open = NULL;
     partition->charge -= slot->charge;
     engine->n_slots--;
     engine->valves_changed |= partition->is_closed;
@@ -119,6 +121,7 @@ kab_partition_free(KabPartition *partition)
 static void
 set_state(KabEngine *engine, KabPartition *partition, KabPartitionState state)
 {
+    engine->moves++;
     engine->n_owned -= partition->state == KAB_PARTITION_OWNED;
     partition->state = state;
     engine->n_owned += state == KAB_PARTITION_OWNED;
@@ -127,6 +130,24 @@ set_state(KabEngine *engine, KabPartition *partition, KabPartitionState state)
 }
 
 /* --- Events ------------------------------------------------------------ */
+
+/* What was finished beyond the offset that is out of range stays finished, if
+ * the log still goes on from there: see see_start(). */
+static void
+take_reset(KabEngine *engine, KabPartition *partition)
+{
+    for (guint i = 0; i < engine->resets->len; i++) {
+        KabPartition *old = engine->resets->pdata[i];
+        if (old->number != partition->number ||
+            !g_str_equal(old->topic, partition->topic))
+            continue;
+        partition->reset_from = old->position;
+        g_array_append_vals(partition->loaded, old->loaded->data,
+                            old->loaded->len);
+        g_ptr_array_remove_index_fast(engine->resets, i);
+        return;
+    }
+}
 
 KabPartition *
 kab_engine_assigned(KabEngine *engine,
@@ -142,11 +163,13 @@ kab_engine_assigned(KabEngine *engine,
     partition->edge = edge;
     partition->generation = ++engine->generations;
     partition->position = partition->committed = partition->start = -1;
+    partition->reset_from = -1;
     partition->loaded = g_array_new(false, false, sizeof(KabInterval));
     partition->lane.can_be_busy = true;
     partition->load_wanted = true;
     partition->revoke_timer.kind = KAB_TIMER_REVOKE;
     partition->revoke_timer.owner = partition;
+    take_reset(engine, partition);
     g_ptr_array_add(engine->partitions, partition);
     set_state(engine, partition, KAB_PARTITION_LOADING);
     return partition;
@@ -171,6 +194,8 @@ kab_engine_assigned_at_beginning(KabEngine *engine,
 static void
 take_committed(KabPartition *partition, const KabCommitted *committed)
 {
+    partition->reset_from = -1;
+    g_array_set_size(partition->loaded, 0);
     if (!committed->has_offset)
         return;
     partition->is_pinned = true;
@@ -178,6 +203,7 @@ take_committed(KabPartition *partition, const KabCommitted *committed)
     for (size_t i = 0; i < committed->n_intervals; i++)
         if (committed->intervals[i].to > committed->offset)
             g_array_append_val(partition->loaded, committed->intervals[i]);
+    partition->runs = partition->loaded->len;
     partition->committed_digest =
         kab_intervals_digest(committed->intervals, committed->n_intervals);
 }
@@ -244,7 +270,6 @@ kab_engine_reset(KabEngine *engine, KabPartition *partition, int64_t now)
         return;
     engine->counters.records_skipped[KAB_SKIP_OUT_OF_RANGE]++;
     partition->is_reset = true;
-    kab_partition_pin(engine, partition);
     set_state(engine, partition, KAB_PARTITION_DRAINING);
 }
 
@@ -336,6 +361,10 @@ see_start(KabEngine *engine, KabPartition *partition, int64_t offset)
     if (partition->is_pinned || partition->start >= 0)
         return;
     partition->start = offset;
+    /* Another log than the one that was reset: it begins before. */
+    if (offset < partition->reset_from)
+        g_array_set_size(partition->loaded, 0);
+    partition->runs = partition->loaded->len;
     engine->has_starts = true;
     kab_partition_mark_dirty(engine, partition);
 }
@@ -357,6 +386,7 @@ kab_engine_take(KabEngine *engine,
         return;
     }
     see_start(engine, partition, record->offset);
+    partition->is_at_end = false;
     partition->position = record->offset + 1;
     if (is_loaded(partition, record->offset)) {
         skip_finished(engine, partition);
@@ -376,6 +406,7 @@ kab_engine_end_of_partition(KabEngine *engine,
     if (partition->state != KAB_PARTITION_OWNED)
         return;
     see_start(engine, partition, offset);
+    partition->is_at_end = true;
     if (offset <= partition->position)
         return;
     partition->position = offset;
@@ -407,9 +438,12 @@ offset_to_add(const KabEngine *engine, const KabPartition *partition)
     return engine->options.start_latest ? KAB_OFFSET_END : KAB_OFFSET_BEGINNING;
 }
 
+/* While stopping nothing is loaded. */
 static void
 load_or_add(KabEngine *engine, KabPartition *partition)
 {
+    if (engine->is_draining)
+        return;
     if (partition->load_wanted) {
         partition->load_wanted = false;
         engine->effects.load(engine->user, partition);
@@ -465,7 +499,7 @@ taint_transaction(KabEngine *engine, const KabPartition *partition)
          slot = slot->in_partition.next)
         if (slot->state == KAB_SLOT_EMITTED ||
             slot->next_product != slot->products)
-            engine->sink.must_abort = true;
+            kab_sink_taint(engine);
 }
 
 static void
@@ -482,7 +516,10 @@ end(KabEngine *engine, KabPartition *partition)
     }
     g_ptr_array_remove(engine->partitions, partition);
     engine->effects.unassign(engine->user, partition);
-    kab_partition_free(partition);
+    if (partition->is_reset)
+        g_ptr_array_add(engine->resets, partition);
+    else
+        kab_partition_free(partition);
 }
 
 /* A partition may hold a quarter of the budget and of what may wait, more

@@ -10,6 +10,7 @@
 #include "internal.h"
 
 #define MESSAGE_MAX 1024
+#define OVERLOADS_TO_CUT 8
 
 static void
 set_reason(KabSet *set, KabClass class_, const char *reason)
@@ -158,7 +159,8 @@ count(KabEngine *engine, KabSet *set, int64_t delay_us)
 }
 
 /* A set that is overloaded while others succeed may hold one record that
- * the service always answers so: cut it, so that its neighbours get by. */
+ * the service always answers so: cut it, so that its neighbours get by. Where
+ * nothing else is called nobody can succeed: then it is cut now and then. */
 static void
 overload(KabEngine *engine, KabSet *set, int64_t retry_after_us)
 {
@@ -166,9 +168,10 @@ overload(KabEngine *engine, KabSet *set, int64_t retry_after_us)
         set->overloads && engine->successes > set->successes_seen;
     set->overloads++;
     set->successes_seen = engine->successes;
+    bool is_stuck = set->overloads % OVERLOADS_TO_CUT == 0;
     kab_limiter_pause(engine, retry_after_us);
     engine->counters.records_retried += set->n;
-    if (others_succeed && set->n > 1)
+    if ((others_succeed || is_stuck) && set->n > 1)
         kab_set_halve(engine, set, 0, false, false);
     else
         kab_set_wait(engine, set, 0);

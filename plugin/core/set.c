@@ -174,9 +174,11 @@ make_part(KabEngine *engine,
     part->successes_seen = whole->successes_seen;
     part->last_class = whole->last_class;
     part->reason = g_strdup(whole->reason);
-    if (!is_counted)
+    if (part->n == 1)
+        part->calls = 0; /* alone: calls of its own */
+    else if (!is_counted)
         part->calls = whole->calls;
-    else if (part->n > 1 && limit)
+    else if (limit && engine->options.bisect)
         part->calls = limit - 1; /* one call, then it is halved again */
     return part;
 }

@@ -24,16 +24,34 @@
 void
 kab_sink_set_state(KabEngine *engine, KabSinkState state)
 {
+    engine->moves++;
     engine->sink.state = state;
     engine->sink.is_asked = false;
     engine->sink.has_ended = false;
     engine->sink.has_aborted = false;
 }
 
+void
+kab_sink_taint(KabEngine *engine)
+{
+    engine->moves++;
+    engine->sink.must_abort = true;
+}
+
+void
+kab_sink_give_up(KabEngine *engine, KabStopReason reason, const char *message)
+{
+    engine->moves++;
+    engine->sink.is_given_up = true;
+    kab_engine_stop(engine, reason, message);
+}
+
 bool
 kab_sink_can_emit(const KabEngine *engine)
 {
     const KabSink *sink = &engine->sink;
+    if (sink->is_given_up)
+        return false;
     if (!kab_engine_is_exactly_once(engine))
         return sink->state == KAB_SINK_OPEN;
     if (sink->state != KAB_SINK_IN_TRANSACTION || sink->must_abort)
@@ -49,7 +67,7 @@ check_fencing(KabEngine *engine, const char *reason)
 {
     KabSink *sink = &engine->sink;
     if (sink->was_fenced && engine->now - sink->fenced_us < FENCING_PERIOD)
-        kab_engine_stop(engine, KAB_STOP_FENCED, reason);
+        kab_sink_give_up(engine, KAB_STOP_FENCED, reason);
     sink->was_fenced = true;
     sink->fenced_us = engine->now;
 }
@@ -58,7 +76,8 @@ void
 kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason)
 {
     KabSink *sink = &engine->sink;
-    if (sink->state == KAB_SINK_LOST || sink->state == KAB_SINK_OPENING)
+    bool is_made = sink->state != KAB_SINK_OPENING || sink->has_ended;
+    if (sink->state == KAB_SINK_LOST || !is_made)
         return;
     if (is_fenced)
         check_fencing(engine, reason);
@@ -107,7 +126,7 @@ ask_for_state(KabEngine *engine)
     for (size_t i = 0; i < commit->n; i++) {
         KabPartition *partition = commit->items[i].partition;
         commit->items[i].result = KAB_COMMIT_FAILED;
-        if (!partition)
+        if (!partition || partition->is_checked)
             continue;
         partition->is_checked = true;
         engine->sink.unchecked++;
@@ -182,6 +201,8 @@ static void
 advance_opening(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
+    if (sink->is_given_up)
+        return;
     if (!sink->is_asked) {
         sink->is_asked = true;
         sink->life = ++sink->epoch;
@@ -198,7 +219,7 @@ static bool
 wants_transaction(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
-    if (engine->is_joining || engine->is_overdue)
+    if (engine->is_joining || engine->is_overdue || sink->is_given_up)
         return false;
     if (sink->queue.n)
         return true;
@@ -247,10 +268,17 @@ kab_engine_transaction_begun(KabEngine *engine,
 }
 
 static bool
+must_abort(const KabEngine *engine)
+{
+    return engine->sink.must_abort || engine->is_overdue ||
+           engine->sink.is_given_up;
+}
+
+static bool
 should_settle(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
-    if (sink->must_abort || engine->is_overdue)
+    if (must_abort(engine))
         return true;
     const KabSlot *head = sink->queue.head;
     if (head && head->next_product != head->products)
@@ -265,7 +293,7 @@ advance_settling(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
     KabCommit *commit = &engine->transaction;
-    if (sink->must_abort || engine->is_overdue) {
+    if (must_abort(engine)) {
         kab_sink_set_state(engine, KAB_SINK_ABORTING);
         engine->effects.abort_transaction(engine->user, sink->epoch);
         return;
@@ -280,18 +308,14 @@ advance_settling(KabEngine *engine)
                                     commit->n);
 }
 
-static void
-set_results(KabCommit *commit, KabCommitResult result)
-{
-    for (size_t i = 0; i < commit->n; i++)
-        commit->items[i].result = result;
-}
-
 /* What was composed into a transaction that is gone is dirty again. */
 void
 kab_commit_apply_failed(KabEngine *engine)
 {
-    set_results(&engine->transaction, KAB_COMMIT_FAILED);
+    KabCommit *commit = &engine->transaction;
+    for (size_t i = 0; i < commit->n; i++)
+        if (commit->items[i].result != KAB_COMMIT_TOO_LARGE)
+            commit->items[i].result = KAB_COMMIT_FAILED;
     kab_commit_apply(engine, &engine->transaction);
 }
 
@@ -301,7 +325,8 @@ committed(KabEngine *engine)
     KabSink *sink = &engine->sink;
     kab_histogram_add(&engine->counters.commit_us,
                       (uint64_t)(engine->now - engine->transaction.asked_us));
-    set_results(&engine->transaction, KAB_COMMIT_OK);
+    for (size_t i = 0; i < engine->transaction.n; i++)
+        engine->transaction.items[i].result = KAB_COMMIT_OK;
     kab_emission_commit(engine);
     kab_commit_apply(engine, &engine->transaction);
     size_t limit = engine->options.buffer_bytes;

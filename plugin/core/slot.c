@@ -59,8 +59,11 @@ kab_slot_add_charge(KabEngine *engine, KabSlot *slot, size_t charge)
 void
 kab_slot_set_state(KabEngine *engine, KabSlot *slot, KabSlotState state)
 {
+    engine->moves++;
     engine->n_waiting -= slot->state == KAB_SLOT_WAITING;
     engine->n_called -= slot->state == KAB_SLOT_CALLED;
+    if (slot->state == KAB_SLOT_EMITTED && slot->partition)
+        slot->partition->first_open = NULL;
     slot->state = (uint8_t)state;
     engine->n_waiting += state == KAB_SLOT_WAITING;
     engine->n_called += state == KAB_SLOT_CALLED;

@@ -1,1 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
+check_PROGRAMS += kab-sim
+kab_sim_CPPFLAGS = $(CORE)
+kab_sim_LDADD = libkab-core.la $(GLIB_LIBS)
+kab_sim_SOURCES = \
+	tests/sim/broker.c \
+	tests/sim/chaos.c \
+	tests/sim/check.c \
+	tests/sim/function.c \
+	tests/sim/group.c \
+	tests/sim/main.c \
+	tests/sim/member.c \
+	tests/sim/plan.c \
+	tests/sim/random.c \
+	tests/sim/sim.h \
+	tests/sim/sink.c \
+	tests/sim/source.c \
+	tests/sim/trace.c \
+	tests/sim/world.c
+
+dist_check_SCRIPTS += tests/sim/schedules.sh
+TESTS += tests/sim/schedules.sh

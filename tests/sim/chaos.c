@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to the members from outside, at times of the plan's rates. */
+#include "sim.h"
+
+static void
+start_again(Sim *sim, Member *member, void *data)
+{
+    if (!member->engine && !sim->is_over)
+        member_start(sim, member);
+}
+
+/* The group notices when the session has expired. */
+static void
+expire_session(Sim *sim, Member *member, void *data)
+{
+    if (!member->engine && sim->group.has[member->number])
+        group_leave(sim, member);
+}
+
+static void
+crash(Sim *sim, Member *member)
+{
+    TRACE(sim, "%u: crashes", member->number);
+    member_kill(sim, member);
+    sim_after(sim, sim_between(sim, 0, 20 * MS), member, expire_session, NULL);
+    sim_after(sim, sim_between(sim, 20 * MS, 60 * MS), member, start_again,
+              NULL);
+    group_check(sim);
+}
+
+static void
+come_back(Sim *sim, Member *member, void *data)
+{
+    group_join(sim, member);
+}
+
+static void
+hear_of_kick(Sim *sim, Member *member, void *data)
+{
+    group_tell_lost(sim, member);
+    sim_after(sim, sim_between(sim, 0, 5 * MS), member, come_back, NULL);
+}
+
+static void
+kick(Sim *sim, Member *member)
+{
+    if (!sim->group.has[member->number] || member->is_zombie)
+        return;
+    TRACE(sim, "%u: kicked", member->number);
+    member->is_zombie = true;
+    sim_after(sim, sim_between(sim, 0, 50 * MS), member, hear_of_kick, NULL);
+    group_leave(sim, member);
+}
+
+static void
+expire_records(Sim *sim)
+{
+    unsigned partition = sim_below(sim, sim->plan.n_partitions);
+    const Log *log = &sim->logs[partition];
+    broker_expire(sim, partition, sim_between(sim, log->start, log->end));
+}
+
+static void
+reload(Sim *sim, Member *member)
+{
+    KabEngineOptions *options = &member->options;
+    TRACE(sim, "%u: reload", member->number);
+    options->batch_count = 1 + sim_below(sim, 10);
+    options->max_in_flight = 1 + sim_below(sim, 4);
+    options->buffer_bytes = (size_t)sim_between(sim, 1000, 20000);
+    options->retry_backoff_us = sim_between(sim, 100, 2 * MS);
+    kab_engine_set_options(member->engine, options);
+    member_touch(member);
+}
+
+static void
+strike(Sim *sim, Member *member)
+{
+    if (!member->engine)
+        return;
+    if (sim_strikes(sim, FAULT_CRASH))
+        crash(sim, member);
+    else if (sim_strikes(sim, FAULT_KICK))
+        kick(sim, member);
+    else if (sim_strikes(sim, FAULT_STOP) && !member->is_draining)
+        member_drain(sim, member);
+    else if (sim_strikes(sim, FAULT_RELOAD))
+        reload(sim, member);
+    else if (sim_strikes(sim, FAULT_BREAK))
+        sink_break(sim, member);
+    else if (sim_strikes(sim, FAULT_FENCE))
+        sink_fence(sim, member);
+}
+
+static void
+tick(Sim *sim, Member *none, void *data)
+{
+    if (sim->is_calm)
+        return;
+    for (unsigned i = 0; i < sim->plan.n_members; i++)
+        strike(sim, &sim->members[i]);
+    if (sim_strikes(sim, FAULT_REBALANCE))
+        group_rebalance(sim);
+    if (sim_strikes(sim, FAULT_RESET) && sim_below(sim, 4) == 0)
+        expire_records(sim);
+    chaos_start(sim);
+}
+
+void
+chaos_start(Sim *sim)
+{
+    sim_after(sim, sim_between(sim, 0, sim->plan.faults_us / 15), NULL, tick,
+              NULL);
+}

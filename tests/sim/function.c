@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The function of a member: takes its time, answers well, badly, late, twice
+ * or in the wrong order, and fails for ever with records of bad nature.
+ */
+#include "sim.h"
+
+/* Does the engine want this record's answer? */
+static bool
+counts(const Call *call, const Message *message)
+{
+    return !call->is_cancelled && message->call == call &&
+           !message->fetcher->is_gone;
+}
+
+/* --- Results ------------------------------------------------------------ */
+
+static void
+emit(Call *call, KabResult *result, Effect *effect)
+{
+    Sim *sim = call->member->sim;
+    const Record *record = effect->record;
+    Product *product = sim_alloc(sim, sizeof *product);
+    product->base.output = (KabOutput)KAB_OUTPUT_INIT;
+    product->base.output.value = (KabBytes){record->bytes, record->size};
+    product->effect = effect;
+    product->index = effect->n++;
+    product->call = call;
+    result->bytes += record->size;
+    result->n_products++;
+    if (result->last)
+        result->last->next = &product->base;
+    else
+        result->first = &product->base;
+    result->last = &product->base;
+}
+
+static Effect *
+make_effect(Sim *sim, Message *message)
+{
+    Effect *effect = sim_alloc(sim, sizeof *effect);
+    effect->record = message->record;
+    effect->message = message;
+    return effect;
+}
+
+static void
+give_done(Call *call, size_t i)
+{
+    Message *message = call->messages[i];
+    Effect *effect = make_effect(call->member->sim, message);
+    KabResult *result = &call->attempt->results[i];
+    result->outcome = KAB_OUTCOME_DONE;
+    for (unsigned j = 0; j < message->record->n_outputs; j++)
+        emit(call, result, effect);
+    if (!counts(call, message))
+        return;
+    message->effect = effect;
+    message->is_resolved = true;
+    message->charge += result->bytes + (size_t)512 * result->n_products;
+    call->member->charge += result->bytes + (size_t)512 * result->n_products;
+    if (!effect->n)
+        message->record->is_covered = true; /* dropped: an end of it */
+}
+
+static void
+may_fail(Message *message)
+{
+    message->may_fail = message->record->may_fail = true;
+}
+
+static void
+give_reject(Call *call, size_t i, KabOutcome outcome)
+{
+    Message *message = call->messages[i];
+    call->attempt->results[i].outcome = outcome;
+    call->attempt->results[i].reason = "rejected";
+    if (!counts(call, message))
+        return;
+    message->is_resolved = true;
+    may_fail(message);
+}
+
+static void
+give_result(Call *call, size_t i)
+{
+    Sim *sim = call->member->sim;
+    KabResult *result = &call->attempt->results[i];
+    if (call->messages[i]->record->nature == NATURE_REJECTED ||
+        sim_strikes(sim, FAULT_REJECT)) {
+        give_reject(call, i,
+                    (KabOutcome)(KAB_OUTCOME_REJECT + sim_below(sim, 3)));
+    } else if (sim_strikes(sim, FAULT_RETRY)) {
+        result->outcome = KAB_OUTCOME_RETRY;
+        result->delay_ms = (int64_t)sim_below(sim, 12) - 1;
+    } else if (!sim_strikes(sim, FAULT_NO_ANSWER)) {
+        give_done(call, i);
+    }
+}
+
+/* --- Answers ------------------------------------------------------------ */
+
+static bool
+fails_by_chance(Call *call, KabFailure *ret_failure)
+{
+    static const struct {
+        Fault fault;
+        KabFailure failure;
+    } table[] = {
+        {FAULT_TRANSIENT, KAB_FAIL_TRANSIENT},
+        {FAULT_PERMANENT, KAB_FAIL_PERMANENT},
+        {FAULT_OVERLOAD, KAB_FAIL_OVERLOAD},
+        {FAULT_FN_CRASH, KAB_FAIL_CRASH},
+    };
+    Sim *sim = call->member->sim;
+    for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
+        if (sim_strikes(sim, table[i].fault)) {
+            *ret_failure = table[i].failure;
+            return true;
+        }
+    *ret_failure = KAB_FAIL_TOO_LARGE;
+    if (sim_strikes(sim, FAULT_TOO_LARGE) && call->n > 2)
+        return true;
+    *ret_failure = KAB_FAIL_FATAL;
+    return sim_strikes(sim, FAULT_FATAL) && sim_below(sim, 8) == 0;
+}
+
+static bool
+fails_by_nature(const Call *call, KabFailure *ret_failure)
+{
+    for (size_t i = 0; i < call->n; i++) {
+        Record *record = call->messages[i]->record;
+        switch (record->nature) {
+        case NATURE_PERMANENT:
+            *ret_failure = KAB_FAIL_PERMANENT;
+            return true;
+        case NATURE_OVERLOAD:
+            *ret_failure = KAB_FAIL_OVERLOAD;
+            return true;
+        case NATURE_TRANSIENT:
+            *ret_failure = KAB_FAIL_TRANSIENT;
+            return true;
+        case NATURE_CRASH:
+            *ret_failure = KAB_FAIL_CRASH;
+            return true;
+        case NATURE_FLAKY:
+            *ret_failure = KAB_FAIL_TRANSIENT;
+            if (record->failures_left && record->failures_left--)
+                return true;
+            break;
+        case NATURE_NORMAL:
+        case NATURE_REJECTED:
+        case NATURE_UNWRITABLE:
+            break;
+        }
+    }
+    return false;
+}
+
+/* Still to be called after this answer; not those that are leaving. */
+static bool
+is_left(const Call *call, const Message *message)
+{
+    return message->call == call && !message->is_resolved &&
+           !message->fetcher->is_gone && !message->fetcher->revoked_at;
+}
+
+static size_t
+count_left(const Call *call)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < call->n; i++)
+        left += is_left(call, call->messages[i]);
+    return left;
+}
+
+/* The function's view of retry.max.attempts. */
+static void
+count_failure(Call *call, bool has_failed, KabFailure failure)
+{
+    const KabEngineOptions *options = &call->member->options;
+    size_t left = count_left(call);
+    if (has_failed &&
+        (failure == KAB_FAIL_OVERLOAD || failure == KAB_FAIL_FATAL))
+        return;
+    bool is_final =
+        has_failed &&
+        ((failure == KAB_FAIL_PERMANENT && (left == 1 || !options->bisect)) ||
+         (failure == KAB_FAIL_TOO_LARGE && left == 1));
+    for (size_t i = 0; i < call->n; i++) {
+        Message *message = call->messages[i];
+        if (!is_left(call, message))
+            continue;
+        message->counted++;
+        message->alone += left == 1;
+        if (is_final || (options->retry_max_attempts &&
+                         message->counted >= options->retry_max_attempts))
+            may_fail(message);
+    }
+}
+
+static void
+let_go(Call *call)
+{
+    for (size_t i = 0; i < call->n; i++)
+        if (call->messages[i]->call == call)
+            call->messages[i]->call = NULL;
+}
+
+static void
+tell(Call *call, const KabAnswer *answer)
+{
+    Member *member = call->member;
+    TRACE(member->sim, "%u: call %" PRIu64 " answers %s %d%s", member->number,
+          call->serial, answer->failed ? "failure" : "done",
+          (int)answer->failure, call->is_cancelled ? ", unwanted" : "");
+    if (!call->is_cancelled)
+        count_failure(call, answer->failed, answer->failure);
+    let_go(call);
+    member->calls_wanted -= !call->is_cancelled;
+    member->calls_open--;
+    call->is_answered = true;
+    kab_engine_answered(member->engine, call->attempt, call->serial, answer,
+                        member->sim->now);
+    member_touch(member);
+}
+
+static void
+answer_again(Sim *sim, Member *member, void *data)
+{
+    Call *call = data;
+    kab_engine_answered(member->engine, call->attempt, call->serial,
+                        &(KabAnswer){.retry_after_ms = -1}, sim->now);
+    member_touch(member);
+}
+
+static void
+answer(Sim *sim, Member *member, void *data)
+{
+    Call *call = data;
+    KabAnswer answer = {.retry_after_ms = -1, .reason = "as it is"};
+    answer.failed = fails_by_chance(call, &answer.failure) ||
+                    fails_by_nature(call, &answer.failure);
+    for (size_t i = 0; i < call->n; i++)
+        if (!answer.failed || sim_below(sim, 16) == 0)
+            if (!answer.failed ||
+                call->messages[i]->record->nature <= NATURE_FLAKY)
+                give_result(call, i);
+    if (answer.failed && sim_below(sim, 4) == 0)
+        answer.retry_after_ms = sim_below(sim, 10);
+    if (sim_strikes(sim, FAULT_DOUBLE))
+        sim_after(sim, sim_between(sim, 0, 20 * MS), member, answer_again,
+                  call);
+    tell(call, &answer);
+}
+
+static void
+enter(Sim *sim, Member *member, void *data)
+{
+    Call *call = data;
+    call->is_entered = true;
+    kab_engine_entered(member->engine, call->attempt, call->serial, sim->now);
+    int64_t takes = sim_between(sim, 0, sim->plan.call_us * 2);
+    if (sim_strikes(sim, FAULT_SLOW))
+        takes += sim_between(sim, 0, 150 * MS);
+    sim_after(sim, takes, member, answer, call);
+    member_touch(member);
+}
+
+/* --- Effects ------------------------------------------------------------ */
+
+static Call *
+make_call(Member *member, KabAttempt *attempt)
+{
+    Sim *sim = member->sim;
+    Call *call = sim_alloc(sim, sizeof *call);
+    *call = (Call){.member = member,
+                   .attempt = attempt,
+                   .serial = attempt->serial,
+                   .n = attempt->n};
+    call->messages = sim_alloc(sim, attempt->n * sizeof *call->messages);
+    for (size_t i = 0; i < call->n; i++)
+        call->messages[i] = attempt->messages[i];
+    attempt->call = call;
+    return call;
+}
+
+void
+function_invoke(void *user, KabAttempt *attempt)
+{
+    Member *member = user;
+    Call *call = make_call(member, attempt);
+    member->n_effects++;
+    member->attempts_out++;
+    member->calls_wanted++;
+    member->calls_open++;
+    TRACE(member->sim, "%u: call %" PRIu64 " of %zu from %u/%" PRIi64,
+          member->number, call->serial, call->n,
+          call->messages[0]->record->partition,
+          call->messages[0]->record->offset);
+    check_invoke(member, call);
+    for (size_t i = 0; i < call->n; i++) {
+        if (call->messages[i]->call)
+            sim_fail(member->sim, "a record is in a batch twice");
+        call->messages[i]->call = call;
+        call->messages[i]->calls++;
+    }
+    sim_after(member->sim, sim_below(member->sim, 100), member, enter, call);
+}
+
+/* A cancelled call was given up by time-out, or its partitions are gone. */
+void
+function_cancel(void *user, KabAttempt *attempt)
+{
+    Member *member = user;
+    Call *call = attempt->call;
+    member->n_effects++;
+    TRACE(member->sim, "%u: call %" PRIu64 " is cancelled", member->number,
+          call->serial);
+    if (call->is_cancelled || call->is_answered)
+        sim_fail(member->sim, "an attempt is cancelled that has ended");
+    call->is_cancelled = true;
+    member->calls_wanted--;
+    count_failure(call, true, KAB_FAIL_TRANSIENT);
+    let_go(call);
+}
+
+void
+function_release(void *user, KabAttempt *attempt)
+{
+    Member *member = user;
+    Call *call = attempt->call;
+    if (call->is_released)
+        sim_fail(member->sim, "an attempt is released twice");
+    call->is_released = true;
+    member->attempts_out--;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A member: one process with the engine in it.
+ *
+ * Its loop turns a little after each event, so that several events are often
+ * there before a turn, as in production; and when the engine's deadline is
+ * due, sometimes late.
+ */
+#include <string.h>
+
+#include "sim.h"
+
+static void
+stop(void *user, KabStopReason reason, const char *message)
+{
+    Member *member = user;
+    Sim *sim = member->sim;
+    TRACE(sim, "%u: stops by itself (%d): %s", member->number, (int)reason,
+          message);
+    if (member->is_told_to_stop)
+        sim_fail(sim, "told to stop twice");
+    member->is_told_to_stop = true;
+    if (!member->is_draining)
+        member->drains_since = sim->now;
+    member->is_draining = true;
+}
+
+const KabEffects member_effects = {
+    .invoke = function_invoke,
+    .cancel = function_cancel,
+    .release_attempt = function_release,
+    .release_message = source_release_message,
+    .detach_message = source_detach_message,
+    .measure = sink_measure,
+    .produce = sink_produce,
+    .replace_sink = sink_replace,
+    .begin_transaction = sink_begin,
+    .end_transaction = sink_end,
+    .abort_transaction = sink_abort,
+    .commit = source_commit,
+    .load = source_load,
+    .add = source_add,
+    .unassign = source_unassign,
+    .valve = source_valve,
+    .stop = stop,
+};
+
+/* --- The loop ----------------------------------------------------------- */
+
+static void turn(Sim *sim, Member *member, void *data);
+
+static void
+wake(Sim *sim, Member *member, void *data)
+{
+    member->wakes_at = KAB_NEVER;
+    member_touch(member);
+}
+
+static void
+sleep_until_due(Sim *sim, Member *member)
+{
+    int64_t due = kab_engine_next_deadline(member->engine);
+    if (due >= member->wakes_at)
+        return;
+    member->wakes_at = due;
+    int64_t late = sim_strikes(sim, FAULT_LATE) ? sim_below(sim, 3000) : 0;
+    sim_after(sim, due - sim->now + late, member, wake, NULL);
+}
+
+static void
+restart(Sim *sim, Member *member, void *data)
+{
+    if (!member->engine && !sim->is_over)
+        member_start(sim, member);
+}
+
+static void
+end(Sim *sim, Member *member)
+{
+    TRACE(sim, "%u: drained", member->number);
+    int64_t took = sim->now - member->drains_since;
+    if (took > member->options.shutdown_timeout_us + SECOND + 10 * MS)
+        sim_fail(sim, "the drain took %" PRIi64 " us", took);
+    bool has_time = member->options.shutdown_timeout_us >= SECOND;
+    if (sim->is_over && has_time && !sim->plan.has_endless &&
+        kab_engine_is_overdue(member->engine))
+        sim_fail(sim, "a drain without faults was not clean");
+    member_kill(sim, member);
+    group_leave(sim, member);
+    sim_after(sim, sim_between(sim, 0, 50 * MS), member, restart, NULL);
+}
+
+/* A turn does everything: a second one at once has nothing to do. */
+static void
+advance(Member *member)
+{
+    kab_engine_advance(member->engine, member->sim->now);
+    size_t before = member->n_effects;
+    if (sim_below(member->sim, 8))
+        return;
+    kab_engine_advance(member->engine, member->sim->now);
+    if (member->n_effects != before)
+        sim_fail(member->sim, "a turn had left something to do");
+}
+
+static void
+turn(Sim *sim, Member *member, void *data)
+{
+    member->advances = false;
+    advance(member);
+    check_advance(member);
+    group_check(sim);
+    if (kab_engine_is_drained(member->engine)) {
+        end(sim, member);
+        return;
+    }
+    if (member->is_draining &&
+        sim->now > member->drains_since + member->options.shutdown_timeout_us +
+                       SECOND + 10 * MS)
+        sim_fail(sim, "a drain does not end");
+    sleep_until_due(sim, member);
+    member_poll(member);
+}
+
+void
+member_touch(Member *member)
+{
+    if (member->advances || !member->engine)
+        return;
+    member->advances = true;
+    int64_t delay = sim_below(member->sim, 4) ? 0 : sim_below(member->sim, 200);
+    sim_after(member->sim, delay, member, turn, NULL);
+}
+
+void
+member_poll(Member *member)
+{
+    if (member->polls || !member->engine)
+        return;
+    member->polls = true;
+    sim_after(member->sim, sim_below(member->sim, 300), member, source_poll,
+              NULL);
+}
+
+Fetcher *
+member_find(Member *member, unsigned partition)
+{
+    for (unsigned i = 0; i < member->n_fetchers; i++)
+        if (member->fetchers[i]->partition == partition &&
+            !member->fetchers[i]->is_gone)
+            return member->fetchers[i];
+    return NULL;
+}
+
+/* --- Life --------------------------------------------------------------- */
+
+void
+member_start(Sim *sim, Member *member)
+{
+    unsigned number = member->number;
+    uint32_t life = member->life + 1;
+    memset(member, 0, sizeof *member);
+    member->sim = sim;
+    member->number = number;
+    member->life = life;
+    member->generation = -1;
+    member->wakes_at = KAB_NEVER;
+    member->options = sim->plan.engine;
+    member->options.seed = sim_random(sim);
+    sink_init(&member->sink);
+    member->engine = kab_engine_new(&member->options, &member_effects, member);
+    TRACE(sim, "%u: starts", number);
+    member_touch(member);
+    group_join(sim, member);
+}
+
+/* The process ends; what it had sent is still on its way. */
+void
+member_kill(Sim *sim, Member *member)
+{
+    sink_abandon(sim, member);
+    member->life++;
+    kab_engine_free(g_steal_pointer(&member->engine));
+    if (member->messages_out)
+        sim_fail(sim, "%zu messages are never released", member->messages_out);
+    if (member->attempts_out)
+        sim_fail(sim, "%zu attempts are never released", member->attempts_out);
+    member->n_fetchers = 0;
+}
+
+void
+member_drain(Sim *sim, Member *member)
+{
+    TRACE(sim, "%u: drain", member->number);
+    if (!member->is_draining)
+        member->drains_since = sim->now;
+    member->is_draining = true;
+    kab_engine_drain(member->engine, sim->now);
+    member_touch(member);
+}

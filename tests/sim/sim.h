@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulator: the real engine under seeded schedules of faults.
+ *
+ *   plan      what a seed means: options of the engine, faults, sizes
+ *   world     virtual time, the queue of events, the run of one schedule
+ *   broker    input logs, committed offsets, output logs, transactions
+ *   group     members, generations, assignments
+ *   member    one process: the engine and its effects
+ *   source, sink, function    the three edges of a member
+ *   chaos     crashes, rebalances, kicks, resets, stops, fencing
+ *   check     the properties that every history must have
+ *
+ * Everything is a deterministic function of the plan, and the plan one of
+ * the seed and the command line. Nothing here looks into the engine: it sees
+ * what any edge sees. What a schedule allocates lives in one arena until its
+ * end.
+ */
+#pragma once
+
+#include <inttypes.h>
+
+#include <glib.h>
+
+#include "engine.h"
+#include "intervals.h"
+
+enum {
+    MAX_PARTITIONS = 5,
+    MAX_MEMBERS = 3,
+    MAX_RECORDS = 400, /* of one partition */
+    MAX_INTERVALS = 400,
+    N_KEYS = 5,
+    OUTPUT_PARTITIONS = 32,
+};
+
+#define MS INT64_C(1000)
+#define SECOND INT64_C(1000000)
+
+/* Kinds of faults; a plan has a subset, the shrinker takes more away. */
+#define FAULTS(X)                                                              \
+    X(CRASH, "crash")             /* a member dies and starts again */         \
+    X(REBALANCE, "rebalance")     /* partitions move */                        \
+    X(KICK, "kick")               /* dropped by the group, told later */       \
+    X(STOP, "stop")               /* a member drains and starts again */       \
+    X(RESET, "reset")             /* the log's beginning overtakes a reader */ \
+    X(RELOAD, "reload")           /* options change in place */                \
+    X(LATE, "late")               /* the loop turns late */                    \
+    X(LOAD, "load")               /* committed state is slow to come */        \
+    X(BREAK, "break")             /* the producer breaks */                    \
+    X(UNKNOWN_ACK, "unknown-ack") /* written, reported as not */               \
+    X(REFUSE, "refuse")           /* a record can never be written */          \
+    X(FATAL_ACK, "fatal-ack")     /* authorisation is taken away */            \
+    X(FULL, "full")               /* the sink's queue is small */              \
+    X(COMMIT, "commit")           /* commits fail */                           \
+    X(HOLD_COMMIT, "hold-commit") /* commits are held back */                  \
+    X(METADATA, "metadata")       /* the broker takes little metadata */       \
+    X(BEGIN, "begin")             /* a transaction is not begun */             \
+    X(ABORT, "abort")             /* a transaction is aborted */               \
+    X(UNKNOWN_END, "unknown-end") /* its end is not told */                    \
+    X(TXN_TIMEOUT, "txn-timeout") /* the broker aborts it */                   \
+    X(FENCE, "fence")             /* another producer takes the id */          \
+    X(SLOW, "slow")               /* calls outlive call.timeout */             \
+    X(TRANSIENT, "transient")                                                  \
+    X(PERMANENT, "permanent")                                                  \
+    X(TOO_LARGE, "too-large")                                                  \
+    X(OVERLOAD, "overload")                                                    \
+    X(FN_CRASH, "fn-crash")                                                    \
+    X(FATAL, "fatal")                                                          \
+    X(DOUBLE, "double")       /* an attempt is answered twice */               \
+    X(NO_ANSWER, "no-answer") /* a record without an outcome */                \
+    X(RETRY, "retry")                                                          \
+    X(REJECT, "reject")                                                        \
+    X(POISON, "poison") /* a record fails every call it is in */
+
+typedef enum {
+#define X(NAME, text) FAULT_##NAME,
+    FAULTS(X)
+#undef X
+        N_FAULTS
+} Fault;
+
+/* What a record does to the calls it is in, for ever. */
+typedef enum {
+    NATURE_NORMAL,
+    NATURE_FLAKY,     /* its first calls fail */
+    NATURE_REJECTED,  /* rejected by the function */
+    NATURE_PERMANENT, /* poison: the call fails so */
+    NATURE_TRANSIENT,
+    NATURE_CRASH,
+    NATURE_OVERLOAD,
+    NATURE_UNWRITABLE, /* its output is refused */
+} Nature;
+
+typedef struct {
+    uint64_t seed;
+    uint64_t faults;         /* bits by Fault */
+    unsigned rate[N_FAULTS]; /* per 1024 chances */
+    KabEngineOptions engine;
+    unsigned n_members, n_partitions, n_records;
+    unsigned n_keys;
+    bool is_eager;
+    bool has_endless;       /* records that never end */
+    int64_t faults_us;      /* how long there are any */
+    int64_t call_us;        /* of a usual call */
+    size_t sink_room;       /* outputs it takes at once */
+    size_t broker_metadata; /* bytes of intervals that it takes */
+    int64_t txn_timeout_us;
+    unsigned log_noise; /* gaps in the log, per 1024 */
+} Plan;
+
+typedef struct Sim Sim;
+typedef struct Member Member;
+typedef struct Fetcher Fetcher;
+typedef struct Record Record;
+typedef struct Message Message;
+typedef struct Effect Effect;
+typedef struct Call Call;
+typedef struct Output Output;
+
+/* One record of an input log, and what became of it. */
+struct Record {
+    unsigned partition, index;
+    int64_t offset;
+    const char *key; /* NULL: none */
+    unsigned key_number;
+    char *bytes;
+    size_t size;
+    Nature nature;
+    unsigned n_outputs;
+    unsigned failures_left; /* FLAKY */
+    bool is_expired;        /* retention took it before it was read */
+    bool is_skipped;        /* before the first offset of start = latest */
+    bool is_covered;        /* its effect is complete, or is none */
+    bool may_fail;          /* on.failure is right for it */
+    Effect *visible;        /* exactly-once: the one it had */
+};
+
+/* One answer's outputs, or one dead letter. */
+struct Effect {
+    Record *record;
+    Message *message;
+    unsigned n, n_written;
+    uint64_t written; /* bits by index */
+    uint64_t acknowledged;
+    unsigned in_transaction; /* of one end: how many of it */
+    bool is_letter;
+};
+
+/* A record as one assignment took it. */
+struct Message {
+    Record *record;
+    Fetcher *fetcher;
+    size_t charge;
+    unsigned calls;   /* it was part of */
+    unsigned counted; /* that count towards retry.max.attempts */
+    unsigned alone;   /* of these, alone */
+    Call *call;       /* whose answer is wanted */
+    Effect *effect;   /* of the accepted answer; letters replace it */
+    Effect *first;    /* the first that was written (became visible) */
+    bool is_resolved, is_released, is_finished;
+    bool may_fail;
+};
+
+/* One call of the function. */
+struct Call {
+    Member *member;
+    KabAttempt *attempt;
+    uint64_t serial;
+    size_t n;
+    Message **messages;
+    bool is_entered, is_cancelled, is_answered, is_released;
+};
+
+/* A product with what the sink knows of it. */
+typedef struct {
+    KabProduct base;
+    Effect *effect;
+    unsigned index;
+    Call *call;
+} Product;
+
+typedef enum {
+    OUTPUT_ON_ITS_WAY,
+    OUTPUT_ACKNOWLEDGED,
+    OUTPUT_REFUSED, /* can never be written */
+    OUTPUT_LOST,    /* with its sink, written or not */
+    OUTPUT_FATAL,
+} OutputFate;
+
+/* One produced output on its way. */
+struct Output {
+    Output *next; /* of the sink's unreported ones */
+    KabProduct *product;
+    Effect *effect;
+    unsigned index;
+    unsigned partition;
+    Member *member;
+    uint32_t epoch;
+    unsigned producer_epoch;
+    OutputFate fate;
+    bool is_delivered, is_written, is_reported;
+};
+
+/* What a group has committed for a partition, or is about to. */
+typedef struct {
+    bool has_offset;
+    int64_t offset;
+    size_t n;
+    const KabInterval *intervals;
+} Committed;
+
+typedef struct {
+    Record *records[MAX_RECORDS];
+    unsigned n;
+    int64_t start, end; /* of the log */
+    Committed committed;
+    unsigned verified; /* records before it are known to be covered */
+} Log;
+
+/* At the broker, one a transactional id: that of a member's number. */
+typedef struct {
+    unsigned epoch;
+    bool is_open;
+    uint64_t serial; /* of the transaction */
+    Output *outputs[MAX_PARTITIONS * MAX_RECORDS];
+    size_t n;
+    Committed pending[MAX_PARTITIONS];
+    bool has_pending[MAX_PARTITIONS];
+} Transaction;
+
+typedef enum { GROUP_STABLE, GROUP_REVOKING, GROUP_JOINING } GroupPhase;
+
+typedef struct {
+    GroupPhase phase;
+    int generation;
+    bool again;
+    int owner[MAX_PARTITIONS], target[MAX_PARTITIONS]; /* -1: nobody */
+    bool has[MAX_MEMBERS];
+    unsigned n_syncing;
+    int64_t since;
+} Group;
+
+/* One assignment of a partition to a member. */
+struct Fetcher {
+    Member *member;
+    KabPartition *handle;
+    unsigned partition;
+    unsigned next; /* record of the log */
+    int64_t position;
+    int64_t taken_to; /* what the engine was told of; -1: nothing */
+    Committed loaded;
+    int64_t revoked_at; /* 0: not */
+    bool is_loading, is_loaded, is_added, is_open, is_gone, is_checking;
+    bool is_at_end, is_resetting, from_beginning;
+    bool is_pinned, is_lost;
+    Message *messages[MAX_RECORDS];
+    unsigned n_messages;
+    int last_first[N_KEYS + 1]; /* order: index of the last first effect */
+};
+
+typedef struct {
+    uint32_t epoch;          /* of the engine */
+    unsigned producer_epoch; /* of the broker */
+    bool is_ready, is_replacing;
+    bool is_broken; /* nothing is written any more */
+    bool is_dead;   /* and an abort does not mend it */
+    bool is_told;   /* the engine was told */
+    bool in_transaction, is_busy;
+    uint32_t transaction;
+    Output *first, **tail; /* in the order in which they were produced */
+    size_t n_unreported;
+    bool owes_room;
+    int64_t free_at[OUTPUT_PARTITIONS];
+} Sink;
+
+/* What waits in a member's own queue: a record, or an end of partition. */
+typedef struct {
+    Fetcher *fetcher;
+    Record *record; /* NULL: end */
+    int64_t end;
+} Fetched;
+
+enum { MAX_FETCHED = 64 };
+
+struct Member {
+    Sim *sim;
+    unsigned number;
+    uint32_t life; /* of the process: events of another one are void */
+    KabEngine *engine;
+    KabEngineOptions options;
+    int generation; /* -1: not in the group */
+    bool is_joining;
+    Fetcher *fetchers[4 * MAX_PARTITIONS];
+    unsigned n_fetchers;
+    Fetched fetched[MAX_FETCHED];
+    unsigned n_fetched;
+    Sink sink;
+    bool is_committing, advances, polls;
+    int64_t wakes_at;
+    bool is_draining, is_told_to_stop, is_zombie;
+    int64_t drains_since;
+    size_t messages_out, attempts_out, calls_wanted, calls_open;
+    size_t charge, n_effects;
+    unsigned n_fenced;
+};
+
+typedef struct {
+    int64_t at;
+    uint64_t order;
+    void (*run)(Sim *sim, Member *member, void *data);
+    Member *member; /* NULL: the world's */
+    uint32_t life;
+    void *data;
+} Event;
+
+struct Sim {
+    Plan plan;
+    uint64_t random;
+    int64_t now;
+    bool is_calm; /* no more faults */
+    bool is_over;
+    Event *events;
+    size_t n_events, events_capacity;
+    uint64_t events_ever;
+    Log logs[MAX_PARTITIONS];
+    unsigned n_appended;
+    Group group;
+    Transaction transactions[MAX_MEMBERS];
+    uint64_t transaction_serials;
+    Member members[MAX_MEMBERS];
+    bool is_failed;
+    char failure[512];
+    struct Trace *trace; /* NULL: off */
+    char *chunk;
+    size_t chunk_used;
+    GPtrArray *chunks;
+};
+
+/* random.c */
+uint64_t sim_random(Sim *sim);
+/* 0 .. limit - 1 */
+unsigned sim_below(Sim *sim, unsigned limit);
+int64_t sim_between(Sim *sim, int64_t low, int64_t high);
+/* Does this fault happen now? Draws the same whether it is on or off. */
+bool sim_strikes(Sim *sim, Fault fault);
+
+/* plan.c */
+void plan_make(Plan *plan, uint64_t seed);
+void plan_disable(Plan *plan, Fault fault);
+void plan_print(const Plan *plan);
+const char *fault_name(Fault fault);
+
+/* world.c */
+Sim *sim_new(const Plan *plan, struct Trace *trace);
+/* True: all properties held. */
+bool sim_run(Sim *sim);
+void sim_free(Sim *sim);
+void *sim_alloc(Sim *sim, size_t size);
+void sim_after(Sim *sim,
+               int64_t delay_us,
+               Member *member,
+               void (*run)(Sim *sim, Member *member, void *data),
+               void *data);
+void sim_fail(Sim *sim, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* trace.c */
+struct Trace *trace_new(void);
+void trace_free(struct Trace *trace);
+void trace_add(Sim *sim, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void trace_print(const struct Trace *trace, size_t lines);
+#define TRACE(sim, ...)                                                        \
+    do {                                                                       \
+        if ((sim)->trace)                                                      \
+            trace_add((sim), __VA_ARGS__);                                     \
+    } while (0)
+
+/* broker.c */
+void broker_fill(Sim *sim);
+void broker_write(Sim *sim, Output *output, unsigned member);
+KabCommitResult broker_check_commit(Sim *sim, const Committed *committed);
+void broker_commit(Sim *sim, unsigned partition, const Committed *committed);
+unsigned broker_init_producer(Sim *sim, unsigned member);
+void broker_end_transaction(Sim *sim, unsigned member, bool is_commit);
+bool broker_is_unstable(const Sim *sim, unsigned partition);
+void broker_expire(Sim *sim, unsigned partition, int64_t start);
+Committed committed_copy(Sim *sim, const KabCommitItem *item);
+bool committed_has(const Committed *committed, int64_t offset);
+size_t committed_size(const Committed *committed);
+
+/* group.c */
+void group_join(Sim *sim, Member *member);
+void group_leave(Sim *sim, Member *member);
+void group_rebalance(Sim *sim);
+void group_check(Sim *sim);
+bool group_keeps(const Sim *sim, const Member *member, unsigned partition);
+void group_tell_lost(Sim *sim, Member *member);
+
+/* member.c */
+void member_start(Sim *sim, Member *member);
+void member_kill(Sim *sim, Member *member);
+void member_drain(Sim *sim, Member *member);
+void member_touch(Member *member);
+void member_poll(Member *member);
+Fetcher *member_find(Member *member, unsigned partition);
+extern const KabEffects member_effects;
+
+/* source.c */
+Fetcher *source_assign(Member *member, unsigned partition);
+void source_poll(Sim *sim, Member *member, void *data);
+void source_load(void *user, KabPartition *partition);
+void source_add(void *user, KabPartition *partition, int64_t offset);
+void source_unassign(void *user, KabPartition *partition);
+void source_valve(void *user, KabPartition *partition, bool open);
+bool source_commit(void *user, KabCommitItem *items, size_t n);
+void source_release_message(void *user, void *message);
+void *source_detach_message(void *user, void *message, KabRecord *record);
+
+/* sink.c */
+void sink_init(Sink *sink);
+void sink_abandon(Sim *sim, Member *member);
+bool sink_measure(void *user,
+                  const KabProduct *product,
+                  const KabRecord *input,
+                  void *message);
+KabProduceStatus sink_produce(void *user,
+                              KabProduct *product,
+                              const KabRecord *input,
+                              void *message,
+                              const KabDeadLetter *letter);
+void sink_replace(void *user, uint32_t epoch);
+void sink_begin(void *user, uint32_t epoch);
+void sink_end(void *user, uint32_t epoch, KabCommitItem *items, size_t n);
+void sink_abort(void *user, uint32_t epoch);
+void sink_break(Sim *sim, Member *member);
+void sink_fence(Sim *sim, Member *member);
+
+/* function.c */
+void function_invoke(void *user, KabAttempt *attempt);
+void function_cancel(void *user, KabAttempt *attempt);
+void function_release(void *user, KabAttempt *attempt);
+
+/* chaos.c */
+void chaos_start(Sim *sim);
+
+/* check.c */
+void check_invoke(Member *member, const Call *call);
+void check_produce(Member *member,
+                   const Message *message,
+                   const Effect *effect,
+                   const KabDeadLetter *letter);
+void check_write(Sim *sim, const Output *output);
+void check_visible(Sim *sim, const Output *output);
+void check_order(Sim *sim, Effect *effect);
+void check_commit_items(Member *member, const KabCommitItem *items, size_t n);
+void check_frontier(Member *member, const KabCommitItem *item);
+void check_committed(Sim *sim, unsigned partition, const Committed *committed);
+void check_advance(Member *member);
+void check_want(Member *member, size_t want);
+bool check_is_done(Sim *sim);
+void check_end(Sim *sim);

@@ -1,0 +1,702 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sink of a member: a producer, and its transactions.
+ *
+ * Outputs to one output partition are written in the order in which they
+ * were produced, as an idempotent producer does; when one is lost, none
+ * after it is written. Reports come in any order.
+ */
+#include <string.h>
+
+#include "sim.h"
+
+static bool
+is_exactly_once(const Member *member)
+{
+    return member->options.delivery == KAB_DELIVERY_EXACTLY_ONCE;
+}
+
+static bool
+is_fenced(const Member *member)
+{
+    return is_exactly_once(member) &&
+           member->sim->transactions[member->number].epoch !=
+               member->sink.producer_epoch;
+}
+
+void
+sink_init(Sink *sink)
+{
+    *sink = (Sink){0};
+    sink->tail = &sink->first;
+}
+
+/* --- Losing it ---------------------------------------------------------- */
+
+typedef struct {
+    uint32_t epoch;
+    bool is_fenced;
+} Loss;
+
+static void
+tell_lost(Sim *sim, Member *member, void *data)
+{
+    const Loss *loss = data;
+    if (loss->epoch != member->sink.epoch)
+        return;
+    TRACE(sim, "%u: sink lost%s", member->number,
+          loss->is_fenced ? ", fenced" : "");
+    kab_engine_sink_lost(member->engine, loss->epoch, loss->is_fenced, "lost",
+                         sim->now);
+    member_touch(member);
+}
+
+static void
+die(Sim *sim, Member *member, bool by_fencing)
+{
+    Sink *sink = &member->sink;
+    sink->is_broken = sink->is_dead = true;
+    if (sink->is_told)
+        return;
+    sink->is_told = true;
+    Loss *loss = sim_alloc(sim, sizeof *loss);
+    *loss = (Loss){sink->epoch, by_fencing};
+    sim_after(sim, sim_between(sim, 0, 2 * MS), member, tell_lost, loss);
+}
+
+/* Fatal, or (exactly-once, sometimes) mended by an abort. */
+void
+sink_break(Sim *sim, Member *member)
+{
+    Sink *sink = &member->sink;
+    if (!sink->is_ready || sink->is_broken)
+        return;
+    TRACE(sim, "%u: its producer breaks", member->number);
+    sink->is_broken = true;
+    if (!is_exactly_once(member) || !sink->in_transaction || sim_below(sim, 2))
+        die(sim, member, false);
+}
+
+void
+sink_fence(Sim *sim, Member *member)
+{
+    if (!is_exactly_once(member))
+        return;
+    TRACE(sim, "%u: its transactional id is taken", member->number);
+    broker_init_producer(sim, member->number);
+}
+
+/* --- Delivery ----------------------------------------------------------- */
+
+static OutputFate
+judge(Sim *sim, Member *member, Output *output)
+{
+    Sink *sink = &member->sink;
+    bool is_unwritable = output->effect->record->nature == NATURE_UNWRITABLE;
+    if (sink->is_broken)
+        return OUTPUT_LOST;
+    if (is_fenced(member)) {
+        die(sim, member, true);
+        return OUTPUT_LOST;
+    }
+    if ((is_unwritable && !output->effect->is_letter) ||
+        sim_strikes(sim, FAULT_REFUSE))
+        return OUTPUT_REFUSED;
+    if (sim_strikes(sim, FAULT_FATAL_ACK) && sim_below(sim, 10) == 0)
+        return OUTPUT_FATAL;
+    bool is_unknown = sim_strikes(sim, FAULT_UNKNOWN_ACK);
+    if (sim_strikes(sim, FAULT_BREAK) || is_unknown)
+        sink_break(sim, member);
+    if (sink->is_broken && !is_unknown)
+        return OUTPUT_LOST;
+    broker_write(sim, output, member->number);
+    return is_unknown ? OUTPUT_LOST : OUTPUT_ACKNOWLEDGED;
+}
+
+static void
+unlink_output(Sink *sink, Output *output)
+{
+    Output **place = &sink->first;
+    while (*place != output)
+        place = &(*place)->next;
+    *place = output->next;
+    if (sink->tail == &output->next)
+        sink->tail = place;
+    sink->n_unreported--;
+}
+
+static void
+acknowledge(Sim *sim, Member *member, Output *output)
+{
+    Effect *effect = output->effect;
+    effect->acknowledged |= UINT64_C(1) << output->index;
+    uint64_t all = (UINT64_C(1) << effect->n) - 1;
+    if (!is_exactly_once(member) && effect->acknowledged == all)
+        effect->message->is_finished = true;
+    kab_engine_acknowledged(member->engine, output->product, sim->now);
+}
+
+static void
+report(Sim *sim, Member *member, Output *output)
+{
+    static const KabRefusal refusals[] = {
+        [OUTPUT_REFUSED] = KAB_REFUSED_RECORD,
+        [OUTPUT_LOST] = KAB_REFUSED_SINK,
+        [OUTPUT_FATAL] = KAB_REFUSED_FATAL,
+    };
+    unlink_output(&member->sink, output);
+    output->is_reported = true;
+    TRACE(sim, "%u: report %u/%" PRIi64 ".%u: %d", member->number,
+          output->effect->record->partition, output->effect->record->offset,
+          output->index, (int)output->fate);
+    if (output->fate == OUTPUT_REFUSED)
+        output->effect->message->may_fail = output->effect->record->may_fail =
+            true;
+    if (output->fate == OUTPUT_ACKNOWLEDGED)
+        acknowledge(sim, member, output);
+    else
+        kab_engine_refused(member->engine, output->product,
+                           refusals[output->fate], "refused", sim->now);
+    member_touch(member);
+}
+
+static void
+give_room(Sim *sim, Member *member, void *data)
+{
+    if (!member->sink.owes_room ||
+        member->sink.n_unreported >= sim->plan.sink_room)
+        return;
+    member->sink.owes_room = false;
+    kab_engine_sink_has_room(member->engine);
+    member_touch(member);
+}
+
+static void
+on_report(Sim *sim, Member *member, void *data)
+{
+    Output *output = data;
+    if (output->is_reported)
+        return;
+    report(sim, member, output);
+    give_room(sim, member, NULL);
+}
+
+static void
+deliver(Sim *sim, Member *member, void *data)
+{
+    Output *output = data;
+    if (output->is_delivered)
+        return;
+    output->is_delivered = true;
+    output->fate = judge(sim, member, output);
+    sim_after(sim, sim_between(sim, 0, 2 * MS), member, on_report, output);
+}
+
+/* --- Purging ------------------------------------------------------------ */
+
+static void
+write_late(Sim *sim, Member *none, void *data)
+{
+    Output *output = data;
+    broker_write(sim, output, output->member->number);
+}
+
+/* What was on its way is lost; of each partition, the first ones may still
+ * be written, now or a little later. */
+static void
+lose_undelivered(Sim *sim, Member *member, bool may_write)
+{
+    bool is_cut[OUTPUT_PARTITIONS] = {0};
+    int64_t delay = sim_below(sim, 2) ? 0 : sim_between(sim, 0, 10 * MS);
+    for (Output *output = member->sink.first; output; output = output->next) {
+        if (output->is_delivered)
+            continue;
+        output->is_delivered = true;
+        output->fate = OUTPUT_LOST;
+        bool *cut = &is_cut[output->partition];
+        *cut |= !may_write || member->sink.is_broken || sim_below(sim, 2);
+        if (!*cut)
+            sim_after(sim, delay, NULL, write_late, output);
+    }
+}
+
+static void
+report_all(Sim *sim, Member *member)
+{
+    while (member->sink.first)
+        report(sim, member, member->sink.first);
+}
+
+void
+sink_abandon(Sim *sim, Member *member)
+{
+    lose_undelivered(sim, member, true);
+}
+
+/* --- Producing ---------------------------------------------------------- */
+
+static unsigned
+partition_of(const Sim *sim, const Effect *effect)
+{
+    const Record *record = effect->record;
+    if (effect->is_letter)
+        return OUTPUT_PARTITIONS - 1;
+    switch (sim->plan.engine.order) {
+    case KAB_ORDER_UNORDERED:
+        return (record->partition * 7 + record->index) %
+               (OUTPUT_PARTITIONS - 1);
+    case KAB_ORDER_KEY:
+        return record->partition * (N_KEYS + 1) + record->key_number;
+    case KAB_ORDER_ORDERED:
+    case KAB_ORDER_PARTITION:
+        break;
+    }
+    return record->partition;
+}
+
+static void
+send(Sim *sim, Member *member, Output *output)
+{
+    Sink *sink = &member->sink;
+    *sink->tail = output;
+    sink->tail = &output->next;
+    sink->n_unreported++;
+    int64_t *free_at = &sink->free_at[output->partition];
+    *free_at = MAX(*free_at, sim->now) + sim_below(sim, 300);
+    sim_after(sim, *free_at - sim->now, member, deliver, output);
+}
+
+static Effect *
+letter_effect(Sim *sim, Message *message)
+{
+    Effect *effect = sim_alloc(sim, sizeof *effect);
+    *effect = (Effect){.record = message->record,
+                       .message = message,
+                       .n = 1,
+                       .is_letter = true};
+    return effect;
+}
+
+/* Every letter that is tried is an effect of its own; again, the same. */
+static Effect *
+effect_of(Sim *sim, KabProduct *product, Message *message)
+{
+    if (!product->is_dead_letter)
+        return ((Product *)product)->effect;
+    if (!message->effect || !message->effect->is_letter)
+        message->effect = letter_effect(sim, message);
+    return message->effect;
+}
+
+static KabProduceStatus
+refuse_at_once(Sim *sim, Member *member, Effect *effect)
+{
+    Sink *sink = &member->sink;
+    if (sink->n_unreported >= sim->plan.sink_room &&
+        (sim->plan.faults >> FAULT_FULL) & 1) {
+        sink->owes_room = true;
+        sim_after(sim, sim_below(sim, 500), member, give_room, NULL);
+        return KAB_PRODUCE_FULL;
+    }
+    if (sim_strikes(sim, FAULT_REFUSE) && sim_below(sim, 2)) {
+        effect->message->may_fail = effect->record->may_fail = true;
+        return KAB_PRODUCE_REFUSED_RECORD;
+    }
+    if (sink->is_dead && sim_below(sim, 2))
+        return KAB_PRODUCE_LOST;
+    return KAB_PRODUCE_OK;
+}
+
+static unsigned
+index_of(Member *member, const KabProduct *product)
+{
+    if (product->is_dead_letter)
+        return 0;
+    const Product *ours = (const Product *)product;
+    if (ours->call->is_released)
+        sim_fail(member->sim, "an output is produced after its release");
+    return ours->index;
+}
+
+static void
+check_may_produce(const Member *member)
+{
+    const Sink *sink = &member->sink;
+    if (!sink->is_ready)
+        sim_fail(member->sim, "produces without a producer");
+    if (is_exactly_once(member) && (!sink->in_transaction || sink->is_busy))
+        sim_fail(member->sim, "produces outside of a transaction");
+}
+
+KabProduceStatus
+sink_produce(void *user,
+             KabProduct *product,
+             const KabRecord *input,
+             void *data,
+             const KabDeadLetter *letter)
+{
+    Member *member = user;
+    Sim *sim = member->sim;
+    Message *message = data;
+    Effect *effect = effect_of(sim, product, message);
+    member->n_effects++;
+    check_may_produce(member);
+    check_produce(member, message, effect, letter);
+    KabProduceStatus status = refuse_at_once(sim, member, effect);
+    unsigned index = index_of(member, product);
+    TRACE(sim, "%u: produce %s%u/%" PRIi64 ".%u: %d", member->number,
+          letter ? "letter of " : "", message->record->partition,
+          message->record->offset, index, (int)status);
+    if (status != KAB_PRODUCE_OK)
+        return status;
+    Output *output = sim_alloc(sim, sizeof *output);
+    *output = (Output){.product = product,
+                       .effect = effect,
+                       .index = index,
+                       .partition = partition_of(sim, effect),
+                       .member = member,
+                       .epoch = member->sink.epoch,
+                       .producer_epoch = member->sink.producer_epoch};
+    send(sim, member, output);
+    return KAB_PRODUCE_OK;
+}
+
+bool
+sink_measure(void *user,
+             const KabProduct *product,
+             const KabRecord *input,
+             void *data)
+{
+    Member *member = user;
+    Message *message = data;
+    bool is_known = message->record->index % 2;
+    bool fits = message->record->nature != NATURE_UNWRITABLE || !is_known;
+    if (!fits)
+        message->may_fail = message->record->may_fail = true;
+    (void)member;
+    return fits;
+}
+
+/* --- Replacing ---------------------------------------------------------- */
+
+static void
+ready(Sim *sim, Member *member, void *data)
+{
+    Sink *sink = &member->sink;
+    uint32_t epoch = (uint32_t)GPOINTER_TO_UINT(data);
+    lose_undelivered(sim, member, !is_exactly_once(member));
+    report_all(sim, member);
+    TRACE(sim, "%u: producer %u is ready", member->number, epoch);
+    sink_init(sink);
+    sink->epoch = epoch;
+    sink->is_ready = true;
+    if (is_exactly_once(member))
+        sink->producer_epoch = broker_init_producer(sim, member->number);
+    kab_engine_sink_ready(member->engine, epoch, sim->now);
+    if (sim_strikes(sim, FAULT_BREAK))
+        sink_break(sim, member);
+    member_touch(member);
+}
+
+void
+sink_replace(void *user, uint32_t epoch)
+{
+    Member *member = user;
+    Sim *sim = member->sim;
+    member->n_effects++;
+    if (member->sink.is_replacing || epoch <= member->sink.epoch)
+        sim_fail(sim, "replaces a producer that is being replaced");
+    TRACE(sim, "%u: replace producer: %u", member->number, epoch);
+    member->sink.is_replacing = true;
+    member->sink.is_ready = false;
+    sim_after(sim, sim_between(sim, 0, 5 * MS), member, ready,
+              GUINT_TO_POINTER(epoch));
+}
+
+/* --- Transactions ------------------------------------------------------- */
+
+typedef struct {
+    uint32_t epoch;
+    unsigned producer_epoch;
+    KabCommitItem *items;
+    size_t n;
+    int generation;
+    Committed *copies;
+    unsigned *partitions;
+    KabTxnResult result;
+} Request;
+
+static void
+time_out(Sim *sim, Member *none, void *data)
+{
+    const uint64_t *serial = data;
+    for (unsigned i = 0; i < sim->plan.n_members; i++) {
+        Transaction *transaction = &sim->transactions[i];
+        if (!transaction->is_open || transaction->serial != *serial)
+            continue;
+        TRACE(sim, "transaction of %u times out", i);
+        broker_init_producer(sim, i);
+    }
+}
+
+static void
+open_transaction(Sim *sim, unsigned member)
+{
+    Transaction *transaction = &sim->transactions[member];
+    uint64_t *serial = sim_alloc(sim, sizeof *serial);
+    *serial = transaction->serial = ++sim->transaction_serials;
+    transaction->is_open = true;
+    int64_t limit = sim_strikes(sim, FAULT_TXN_TIMEOUT)
+                        ? sim->plan.txn_timeout_us
+                        : 10 * SECOND;
+    sim_after(sim, limit, NULL, time_out, serial);
+}
+
+static void
+begun(Sim *sim, Member *member, void *data)
+{
+    Sink *sink = &member->sink;
+    uint32_t epoch = (uint32_t)GPOINTER_TO_UINT(data);
+    bool ok = !sink->is_broken && !sim_strikes(sim, FAULT_BEGIN);
+    sink->is_busy = false;
+    if (!ok)
+        sink->is_broken = sink->is_dead = sink->is_told = true;
+    sink->in_transaction = ok;
+    sink->transaction = epoch;
+    if (ok && !is_fenced(member))
+        open_transaction(sim, member->number);
+    TRACE(sim, "%u: transaction %u %s", member->number, epoch,
+          ok ? "begun" : "not begun");
+    kab_engine_transaction_begun(member->engine, epoch, ok, sim->now);
+    member_touch(member);
+}
+
+void
+sink_begin(void *user, uint32_t epoch)
+{
+    Member *member = user;
+    Sink *sink = &member->sink;
+    member->n_effects++;
+    if (!sink->is_ready || sink->in_transaction || sink->is_busy)
+        sim_fail(member->sim, "begins a transaction out of turn");
+    if (member->is_joining)
+        sim_fail(member->sim, "begins a transaction while joining");
+    sink->is_busy = true;
+    sim_after(member->sim, sim_below(member->sim, 200), member, begun,
+              GUINT_TO_POINTER(epoch));
+}
+
+static void
+end_with(Sim *sim, Member *member, Request *request)
+{
+    static const char *const names[] = {"committed", "aborted", "unknown",
+                                        "fenced"};
+    Sink *sink = &member->sink;
+    if (sink->transaction != request->epoch)
+        return;
+    sink->in_transaction = sink->is_busy = false;
+    if (request->result >= KAB_TXN_UNKNOWN)
+        sink->is_broken = sink->is_dead = sink->is_told = true;
+    TRACE(sim, "%u: transaction %u: %s", member->number, request->epoch,
+          names[request->result]);
+    kab_engine_transaction_ended(member->engine, request->epoch,
+                                 request->result, names[request->result],
+                                 sim->now);
+    member_touch(member);
+}
+
+static void
+on_end(Sim *sim, Member *member, void *data)
+{
+    end_with(sim, member, data);
+}
+
+static void
+answer(Sim *sim, Member *member, Request *request, KabTxnResult result)
+{
+    request->result = result;
+    sim_after(sim, sim_between(sim, 0, MS), member, on_end, request);
+}
+
+/* The answer never comes: the watchdog says so, or the sink is lost. */
+static void
+answer_unknown(Sim *sim, Member *member, Request *request)
+{
+    if (sim_below(sim, 2))
+        answer(sim, member, request,
+               sim_below(sim, 2) ? KAB_TXN_UNKNOWN : KAB_TXN_FENCED);
+    else
+        die(sim, member, false);
+}
+
+static void
+apply_late(Sim *sim, Member *none, void *data)
+{
+    const uint64_t *serial = data;
+    for (unsigned i = 0; i < sim->plan.n_members; i++)
+        if (sim->transactions[i].serial == *serial)
+            broker_end_transaction(sim, i, true);
+}
+
+static void
+lose_answer(Sim *sim, Member *member, Request *request)
+{
+    uint64_t *serial = sim_alloc(sim, sizeof *serial);
+    *serial = sim->transactions[member->number].serial;
+    switch (sim_below(sim, 3)) {
+    case 0: /* the request never arrives */
+        break;
+    case 1:
+        broker_end_transaction(sim, member->number, true);
+        break;
+    default: /* in time for the next producer, or not */
+        sim_after(sim, sim_between(sim, 0, 5 * MS), NULL, apply_late, serial);
+        break;
+    }
+    answer_unknown(sim, member, request);
+}
+
+/* It comes from a producer that was replaced meanwhile, or fenced. */
+static bool
+is_outdated(const Member *member, const Request *request)
+{
+    return request->producer_epoch != member->sink.producer_epoch ||
+           is_fenced(member);
+}
+
+static void
+commit_arrives(Sim *sim, Member *member, void *data)
+{
+    Request *request = data;
+    if (is_outdated(member, request)) {
+        answer(sim, member, request, KAB_TXN_FENCED);
+    } else if (sim_strikes(sim, FAULT_UNKNOWN_END)) {
+        lose_answer(sim, member, request);
+    } else {
+        broker_end_transaction(sim, member->number, true);
+        answer(sim, member, request, KAB_TXN_COMMITTED);
+    }
+}
+
+static void
+set_results(Request *request, KabCommitResult result)
+{
+    for (size_t i = 0; i < request->n; i++)
+        request->items[i].result = result;
+}
+
+static void
+give_up(Sim *sim, Member *member, Request *request)
+{
+    broker_end_transaction(sim, member->number, false);
+    answer(sim, member, request, KAB_TXN_ABORTED);
+}
+
+static bool
+are_offsets_refused(Sim *sim, Member *member, Request *request)
+{
+    bool is_stale = request->generation != sim->group.generation ||
+                    !sim->group.has[member->number];
+    if (request->n && is_stale)
+        return true;
+    for (size_t i = 0; i < request->n; i++)
+        if (broker_check_commit(sim, &request->copies[i]) != KAB_COMMIT_OK) {
+            set_results(request, KAB_COMMIT_TOO_LARGE);
+            return true;
+        }
+    return sim_strikes(sim, FAULT_ABORT);
+}
+
+static void
+offsets_arrive(Sim *sim, Member *member, void *data)
+{
+    Request *request = data;
+    Transaction *transaction = &sim->transactions[member->number];
+    if (is_outdated(member, request)) {
+        answer(sim, member, request, KAB_TXN_FENCED);
+        return;
+    }
+    if (member->sink.is_broken || are_offsets_refused(sim, member, request)) {
+        give_up(sim, member, request);
+        return;
+    }
+    for (size_t i = 0; i < request->n; i++) {
+        transaction->has_pending[request->partitions[i]] = true;
+        transaction->pending[request->partitions[i]] = request->copies[i];
+    }
+    sim_after(sim, sim_between(sim, 0, 2 * MS), member, commit_arrives,
+              request);
+}
+
+static Request *
+make_request(Member *member, uint32_t epoch, KabCommitItem *items, size_t n)
+{
+    Sim *sim = member->sim;
+    Request *request = sim_alloc(sim, sizeof *request);
+    *request = (Request){.epoch = epoch,
+                         .producer_epoch = member->sink.producer_epoch,
+                         .items = items,
+                         .n = n,
+                         .generation = member->generation};
+    request->copies = sim_alloc(sim, n * sizeof *request->copies);
+    request->partitions = sim_alloc(sim, n * sizeof *request->partitions);
+    for (size_t i = 0; i < n; i++) {
+        request->copies[i] = committed_copy(sim, &items[i]);
+        request->partitions[i] = (unsigned)items[i].number;
+    }
+    return request;
+}
+
+static void
+check_command(Member *member, uint32_t epoch, const char *what)
+{
+    const Sink *sink = &member->sink;
+    member->n_effects++;
+    TRACE(member->sim, "%u: %s transaction %u", member->number, what, epoch);
+    if (!sink->in_transaction || sink->is_busy || epoch != sink->transaction)
+        sim_fail(member->sim, "%s of a transaction out of turn", what);
+}
+
+void
+sink_end(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
+{
+    Member *member = user;
+    check_command(member, epoch, "end");
+    if (member->sink.n_unreported)
+        sim_fail(member->sim, "ends a transaction with unreported outputs");
+    check_commit_items(member, items, n);
+    member->sink.is_busy = true;
+    sim_after(member->sim, sim_between(member->sim, 0, MS), member,
+              offsets_arrive, make_request(member, epoch, items, n));
+}
+
+static void
+abort_arrives(Sim *sim, Member *member, void *data)
+{
+    Request *request = data;
+    Sink *sink = &member->sink;
+    if (request->producer_epoch != sink->producer_epoch) {
+        answer(sim, member, request, KAB_TXN_FENCED);
+        return;
+    }
+    lose_undelivered(sim, member, false);
+    for (Output *output = sink->first; output; output = output->next)
+        sim_after(sim, sim_between(sim, 0, 2 * MS), member, on_report, output);
+    if (is_fenced(member)) {
+        answer(sim, member, request, KAB_TXN_FENCED);
+    } else if (sink->is_dead || sim_strikes(sim, FAULT_UNKNOWN_END)) {
+        answer_unknown(sim, member, request);
+    } else {
+        sink->is_broken = false;
+        give_up(sim, member, request);
+    }
+}
+
+void
+sink_abort(void *user, uint32_t epoch)
+{
+    Member *member = user;
+    check_command(member, epoch, "abort");
+    member->sink.is_busy = true;
+    sim_after(member->sim, sim_between(member->sim, 0, MS), member,
+              abort_arrives, make_request(member, epoch, NULL, 0));
+}
