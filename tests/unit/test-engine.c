@@ -234,15 +234,32 @@ TEST(overload_never_counts)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 2);
+    fake_edge_take_range(edge, 0, 1);
     fake_edge_advance(edge, 0);
     for (int i = 0; i < 100; i++) {
         fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_OVERLOAD, -1);
         fake_edge_advance(edge, edge->options.retry_backoff_max_us);
     }
     fake_edge_answer(edge, fake_edge_call(edge, 0));
-    assert_produced(edge, "0,1");
+    assert_produced(edge, "0");
     assert_false(edge->is_stopped);
+}
+
+TEST(an_overloaded_set_is_cut_even_where_nothing_else_is_called)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 20; i++) {
+        KabAttempt *attempt = fake_edge_call(edge, 0);
+        if (attempt->records[0].offset == 0)
+            fake_edge_fail(edge, attempt, KAB_FAIL_OVERLOAD, -1);
+        else
+            fake_edge_answer(edge, attempt);
+        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+    }
+    assert_produced(edge, "1");
 }
 
 TEST(a_time_out_calls_again_and_ignores_the_late_answer)
@@ -485,6 +502,7 @@ main(void)
         T(a_retry_holds_later_outputs_of_its_key_back),
         T(a_poison_record_is_found_by_halving),
         T(overload_never_counts),
+        T(an_overloaded_set_is_cut_even_where_nothing_else_is_called),
         T(a_time_out_calls_again_and_ignores_the_late_answer),
         T(too_large_is_halved_and_the_ceiling_learned),
         T(commits_never_pass_an_unfinished_record),
