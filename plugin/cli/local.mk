@@ -28,6 +28,9 @@ kabridge_SOURCES = \
 	plugin/cli/version.c \
 	plugin/cli/words.c
 
+bashcompletiondir = $(datadir)/bash-completion/completions
+dist_bashcompletion_DATA = plugin/cli/completion/kabridge
+
 # The project that `kabridge new` makes, as C strings: {"path", "text"}, each.
 TEMPLATE_C = \
 	$(top_srcdir)/plugin/cli/template-c/NAME.c:@NAME@.c \

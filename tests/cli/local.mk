@@ -2,6 +2,7 @@
 # The command as a user types it: exit statuses and every word it says.
 CLI_TESTS = \
 	tests/cli/check.sh \
+	tests/cli/completion.sh \
 	tests/cli/functions.sh \
 	tests/cli/new.sh \
 	tests/cli/usage.sh
