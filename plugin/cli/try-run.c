@@ -39,6 +39,7 @@ typedef struct Trial {
     KabExecutor *executor;
     KabLoop *loop;
     KabPartition *partition;
+    bool is_added; /* records of it may be taken */
     GError *error;
 
     /* answers to effects, events of the next turn */
@@ -126,7 +127,8 @@ static bool
 take_lines(Trial *trial, int64_t now)
 {
     bool has_taken = false;
-    while (trial->partition && !g_queue_is_empty(&trial->pending) &&
+    while (trial->is_added && trial->partition &&
+           !g_queue_is_empty(&trial->pending) &&
            kab_engine_want(trial->engine) > 0) {
         Line *line = g_queue_pop_head(&trial->pending);
         KabRecord record = {.value = {line->text, line->len},
@@ -252,6 +254,7 @@ load(void *user, KabPartition *partition)
 static void
 add(void *user, KabPartition *partition, int64_t offset)
 {
+    ((Trial *)user)->is_added = true;
 }
 
 static void

@@ -185,7 +185,8 @@ drop_old_news(KabCommit *commit)
     for (size_t i = 0; i < commit->n; i++) {
         KabCommitItem item = commit->items[i];
         item.intervals = intervals;
-        intervals += item.n_intervals;
+        if (item.n_intervals)
+            intervals += item.n_intervals; /* else perhaps NULL */
         if (is_news(item.partition, &item))
             commit->items[kept++] = item;
         else
