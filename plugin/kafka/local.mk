@@ -15,6 +15,8 @@ libkab_kafka_la_SOURCES = \
 	plugin/kafka/message.c \
 	plugin/kafka/mock.c \
 	plugin/kafka/mock.h \
+	plugin/kafka/probe.c \
+	plugin/kafka/probe.h \
 	plugin/kafka/producer-client.c \
 	plugin/kafka/producer-client.h \
 	plugin/kafka/producer-internal.h \

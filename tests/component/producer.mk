@@ -13,3 +13,10 @@ test_producer_transactions_CPPFLAGS = $(test_producer_CPPFLAGS)
 test_producer_transactions_SOURCES = $(PRODUCER_RIG) \
 	tests/component/test-producer-transactions.c
 test_producer_transactions_LDADD = $(test_producer_LDADD)
+
+check_PROGRAMS += test-probe
+TESTS += test-probe
+test_probe_CPPFLAGS = $(COMPONENT_CPPFLAGS)
+test_probe_SOURCES = tests/support/kab-test.h tests/component/test-probe.c
+test_probe_LDADD = $(COMPONENT_LIBS)
+

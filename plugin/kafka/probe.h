@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A look at the cluster before anything runs: `kabridge check --connect`.
+ *
+ * It connects as the binding would and asks; it writes nothing, joins no
+ * group and takes no transactional id, so it may run beside a running
+ * bridge. Rights to read are tried; rights to write cannot be without
+ * writing, and show at start.
+ *
+ * Thread: any; it blocks, for a few times timeout_ms at most.
+ */
+#pragma once
+
+#include "edge.h"
+#include "properties.h"
+
+/* Borrowed for the call. */
+typedef struct {
+    const KabProperty *consumer, *producer; /* [kafka], then the binding's */
+    size_t n_consumer, n_producer;
+    const char *group;
+    const char *const *input_topics;  /* NULL-terminated; "^…" is a pattern */
+    const char *output_topic;         /* NULL: none */
+    const char *const *output_topics; /* NULL-terminated, or NULL */
+    const char *dead_letter_topic;    /* NULL: none */
+    bool partition_is_same;
+    int timeout_ms; /* of one question */
+} KabProbeSetup;
+
+/* One thing that was looked at. */
+typedef struct {
+    bool is_ok;
+    char *sentence; /* what was found; if not ok, also what to do */
+} KabProbeFinding;
+
+/* Returns a new array of KabProbeFinding, in the order of the questions; the
+ * first one that no broker answers is the last. Free with g_array_unref. */
+GArray *kab_probe(const KabProbeSetup *setup);
