@@ -126,6 +126,7 @@ commit(void *user, KabCommitItem *items, size_t n)
 static void
 load(void *user, KabPartition *partition)
 {
+    g_ptr_array_add(((Rig *)user)->loads, partition);
 }
 
 static void
@@ -204,14 +205,19 @@ rig_teardown_broker(void **state)
 static void
 join_broker(Rig *rig, RigBroker *broker)
 {
+    unsigned n = broker->n_rigs++;
+    int pid = (int)getpid();
     rig->mock = broker->mock;
     rig->bootstrap = broker->bootstrap;
-    rig->out = g_strdup_printf("out-%d-%u", (int)getpid(), broker->n_rigs);
-    rig->dead = g_strdup_printf("dead-%d-%u", (int)getpid(), broker->n_rigs++);
+    rig->in = g_strdup_printf("in-%d-%u", pid, n);
+    rig->out = g_strdup_printf("out-%d-%u", pid, n);
+    rig->dead = g_strdup_printf("dead-%d-%u", pid, n);
+    rig->group_name = g_strdup_printf("group-%d-%u", pid, n);
+    rig_create_topic(rig, rig->in, 1, NULL, NULL);
+    rig_create_topic(rig, rig->out, 4, NULL, NULL);
+    rig_create_topic(rig, rig->dead, 1, NULL, NULL);
     if (!rig->mock)
         return;
-    rd_kafka_mock_topic_create(rig->mock, rig->out, 4, 1);
-    rd_kafka_mock_topic_create(rig->mock, rig->dead, 1, 1);
     rd_kafka_mock_clear_request_errors(rig->mock, 0);
     rd_kafka_mock_broker_set_rtt(rig->mock, 1, 0);
 }
@@ -239,6 +245,7 @@ rig_new(void **state)
         .stall_timeout_us = 60 * G_USEC_PER_SEC,
         .metadata_cap = 2000,
     };
+    rig->patience_us = PATIENCE_US;
     rig->edge = (KabEdge){
         .user = rig,
         .binding = "scoring",
@@ -248,14 +255,15 @@ rig_new(void **state)
     rig->setup = (KabProducerSetup){
         .edge = &rig->edge,
         .source = (KabSource *)(void *)rig,
-        .group = "group",
+        .group = rig->group_name,
         .output_topic = rig->out,
         .dead_letter_topic = rig->dead,
         .passes_headers = true,
-        .transactional_id = "group-scoring-host",
+        .transactional_id = rig->group_name,
         .properties = rig->properties,
         .missing_topic_us = G_USEC_PER_SEC,
     };
+    rig->loads = g_ptr_array_new();
     rig->calls = g_ptr_array_new();
     rig->arenas = g_ptr_array_new_with_free_func(g_free);
     rig->log = g_string_new(NULL);
@@ -264,6 +272,18 @@ rig_new(void **state)
     if (g_getenv("KAB_RIG_DEBUG"))
         rig_set(rig, "debug", g_getenv("KAB_RIG_DEBUG"));
     return rig;
+}
+
+/* Before the first commit the input begins at offset 0. */
+static void
+answer_loads(Rig *rig, int64_t now)
+{
+    while (rig->loads->len) {
+        KabPartition *partition = g_ptr_array_remove_index(rig->loads, 0);
+        int64_t offset = rig->mock ? rig->committed : rig_read_committed(rig);
+        KabCommitted committed = {.has_offset = true, .offset = MAX(offset, 0)};
+        kab_engine_loaded(rig->engine, partition, &committed, now);
+    }
 }
 
 void
@@ -295,10 +315,9 @@ rig_start(Rig *rig)
     rig->producer = kab_producer_new(&rig->setup, &error);
     assert_null(error);
     int64_t now = g_get_monotonic_time();
-    rig->partition = kab_engine_assigned(rig->engine, "in", 0, NULL, now);
+    rig->partition = kab_engine_assigned(rig->engine, rig->in, 0, NULL, now);
     kab_engine_advance(rig->engine, now);
-    KabCommitted committed = {.has_offset = true};
-    kab_engine_loaded(rig->engine, rig->partition, &committed, now);
+    answer_loads(rig, now);
     kab_engine_advance(rig->engine, now);
 }
 
@@ -334,14 +353,116 @@ rig_free(Rig *rig)
     if (rig->group)
         rd_kafka_consumer_group_metadata_destroy(rig->group);
     close(rig->edge.wake_fd);
+    g_ptr_array_unref(rig->loads);
     g_ptr_array_unref(rig->calls);
     g_ptr_array_unref(rig->arenas);
     g_string_free(rig->log, TRUE);
     g_mutex_clear(&rig->log_lock);
     g_free(rig->stop_message);
+    g_free(rig->in);
     g_free(rig->out);
+    g_free(rig->group_name);
     g_free(rig->dead);
     g_free(rig);
+}
+
+/* --- Topics ------------------------------------------------------------ */
+
+static rd_kafka_t *
+make_client(Rig *rig, rd_kafka_type_t type, const char *group)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", rig->bootstrap, NULL, 0);
+    rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
+    rd_kafka_conf_set(conf, "fetch.wait.max.ms", "10", NULL, 0);
+    rd_kafka_conf_set(conf, "isolation.level", "read_committed", NULL, 0);
+    rd_kafka_conf_set(conf, "enable.partition.eof", "true", NULL, 0);
+    if (group)
+        rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
+    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof text);
+    assert_non_null(client);
+    return client;
+}
+
+static void
+await_admin(rd_kafka_t *client, rd_kafka_queue_t *queue)
+{
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 20000);
+    assert_non_null(event);
+    if (rd_kafka_event_error(event))
+        fail_msg("%s", rd_kafka_event_error_string(event));
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(client);
+}
+
+void
+rig_create_topic(Rig *rig,
+                 const char *topic,
+                 int n_partitions,
+                 const char *config,
+                 const char *value)
+{
+    char text[256];
+    if (rig->mock) {
+        rd_kafka_mock_topic_create(rig->mock, topic, n_partitions, 1);
+        return;
+    }
+    rd_kafka_t *client = make_client(rig, RD_KAFKA_PRODUCER, NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_NewTopic_t *wanted =
+        rd_kafka_NewTopic_new(topic, n_partitions, 1, text, sizeof text);
+    if (config)
+        rd_kafka_NewTopic_set_config(wanted, config, value);
+    rd_kafka_CreateTopics(client, &wanted, 1, NULL, queue);
+    await_admin(client, queue);
+    rd_kafka_NewTopic_destroy(wanted);
+}
+
+void
+rig_set_topic_config(Rig *rig,
+                     const char *topic,
+                     const char *config,
+                     const char *value)
+{
+    rd_kafka_t *client = make_client(rig, RD_KAFKA_PRODUCER, NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_ConfigResource_set_config(resource, config, value);
+    rd_kafka_AlterConfigs(client, &resource, 1, NULL, queue);
+    await_admin(client, queue);
+    rd_kafka_ConfigResource_destroy(resource);
+}
+
+void
+rig_add_partitions(Rig *rig, const char *topic, int n_partitions)
+{
+    char text[256];
+    rd_kafka_t *client = make_client(rig, RD_KAFKA_PRODUCER, NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_NewPartitions_t *wanted = rd_kafka_NewPartitions_new(
+        topic, (size_t)n_partitions, text, sizeof text);
+    rd_kafka_CreatePartitions(client, &wanted, 1, NULL, queue);
+    await_admin(client, queue);
+    rd_kafka_NewPartitions_destroy(wanted);
+}
+
+int64_t
+rig_read_committed(Rig *rig)
+{
+    rd_kafka_t *client = make_client(rig, RD_KAFKA_CONSUMER, rig->group_name);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, rig->in, 0);
+    rd_kafka_resp_err_t error = rd_kafka_committed(client, list, 20000);
+    int64_t offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
+    if (error)
+        fail_msg("committed offsets: %s", rd_kafka_err2str(error));
+    return MAX(offset, -1);
 }
 
 /* --- Records ----------------------------------------------------------- */
@@ -361,7 +482,7 @@ rig_take(Rig *rig, RigMessage *message)
     KabRecord record = {
         .key = {message->key, message->key ? strlen(message->key) : 0},
         .value = {message->value, strlen(message->value)},
-        .topic = "in",
+        .topic = rig->in,
         .offset = rig->next_offset++,
         .timestamp_ms = 1234567890123,
     };
@@ -446,6 +567,7 @@ rig_turn(Rig *rig)
     (void)n;
     int64_t now = g_get_monotonic_time();
     bool moved = kab_producer_turn(rig->producer, now);
+    answer_loads(rig, now);
     answer_calls(rig, now);
     answer_commit(rig, now);
     kab_engine_advance(rig->engine, now);
@@ -458,7 +580,7 @@ rig_turn(Rig *rig)
 void
 rig_until(Rig *rig, bool (*is_true)(Rig *rig))
 {
-    int64_t end = g_get_monotonic_time() + PATIENCE_US;
+    int64_t end = g_get_monotonic_time() + rig->patience_us;
     while (!is_true(rig)) {
         if (g_get_monotonic_time() > end)
             fail_msg("it did not come; producer waits for %s; log:\n%s",
@@ -507,14 +629,8 @@ typedef struct {
 static Reader
 make_reader(Rig *rig, const char *topic, int n_partitions)
 {
-    char text[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", rig->bootstrap, NULL, 0);
-    rd_kafka_conf_set(conf, "fetch.wait.max.ms", "10", NULL, 0);
-    rd_kafka_conf_set(conf, "isolation.level", "read_committed", NULL, 0);
     Reader reader = {.n_partitions = n_partitions};
-    reader.client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
-    assert_non_null(reader.client);
+    reader.client = make_client(rig, RD_KAFKA_CONSUMER, NULL);
     reader.queue = rd_kafka_queue_new(reader.client);
     reader.topic = rd_kafka_topic_new(reader.client, topic, NULL);
     for (int i = 0; i < n_partitions; i++)
@@ -533,6 +649,7 @@ destroy_reader(Reader *reader)
     rd_kafka_destroy(reader->client);
 }
 
+/* NULL: nothing came. */
 static rd_kafka_message_t *
 read_next(Reader *reader)
 {
@@ -545,7 +662,6 @@ read_next(Reader *reader)
         if (message)
             rd_kafka_message_destroy(message);
     }
-    fail_msg("nothing to read");
     return NULL;
 }
 
@@ -556,6 +672,8 @@ rig_read(Rig *rig, const char *topic, int n_partitions, int n)
     Reader reader = make_reader(rig, topic, n_partitions);
     for (int i = 0; i < n; i++) {
         rd_kafka_message_t *message = read_next(&reader);
+        if (!message)
+            fail_msg("%d of %d records could be read from %s", i, n, topic);
         g_string_append_len(line, message->payload, (gssize)message->len);
         g_string_append_c(line, ',');
         rd_kafka_message_destroy(message);
@@ -589,11 +707,31 @@ dup_headers(rd_kafka_message_t *message)
     return g_string_free(line, FALSE);
 }
 
+int
+rig_count(Rig *rig, const char *topic, int n_partitions)
+{
+    int n = 0, n_ended = 0;
+    Reader reader = make_reader(rig, topic, n_partitions);
+    int64_t end = g_get_monotonic_time() + PATIENCE_US;
+    while (n_ended < n_partitions && g_get_monotonic_time() < end) {
+        rd_kafka_message_t *message = rd_kafka_consume_queue(reader.queue, 100);
+        if (!message)
+            continue;
+        n += !message->err;
+        n_ended += message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        rd_kafka_message_destroy(message);
+    }
+    destroy_reader(&reader);
+    assert_int_equal(n_ended, n_partitions);
+    return n;
+}
+
 RigRecord *
 rig_read_one(Rig *rig, const char *topic, int n_partitions)
 {
     Reader reader = make_reader(rig, topic, n_partitions);
     rd_kafka_message_t *message = read_next(&reader);
+    assert_non_null(message);
     RigRecord *record = g_new0(RigRecord, 1);
     record->key = dup_bytes(message->key, message->key_len);
     record->value = dup_bytes(message->payload, message->len);

@@ -38,7 +38,8 @@ struct Rig {
     KabProperty properties[16];
     const char *bootstrap;
     rd_kafka_mock_cluster_t *mock; /* NULL: a real broker */
-    char *out, *dead;              /* topics: 4 partitions, and 1 */
+    char *in, *out, *dead;         /* topics: 1, 4 and 1 partitions */
+    char *group_name;
 
     KabEngine *engine;
     KabProducer *producer;
@@ -46,12 +47,14 @@ struct Rig {
     KabPartition *partition;
     /* What the function makes of a record; NULL: the same value. */
     void (*answer)(Rig *rig, const KabRecord *record, KabResult *result);
-    GPtrArray *calls;                          /* KabAttempt, to be answered */
-    GPtrArray *arenas;                         /* g_malloc */
+    GPtrArray *loads;  /* KabPartition, to be answered */
+    GPtrArray *calls;  /* KabAttempt, to be answered */
+    GPtrArray *arenas; /* g_malloc */
     rd_kafka_consumer_group_metadata_t *group; /* of the fake source */
     KabCommitItem *commit_items;
     size_t n_commit_items;
 
+    int64_t patience_us; /* of rig_until() */
     int64_t next_offset, committed;
     size_t n_messages_out, n_attempts_out, n_called;
     bool is_stopped;
@@ -91,6 +94,9 @@ KabProducerState rig_state(Rig *rig);
  * the order of each partition, comma-separated. Free with g_free. */
 char *rig_read(Rig *rig, const char *topic, int n_partitions, int n);
 
+/* How many committed records there are from beginning to end. */
+int rig_count(Rig *rig, const char *topic, int n_partitions);
+
 /* A record that was read. */
 typedef struct {
     char *key, *value; /* NULL: absent */
@@ -102,3 +108,17 @@ typedef struct {
 /* The first record of a topic. Free with rig_record_free. */
 RigRecord *rig_read_one(Rig *rig, const char *topic, int n_partitions);
 void rig_record_free(RigRecord *record);
+
+/* A topic that is not there yet; config may be NULL. */
+void rig_create_topic(Rig *rig,
+                      const char *topic,
+                      int n_partitions,
+                      const char *config,
+                      const char *value);
+void rig_set_topic_config(Rig *rig,
+                          const char *topic,
+                          const char *config,
+                          const char *value);
+void rig_add_partitions(Rig *rig, const char *topic, int n_partitions);
+/* What the group has committed for the input; -1: nothing. */
+int64_t rig_read_committed(Rig *rig);

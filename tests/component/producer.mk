@@ -20,3 +20,9 @@ test_probe_CPPFLAGS = $(COMPONENT_CPPFLAGS)
 test_probe_SOURCES = tests/support/kab-test.h tests/component/test-probe.c
 test_probe_LDADD = $(COMPONENT_LIBS)
 
+# Against a real broker: tests/kafka/producer.py.
+check_PROGRAMS += prove-producer
+prove_producer_CPPFLAGS = $(COMPONENT_CPPFLAGS)
+prove_producer_SOURCES = $(PRODUCER_RIG) tests/component/prove-producer.c
+prove_producer_LDADD = $(COMPONENT_LIBS)
+EXTRA_DIST += tests/kafka/producer.py

@@ -81,18 +81,19 @@ TEST(a_dead_letter_says_where_it_came_from_and_why)
     assert_string_equal(record->key, "k");
     assert_string_equal(record->value, "v");
     assert_int_equal(record->timestamp_ms, 1234567890123);
-    assert_string_equal(record->headers,
-                        "a=1;"
-                        "__kabridge.errors.topic=in;"
+    g_autofree char *from =
+        g_strdup_printf("a=1;__kabridge.errors.topic=%s;"
                         "__kabridge.errors.partition=0;"
                         "__kabridge.errors.offset=0;"
                         "__kabridge.errors.timestamp=1234567890123;"
-                        "__kabridge.errors.group=group;"
+                        "__kabridge.errors.group=%s;"
                         "__kabridge.errors.binding=scoring;"
                         "__kabridge.errors.stage=function;"
                         "__kabridge.errors.attempts=1;"
                         "__kabridge.errors.class=rejected;"
-                        "__kabridge.errors.message=no good;");
+                        "__kabridge.errors.message=no good;",
+                        rig->in, rig->group_name);
+    assert_string_equal(record->headers, from);
     rig_record_free(record);
     rig_free(rig);
 }
