@@ -365,8 +365,10 @@ void
 kab_binding_start(KabBinding *binding)
 {
     binding->loop = kab_loop_new(&work, binding);
-    binding->takes_requests = true;
     atomic_store(&binding->turned_us, g_get_monotonic_time());
+    pthread_mutex_lock(&binding->mutex);
+    binding->takes_requests = true;
+    pthread_mutex_unlock(&binding->mutex);
     g_autofree char *name =
         g_strdup_printf("kab:%.11s", binding->settings->name);
     binding->thread = g_thread_new(name, run, binding);

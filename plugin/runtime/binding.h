@@ -95,5 +95,5 @@ bool kab_binding_find(KabBinding *binding,
                       int32_t number,
                       int64_t offset,
                       KabWhereabouts *ret_whereabouts);
-/* When its loop last turned, monotonic. Thread: any */
+/* When its loop last turned, monotonic; 0: not started. Thread: any */
 int64_t kab_binding_turned_us(const KabBinding *binding);

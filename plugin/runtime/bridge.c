@@ -140,7 +140,8 @@ kab_bridge_set_function(KabBridge *bridge,
         !fits(member, function, error))
         return false;
     member->function = function;
-    g_hash_table_insert(bridge->given, g_strdup(binding), (void *)(uintptr_t)function);
+    g_hash_table_insert(bridge->given, g_strdup(binding),
+                        (void *)(uintptr_t)function);
     return true;
 }
 
@@ -225,17 +226,24 @@ watch_ended(KabBridge *bridge)
     }
 }
 
+/* One whose function is being opened does not turn yet. */
+static bool
+is_dead(const KabMember *member, int64_t now)
+{
+    if (!is_running(member))
+        return false;
+    int64_t turned_us = kab_binding_turned_us(member->binding);
+    return turned_us && now - turned_us > DEAD_US;
+}
+
 bool
 kab_bridge_is_live(KabBridge *bridge)
 {
     int64_t now = g_get_monotonic_time();
     bool is_live = true;
     pthread_mutex_lock(&bridge->mutex);
-    for (guint i = 0; i < bridge->members->len; i++) {
-        KabMember *member = bridge->members->pdata[i];
-        is_live &= !is_running(member) ||
-                   now - kab_binding_turned_us(member->binding) < DEAD_US;
-    }
+    for (guint i = 0; i < bridge->members->len; i++)
+        is_live &= !is_dead(bridge->members->pdata[i], now);
     pthread_mutex_unlock(&bridge->mutex);
     return is_live;
 }
