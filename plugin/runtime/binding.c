@@ -260,6 +260,7 @@ has_left(KabBinding *binding, int64_t now)
     if (binding->has_leaked)
         return true;
     kab_producer_close(binding->producer);
+    binding->has_leaked = kab_producer_has_leaked(binding->producer);
     return kab_producer_is_closed(binding->producer) &&
            kab_executor_is_idle(binding->executor);
 }
@@ -426,6 +427,12 @@ const GError *
 kab_binding_error(const KabBinding *binding)
 {
     return binding->error;
+}
+
+bool
+kab_binding_has_leaked(const KabBinding *binding)
+{
+    return binding->has_leaked;
 }
 
 size_t

@@ -75,7 +75,10 @@ bool kab_binding_has_ended(const KabBinding *binding);
 const GError *kab_binding_error(const KabBinding *binding);
 /* Records taken, waiting and never called at the end. */
 size_t kab_binding_n_left(const KabBinding *binding);
-/* Frees nothing if clients had to be leaked. */
+/* Clients or threads could not be ended without hanging. After it has ended.
+ */
+bool kab_binding_has_leaked(const KabBinding *binding);
+/* Frees nothing if it has leaked. */
 void kab_binding_free(KabBinding *binding);
 
 /* Returns a new snapshot, made by the loop now, or, if it does not answer

@@ -319,8 +319,7 @@ collect(KabBridge *bridge, GError **error)
     const GError *worst = NULL;
     for (guint i = 0; i < bridge->members->len; i++) {
         KabMember *member = bridge->members->pdata[i];
-        const GError *one =
-            is_running(member) ? NULL : kab_binding_error(member->binding);
+        const GError *one = kab_binding_error(member->binding);
         if (!one)
             continue;
         g_string_append_printf(lines, "%s%s", lines->len ? "\n" : "",
@@ -333,6 +332,18 @@ collect(KabBridge *bridge, GError **error)
     return !worst;
 }
 
+static bool
+has_leaks(const KabBridge *bridge)
+{
+    bool has_leaked = false;
+    for (guint i = 0; i < bridge->members->len; i++) {
+        const KabMember *member = bridge->members->pdata[i];
+        has_leaked |=
+            is_running(member) || kab_binding_has_leaked(member->binding);
+    }
+    return has_leaked;
+}
+
 bool
 kab_bridge_run(KabBridge *bridge, GError **error)
 {
@@ -341,8 +352,8 @@ kab_bridge_run(KabBridge *bridge, GError **error)
     for (guint i = 0; i < bridge->members->len; i++)
         kab_binding_start(((KabMember *)bridge->members->pdata[i])->binding);
     kab_loop_run(bridge->loop);
-    bridge->has_leaked = count_running(bridge) > 0;
-    if (!bridge->has_leaked)
+    bridge->has_leaked = has_leaks(bridge);
+    if (!count_running(bridge))
         return collect(bridge, error);
     g_set_error_literal(error, KAB_ERROR, KAB_ERROR_UNFINISHED,
                         "stopped at once, as asked a second time: what was not "
