@@ -21,26 +21,41 @@ struct KabLoop {
     KabMailbox *mailbox;
     GMainContext *context;
     GSource *source;
-    bool is_hungry; /* the last round ended with something moving */
+    int64_t deadline_us; /* of the sleep under way */
+    bool is_hungry;      /* the last round ended with something moving */
     bool has_quit;
 };
 
+/* A time-out and not g_source_set_ready_time(): that one wakes the context it
+ * is called on, so a loop whose deadline moves would never sleep. Rounded up
+ * to poll's milliseconds, or the last one before a deadline would be spun. */
 static gboolean
 prepare(GSource *source, gint *timeout)
 {
-    KabLoop *loop = ((LoopSource *) source)->loop;
+    KabLoop *loop = ((LoopSource *)source)->loop;
     *timeout = -1;
     if (loop->is_hungry)
         return TRUE;
-    int64_t deadline = loop->work.deadline(loop->user);
-    g_source_set_ready_time(source, deadline == INT64_MAX ? -1 : deadline);
-    return FALSE;
+    loop->deadline_us = loop->work.deadline(loop->user);
+    if (loop->deadline_us == INT64_MAX)
+        return FALSE;
+    int64_t left_us = loop->deadline_us - g_get_monotonic_time();
+    *timeout = (gint)CLAMP((left_us + 999) / 1000, 0, G_MAXINT);
+    return left_us <= 0;
+}
+
+/* GLib itself looks at the descriptors. */
+static gboolean
+check(GSource *source)
+{
+    KabLoop *loop = ((LoopSource *)source)->loop;
+    return loop->is_hungry || g_get_monotonic_time() >= loop->deadline_us;
 }
 
 static gboolean
 dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
-    KabLoop *loop = ((LoopSource *) source)->loop;
+    KabLoop *loop = ((LoopSource *)source)->loop;
     kab_mailbox_wake(loop->mailbox);
     for (unsigned i = 0; i < TURNS_A_ROUND && !loop->has_quit; i++) {
         bool has_moved = loop->work.turn(loop->user);
@@ -53,9 +68,8 @@ dispatch(GSource *source, GSourceFunc callback, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/* check: left to GLib, which looks at the descriptors and the ready time. */
-static GSourceFuncs source_functions = {.prepare = prepare,
-                                        .dispatch = dispatch};
+static GSourceFuncs source_functions = {
+    .prepare = prepare, .check = check, .dispatch = dispatch};
 
 KabLoop *
 kab_loop_new(const KabLoopWork *work, void *user)
@@ -67,7 +81,7 @@ kab_loop_new(const KabLoopWork *work, void *user)
     loop->context = g_main_context_new();
     loop->source = g_source_new(&source_functions, sizeof(LoopSource));
     loop->is_hungry = true;
-    ((LoopSource *) loop->source)->loop = loop;
+    ((LoopSource *)loop->source)->loop = loop;
     kab_loop_watch(loop, kab_mailbox_fd(loop->mailbox));
     g_source_attach(loop->source, loop->context);
     return loop;
