@@ -2,14 +2,15 @@
 # Each target is a file with LLVMFuzzerTestOneInput and a corpus. make check
 # runs the corpora; make fuzz looks for new inputs with clang's libFuzzer, for
 # FUZZ_SECONDS each. A new target: its name here, its program, its sources.
-FUZZ_TARGETS = ini value
+FUZZ_TARGETS = ini value committed
 FUZZ_ini = plugin/runtime/ini.c plugin/runtime/options-value.c
 FUZZ_value = plugin/runtime/options-value.c
+FUZZ_committed = plugin/kafka/committed.c
 
 FUZZ_DRIVER = tests/fuzz/driver.c tests/fuzz/fuzz.h
 FUZZ_CPPFLAGS = $(RUNTIME) -I$(top_srcdir)/tests/fuzz
 
-check_PROGRAMS += fuzz-ini fuzz-value
+check_PROGRAMS += fuzz-ini fuzz-value fuzz-committed
 fuzz_ini_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_ini_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-ini.c
 fuzz_ini_LDADD = libkab-runtime.la $(GLIB_LIBS)
@@ -17,7 +18,12 @@ fuzz_value_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_value_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-value.c
 fuzz_value_LDADD = libkab-runtime.la $(GLIB_LIBS)
 
+fuzz_committed_CPPFLAGS = $(FUZZ_CPPFLAGS)
+fuzz_committed_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-committed.c
+fuzz_committed_LDADD = libkab-kafka.la $(GLIB_LIBS)
+
 EXTRA_DIST += tests/fuzz/corpora.sh \
+	tests/fuzz/corpus-committed \
 	tests/fuzz/corpus-ini \
 	tests/fuzz/corpus-value
 TESTS += tests/fuzz/corpora.sh

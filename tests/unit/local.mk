@@ -25,3 +25,4 @@ test_timers_LDADD = $(UNIT_LIBS)
 include tests/unit/runtime.mk
 include tests/unit/ops.mk
 include tests/unit/producer.mk
+include tests/unit/kafka.mk
