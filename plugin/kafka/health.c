@@ -24,8 +24,8 @@ typedef struct {
 } Broker;
 
 struct KabHealth {
-    const KabEdge *edge;
-    atomic_bool is_joining;
+    _Atomic(const KabEdge *) edge; /* NULL: detached */
+    atomic_bool is_joining, has_joined;
     atomic_llong answered_us;
     Broker brokers[N_BROKERS];
 };
@@ -34,7 +34,7 @@ KabHealth *
 kab_health_new(const KabEdge *edge)
 {
     KabHealth *health = g_new0(KabHealth, 1);
-    health->edge = edge;
+    atomic_init(&health->edge, edge);
     for (size_t i = 0; i < N_BROKERS; i++)
         atomic_init(&health->brokers[i].id, FREE);
     return health;
@@ -44,6 +44,12 @@ void
 kab_health_free(KabHealth *health)
 {
     g_free(health);
+}
+
+void
+kab_health_detach(KabHealth *health)
+{
+    atomic_store(&health->edge, NULL);
 }
 
 /* --- On librdkafka's threads ------------------------------------------- */
@@ -76,8 +82,9 @@ find_broker(KabHealth *health, int32_t id, const char *name)
 static void
 set_joining(KabHealth *health, bool is_joining)
 {
-    if (atomic_exchange(&health->is_joining, is_joining) != is_joining)
-        kab_edge_wake(health->edge);
+    const KabEdge *edge = atomic_load(&health->edge);
+    if (atomic_exchange(&health->is_joining, is_joining) != is_joining && edge)
+        kab_edge_wake(edge);
 }
 
 static rd_kafka_resp_err_t
@@ -124,6 +131,8 @@ on_response_received(rd_kafka_t *rk,
         set_joining(health, false);
     if (!is_answer)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (key == JOIN_GROUP)
+        atomic_store(&health->has_joined, true);
     atomic_store_explicit(&health->answered_us, g_get_monotonic_time(),
                           memory_order_relaxed);
     Broker *broker = find_broker(health, id, name);
@@ -194,6 +203,12 @@ void
 kab_health_clear_joining(KabHealth *health)
 {
     atomic_store(&health->is_joining, false);
+}
+
+bool
+kab_health_has_joined(const KabHealth *health)
+{
+    return atomic_load(&health->has_joined);
 }
 
 int64_t

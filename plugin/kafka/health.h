@@ -21,11 +21,15 @@ KabHealth *kab_health_new(const KabEdge *edge);
 /* Before the client is made of conf; the client must end before health. */
 void kab_health_observe(KabHealth *health, rd_kafka_conf_t *conf);
 void kab_health_free(KabHealth *health);
+/* The client goes on without anyone to tell. */
+void kab_health_detach(KabHealth *health);
 
 /* Thread: any, for what follows. */
 bool kab_health_is_joining(const KabHealth *health);
 /* The attempt to join is over, whatever its requests said. */
 void kab_health_clear_joining(KabHealth *health);
+/* Was a JoinGroup request ever answered? */
+bool kab_health_has_joined(const KabHealth *health);
 /* A broker's last answer; 0: none yet. */
 int64_t kab_health_answered_us(const KabHealth *health);
 /* Is a broker silent? Its name, cut to size. */

@@ -80,7 +80,7 @@ struct KabSource {
 
     /* rebalances */
     GQueue events; /* KabRebalanceEvent; the head is being answered */
-    bool is_member, is_joining;
+    bool is_member, was_assigned, is_joining;
     rd_kafka_consumer_group_metadata_t *group;
     size_t n_awaited; /* partitions of the head event */
     size_t n_add_wanted, n_again;

@@ -27,6 +27,7 @@ kab_source_on_rebalance(rd_kafka_t *client,
     event->at_us = g_get_monotonic_time();
     event->is_assign = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
     event->is_lost = !event->is_assign && rd_kafka_assignment_lost(client);
+    source->was_assigned |= event->is_assign;
     g_queue_push_tail(&source->events, event);
     kab_health_clear_joining(source->health);
 }
@@ -150,6 +151,25 @@ note_added(KabSource *source, KabToppar *toppar)
     toppar->is_assigned = true;
 }
 
+/* Stopping a partition's fetch clears where its queue is forwarded to, some
+ * time after the call that asked for it. It has happened when the client has
+ * answered another question. */
+static void
+await_stops(KabSource *source)
+{
+    has_member_id(source);
+}
+
+static void
+forward_listed(KabSource *source, const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++)
+        kab_source_forward(source,
+                           kab_source_find(source, list->elems[i].topic,
+                                           list->elems[i].partition),
+                           true);
+}
+
 /* One that is assigned already was reset: it is taken away first. */
 static void
 add_incrementally(KabSource *source)
@@ -164,42 +184,54 @@ add_incrementally(KabSource *source)
             continue;
         if (toppar->is_assigned)
             list_toppar(again, toppar, RD_KAFKA_OFFSET_INVALID);
-        kab_source_forward(source, toppar, true);
         list_toppar(list, toppar, toppar->offset);
         note_added(source, toppar);
     }
-    if (again->cnt)
+    if (again->cnt) {
         unassign_incrementally(source, again);
+        await_stops(source);
+    }
+    forward_listed(source, list);
     assign_incrementally(source, list);
 }
 
-/* All of them: those that were added before go on where they are. */
+/* What was added before and is not reset goes on where it is. */
 static void
-add_eagerly(KabSource *source)
+list_positions(KabSource *source, rd_kafka_topic_partition_list_t *list)
 {
-    g_autoptr(rd_kafka_topic_partition_list_t) list =
-        rd_kafka_topic_partition_list_new(8);
     for (guint i = 0; i < source->toppars->len; i++) {
         KabToppar *toppar = source->toppars->pdata[i];
         if (toppar->is_assigned && !toppar->is_add_wanted)
             list_toppar(list, toppar, RD_KAFKA_OFFSET_INVALID);
     }
     rd_kafka_position(source->client, list);
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_topic_partition_t *element = &list->elems[i];
+        if (element->offset < 0)
+            element->offset =
+                kab_source_find(source, element->topic, element->partition)
+                    ->offset;
+    }
+}
+
+/* An eager assignment is made as a whole. */
+static void
+add_eagerly(KabSource *source)
+{
+    g_autoptr(rd_kafka_topic_partition_list_t) list =
+        rd_kafka_topic_partition_list_new(8);
+    list_positions(source, list);
     for (guint i = 0; i < source->toppars->len; i++) {
         KabToppar *toppar = source->toppars->pdata[i];
-        if (!toppar->is_assigned && !toppar->is_add_wanted)
+        if (!toppar->is_add_wanted)
             continue;
-        rd_kafka_topic_partition_t *element =
-            rd_kafka_topic_partition_list_find(list, toppar->topic->name,
-                                               toppar->number);
-        if (!element)
-            list_toppar(list, toppar, toppar->offset);
-        else if (element->offset < 0)
-            element->offset = toppar->offset;
-        kab_source_forward(source, toppar, true);
+        list_toppar(list, toppar, toppar->offset);
         note_added(source, toppar);
     }
+    forward_listed(source, list);
     assign_eagerly(source, list);
+    await_stops(source);
+    forward_listed(source, list);
 }
 
 /* --- Events ------------------------------------------------------------ */

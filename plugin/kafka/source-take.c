@@ -65,6 +65,14 @@ refuse_topic(KabSource *source, const char *topic, const char *reason)
                     topic, reason, topic);
 }
 
+static bool
+is_missing(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
 static void
 take_partition_error(KabSource *source,
                      KabToppar *toppar,
@@ -86,6 +94,8 @@ take_partition_error(KabSource *source,
                m->err == RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED ||
                m->err == RD_KAFKA_RESP_ERR_INVALID_MSG) {
         stop_at_damage(source, toppar, m);
+    } else if (is_missing(m->err)) {
+        kab_source_note_missing(source, toppar->topic->name);
     } else {
         kab_source_log(source, KAB_LOG_WARNING,
                        kab_toppar_place(toppar, m->offset), "%s [%d]: %s",
@@ -187,15 +197,22 @@ take_main_error(KabSource *source, const rd_kafka_message_t *m)
     const char *topic = m->rkt ? rd_kafka_topic_name(m->rkt) : NULL;
     if (topic && m->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
         refuse_topic(source, topic, rd_kafka_err2str(m->err));
-    else if (topic && (m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-                       m->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC))
+    else if (topic && is_missing(m->err))
         kab_source_note_missing(source, topic);
     else
         take_group_error(source, m);
 }
 
-/* No record comes this way: partitions are forwarded before they are
- * added. */
+static bool
+is_of_partition(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR ||
+           err == RD_KAFKA_RESP_ERR__PARTITION_EOF ||
+           err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
+}
+
+/* Partitions are forwarded before they are added, so what comes this way is
+ * of none in particular. */
 void
 kab_source_serve_main(KabSource *source)
 {
@@ -210,12 +227,12 @@ kab_source_serve_main(KabSource *source)
     source->batch_handle = NULL;
     source->has_moved |= n > 0;
     for (ssize_t i = 0; i < n; i++) {
-        if (messages[i]->err && messages[i]->partition < 0)
-            take_main_error(source, messages[i]);
-        else if (messages[i]->err)
-            take_message(source, g_steal_pointer(&messages[i]));
-        if (messages[i])
-            rd_kafka_message_destroy(messages[i]);
+        if (is_of_partition(messages[i]->err)) {
+            take_message(source, messages[i]);
+            continue;
+        }
+        take_main_error(source, messages[i]);
+        rd_kafka_message_destroy(messages[i]);
     }
 }
 

@@ -226,6 +226,23 @@ kab_source_is_closed(const KabSource *source)
            rd_kafka_consumer_closed(source->client);
 }
 
+/* librdkafka before 2.3 aborts when it destroys a client with a sticky
+ * assignor that was answered to JoinGroup and never assigned anything. */
+static bool
+must_be_leaked(const KabSource *source)
+{
+    return source->client && rd_kafka_version() < 0x02030000 &&
+           !source->was_assigned && kab_health_has_joined(source->health);
+}
+
+/* It keeps what its threads use. */
+static void
+leak(KabSource *source)
+{
+    rd_kafka_set_log_level(source->client, 0);
+    kab_health_detach(source->health);
+}
+
 static void
 free_client(KabSource *source)
 {
@@ -246,6 +263,10 @@ kab_source_free(KabSource *source)
         return;
     kab_source_clear_missing(source);
     kab_source_clear_events(source);
+    if (must_be_leaked(source)) {
+        leak(source);
+        return;
+    }
     if (source->group)
         rd_kafka_consumer_group_metadata_destroy(source->group);
     free_client(source);

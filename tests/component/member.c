@@ -162,10 +162,10 @@ make_source(Member *member)
         {"bootstrap.servers", setup->bootstrap},
         {"fetch.wait.max.ms", "10"},
         {"heartbeat.interval.ms", "200"},
-        {"topic.metadata.refresh.interval.ms", "500"},
-        {"coordinator.query.interval.ms", "500"},
     };
-    size_t n = 5;
+    size_t n = 3;
+    if (g_getenv("KAB_TEST_DEBUG"))
+        properties[n++] = (KabProperty){"debug", g_getenv("KAB_TEST_DEBUG")};
     for (const KabProperty *p = setup->properties; p->name; p++)
         properties[n++] = *p;
     KabSourceSetup source = {
@@ -227,6 +227,8 @@ member_free(Member *member)
 static void
 answer(Member *member, KabAttempt *attempt)
 {
+    if (member->look)
+        member->look(member, attempt);
     for (size_t i = 0; i < attempt->n; i++) {
         Seen seen = {attempt->records[i].partition, attempt->records[i].offset};
         g_array_append_val(member->seen, seen);
@@ -308,10 +310,16 @@ is_closed(void *data)
 }
 
 void
-member_leave(Member *member, Member **all, size_t n)
+member_drain(Member *member, Member **all, size_t n)
 {
     kab_engine_drain(member->engine, g_get_monotonic_time());
     g_assert_true(members_run(all, n, is_drained, member, 10000));
+}
+
+void
+member_leave(Member *member, Member **all, size_t n)
+{
+    member_drain(member, all, n);
     kab_source_close(member->source);
     g_assert_true(members_run(all, n, is_closed, member, 10000));
     for (size_t i = 0; i < n; i++)
@@ -353,6 +361,40 @@ member_n_partitions(const Member *member)
     kab_engine_foreach_partition(member->engine, g_get_monotonic_time(), find,
                                  &wanted);
     return wanted.n;
+}
+
+bool
+member_has_logged(const Member *member, const char *text)
+{
+    pthread_mutex_lock(member->mutex);
+    bool has = strstr(member->log->str, text) != NULL;
+    pthread_mutex_unlock(member->mutex);
+    return has;
+}
+
+/* --- Clients of the test's own ----------------------------------------- */
+
+void
+commit_alone(const char *bootstrap,
+             const char *group,
+             const char *topic,
+             int64_t offset,
+             const char *metadata)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap, NULL, 0);
+    rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, NULL, 0);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *element =
+        rd_kafka_topic_partition_list_add(list, topic, 0);
+    element->offset = offset;
+    element->metadata = metadata ? strdup(metadata) : NULL;
+    element->metadata_size = metadata ? strlen(metadata) : 0;
+    g_assert_cmpint(rd_kafka_commit(client, list, 0), ==, 0);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_destroy(client);
 }
 
 void

@@ -30,7 +30,9 @@ typedef struct {
     int64_t missing_topic_us; /* 0: a minute */
 } MemberSetup;
 
-typedef struct {
+typedef struct Member Member;
+
+struct Member {
     MemberSetup setup;
     KabEdge edge;
     KabEngine *engine;
@@ -38,7 +40,6 @@ typedef struct {
     KabSource *source;
     GPtrArray *calls; /* KabAttempt: invoked, not answered */
     GArray *seen;     /* Seen: finished, in the order of calls */
-    GArray *values;   /* guint: a hash of each record seen */
     GString *log;
     pthread_mutex_t *mutex; /* of log */
     bool holds_calls;       /* calls are not answered */
@@ -46,10 +47,13 @@ typedef struct {
     char *stop_message;
     size_t n_commits, n_refused; /* the effect; answered false */
     size_t n_unassigned, n_valves;
-    const char *header_value; /* of the last record's header "h"; borrowed */
-} Member;
+    /* Looks at a call before it is answered. */
+    void (*look)(Member *member, const KabAttempt *attempt);
+};
 
 Member *member_new(const MemberSetup *setup);
+/* No more records; what is called is finished and committed. */
+void member_drain(Member *member, Member **all, size_t n);
 /* Drains, leaves the group, frees. */
 void member_leave(Member *member, Member **all, size_t n);
 /* Frees it where it stands, as a crash would. */
@@ -63,10 +67,18 @@ bool members_run(Member **members,
                  Condition condition,
                  void *data,
                  int timeout_ms);
-/* What the group has committed for a partition, by metadata too. */
 KabPartitionInfo member_partition(const Member *member, int32_t number);
 size_t member_n_partitions(const Member *member);
 
+/* Has a line of the log this text? */
+bool member_has_logged(const Member *member, const char *text);
+
+/* Commits for a group that has no members; metadata NULL: none. */
+void commit_alone(const char *bootstrap,
+                  const char *group,
+                  const char *topic,
+                  int64_t offset,
+                  const char *metadata);
 /* Produces values "<from>" … to a partition and waits for them. */
 void produce(const char *bootstrap,
              const char *topic,

@@ -8,8 +8,20 @@ MEMBER = \
 	tests/component/member.c \
 	tests/component/member.h
 
-check_PROGRAMS += test-source
-TESTS += test-source
+SOURCE_TESTS = test-message test-source
+check_PROGRAMS += $(SOURCE_TESTS)
+TESTS += $(SOURCE_TESTS)
+
+test_message_CPPFLAGS = $(COMPONENT_CPPFLAGS)
+test_message_SOURCES = tests/support/kab-test.h tests/component/test-message.c
+test_message_LDADD = $(COMPONENT_LIBS)
+
 test_source_CPPFLAGS = $(COMPONENT_CPPFLAGS)
 test_source_SOURCES = $(MEMBER) tests/component/test-source.c
 test_source_LDADD = $(COMPONENT_LIBS)
+
+# By hand, and by the tests with a real broker.
+check_PROGRAMS += churn
+churn_CPPFLAGS = $(COMPONENT_CPPFLAGS)
+churn_SOURCES = $(MEMBER) tests/component/churn.c
+churn_LDADD = $(COMPONENT_LIBS)

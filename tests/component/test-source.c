@@ -1,66 +1,332 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One member on the mock cluster: what it takes, commits and finds again. */
+/* Members of one partition each, every one in a group of its own, on one
+ * mock cluster. They join side by side: a join takes the mock three seconds.
+ */
 #include "kab-test.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "committed.h"
 #include "member.h"
 #include "mock.h"
 
+enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9 };
+
 #define N 500
+#define TIMEOUT 20000
 
-static int
-make_cluster(void **state)
-{
-    KabMock *mock = kab_mock_new(1, NULL);
-    *state = mock;
-    return mock ? 0 : -1;
-}
+#define MEMBERS(X)                                                             \
+    X(PLAIN, "plain")     /* the whole way of N records */                     \
+    X(EAGER, "eager")     /* range assignor; its offset is out of range */     \
+    X(OUTSIDE, "outside") /* cooperative, and out of range */                  \
+    X(LATEST, "latest")   /* begins at the end */                              \
+    X(BEYOND, "beyond")   /* with records finished beyond the offset */        \
+    X(FOREIGN, "foreign") /* with metadata of another program */               \
+    X(NARROW, "narrow")   /* with a small buffer, and calls that are held */   \
+    X(MISSING, "missing") /* its topic does not exist */                       \
+    X(PATTERN, "pattern") /* its pattern matches its output */
 
-static int
-free_cluster(void **state)
-{
-    kab_mock_free(*state);
-    return 0;
-}
+enum {
+#define X(NAME, text) NAME,
+    MEMBERS(X)
+#undef X
+        N_MEMBERS
+};
 
-static MemberSetup
-setup_of(KabMock *mock, const char *topic)
+static const char *const names[] = {
+#define X(NAME, text) text,
+    MEMBERS(X)
+#undef X
+};
+
+typedef struct {
+    KabMock *mock;
+    Member *members[N_MEMBERS];
+} Fixture;
+
+/* --- Conditions -------------------------------------------------------- */
+
+static bool
+has_joined(void *data)
 {
-    return (MemberSetup){
-        .bootstrap = kab_mock_bootstrap(mock),
-        .group = topic,
-        .topics = {topic},
-    };
+    const Fixture *fixture = data;
+    for (size_t i = 0; i < N_MEMBERS; i++) {
+        KabSourceState state;
+        kab_source_get_state(fixture->members[i]->source, 0, &state);
+        if (i != MISSING && !state.is_member)
+            return false;
+    }
+    return true;
 }
 
 static bool
 has_committed_all(void *data)
 {
-    Member *member = data;
-    return member_partition(member, 0).committed == N &&
-           member_partition(member, 1).committed == 0;
+    return member_partition(data, 0).committed == N;
 }
 
-TEST(what_is_finished_is_committed_and_found_again)
+static bool
+is_stopped(void *data)
 {
-    KabMock *mock = *state;
-    kab_mock_create_topic(mock, "basic", 2, NULL);
-    produce(kab_mock_bootstrap(mock), "basic", 0, 0, N);
-    MemberSetup setup = setup_of(mock, "basic");
+    return ((Member *)data)->is_stopped;
+}
+
+static void
+run(Fixture *fixture, Condition condition, Member *member)
+{
+    assert_true(
+        members_run(fixture->members, N_MEMBERS, condition, member, TIMEOUT));
+}
+
+/* --- Set-up ------------------------------------------------------------ */
+
+static char *
+dup_metadata(void)
+{
+    return kab_committed_encode(100, (KabInterval[]){{101, 200}, {300, 499}},
+                                2);
+}
+
+static void
+make_topics(KabMock *mock)
+{
+    const char *bootstrap = kab_mock_bootstrap(mock);
+    g_autofree char *metadata = dup_metadata();
+    for (size_t i = 0; i < N_MEMBERS; i++) {
+        if (i == MISSING)
+            continue;
+        kab_mock_create_topic(mock, names[i], 1, NULL);
+        if (i != PATTERN)
+            produce(bootstrap, names[i], 0, 0, N);
+    }
+    commit_alone(bootstrap, "eager", "eager", 100000, NULL);
+    commit_alone(bootstrap, "outside", "outside", 100000, NULL);
+    commit_alone(bootstrap, "beyond", "beyond", 100, metadata);
+    commit_alone(bootstrap, "foreign", "foreign", 490, "instance-7");
+    rd_kafka_mock_topic_set_error(kab_mock_cluster(mock), "missing",
+                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+}
+
+static Member *
+make_member(KabMock *mock, size_t i)
+{
+    MemberSetup setup = {
+        .bootstrap = kab_mock_bootstrap(mock),
+        .group = names[i],
+        .topics = {i == PATTERN ? "^patter." : names[i]},
+        .outputs = {i == PATTERN ? "pattern" : NULL},
+        .start_latest = i == LATEST,
+        .batch_count = i == NARROW ? 10 : 0,
+        .buffer_bytes = i == NARROW ? 20 * 512 : 0,
+        .missing_topic_us = i == MISSING ? 1000000 : 0,
+    };
+    if (i == EAGER)
+        setup.properties[0] =
+            (KabProperty){"partition.assignment.strategy", "range"};
     Member *member = member_new(&setup);
-    assert_true(members_run(&member, 1, has_committed_all, member, 15000));
+    member->holds_calls = i == NARROW;
+    return member;
+}
+
+static int
+make(void **state)
+{
+    Fixture *fixture = g_new0(Fixture, 1);
+    *state = fixture;
+    fixture->mock = kab_mock_new(1, NULL);
+    make_topics(fixture->mock);
+    for (size_t i = 0; i < N_MEMBERS; i++)
+        fixture->members[i] = make_member(fixture->mock, i);
+    return members_run(fixture->members, N_MEMBERS, has_joined, fixture,
+                       TIMEOUT)
+               ? 0
+               : -1;
+}
+
+static int
+unmake(void **state)
+{
+    Fixture *fixture = *state;
+    for (size_t i = 0; i < N_MEMBERS; i++)
+        if (fixture->members[i])
+            member_leave(fixture->members[i], fixture->members, N_MEMBERS);
+    kab_mock_free(fixture->mock);
+    g_free(fixture);
+    return 0;
+}
+
+/* --- Tests ------------------------------------------------------------- */
+
+static void
+look_at_messages(Member *member, const KabAttempt *attempt)
+{
+    for (size_t i = 0; i < attempt->n; i++) {
+        const KabRecord *record = &attempt->records[i];
+        char value[16];
+        g_snprintf(value, sizeof value, "%d", (int)record->offset);
+        assert_string_equal(record->topic, member->setup.topics[0]);
+        assert_null(record->key.data);
+        assert_int_equal(record->value.len, strlen(value));
+        assert_memory_equal(record->value.data, value, record->value.len);
+        assert_true(record->timestamp_ms > 0);
+        KabHeader headers[4];
+        assert_int_equal(kab_source_get_headers(attempt->messages[i], headers,
+                                                G_N_ELEMENTS(headers)),
+                         1);
+        assert_string_equal(headers[0].name, "h");
+        assert_memory_equal(headers[0].value.data, value, strlen(value));
+    }
+}
+
+TEST(what_is_taken_is_finished_and_committed)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[PLAIN];
+    member->look = look_at_messages;
+    run(fixture, has_committed_all, member);
     assert_int_equal(member->seen->len, N);
-    assert_int_equal(kab_source_get_end(member->source, "basic", 0), N);
-    member_leave(member, &member, 1);
+    for (guint i = 0; i < N; i++)
+        assert_int_equal(g_array_index(member->seen, Seen, i).offset, i);
+    assert_int_equal(kab_source_get_end(member->source, "plain", 0), N);
+    assert_int_equal(kab_source_get_end(member->source, "plain", 7), -1);
+    KabSourceState source;
+    kab_source_get_state(member->source, g_get_monotonic_time(), &source);
+    assert_true(source.answered_us > 0);
+    assert_false(source.has_silent_broker);
+    assert_false(source.is_rebalancing);
+    assert_int_equal(source.rebalances[KAB_REBALANCE_ASSIGNED], 1);
+    assert_non_null(kab_source_peek_group(member->source));
+}
+
+static void
+assert_went_on_at_the_beginning(Fixture *fixture, size_t i)
+{
+    Member *member = fixture->members[i];
+    run(fixture, has_committed_all, member);
+    assert_int_equal(member->seen->len, N);
+    assert_true(member_has_logged(member, "offset 100000 is not in its log"));
+    assert_true(member_has_logged(member, "went on from offset 100000 at 0"));
+    assert_int_equal(kab_engine_counters(member->engine)
+                         ->records_skipped[KAB_SKIP_OUT_OF_RANGE],
+                     1);
+}
+
+TEST(an_offset_out_of_range_goes_on_at_the_beginning)
+{
+    assert_went_on_at_the_beginning(*state, OUTSIDE);
+}
+
+TEST(so_it_does_with_an_eager_assignor)
+{
+    assert_went_on_at_the_beginning(*state, EAGER);
+}
+
+TEST(a_start_at_the_end_is_committed_before_a_record_is_called)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[LATEST];
+    run(fixture, has_committed_all, member);
+    assert_int_equal(member->seen->len, 0);
+}
+
+TEST(what_was_finished_beyond_the_offset_is_not_called_again)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[BEYOND];
+    run(fixture, has_committed_all, member);
+    /* 100, 200 to 299, 499. */
+    assert_int_equal(member->seen->len, 102);
+    assert_int_equal(g_array_index(member->seen, Seen, 0).offset, 100);
+    assert_int_equal(g_array_index(member->seen, Seen, 1).offset, 200);
+    assert_int_equal(g_array_index(member->seen, Seen, 101).offset, 499);
+}
+
+TEST(metadata_of_another_program_is_named_and_not_used)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[FOREIGN];
+    run(fixture, has_committed_all, member);
+    assert_int_equal(member->seen->len, 10);
+    assert_true(member_has_logged(member, "another program wrote it"));
+}
+
+static bool
+is_full(void *data)
+{
+    return kab_engine_want(((Member *)data)->engine) == 0;
+}
+
+TEST(no_more_is_taken_than_is_wanted_and_all_comes_in_the_end)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[NARROW];
+    run(fixture, is_full, member);
+    KabEngineState engine;
+    kab_engine_get_state(member->engine, g_get_monotonic_time(), &engine);
+    assert_in_range(engine.records, 1, 21);
+    member->holds_calls = false;
+    run(fixture, has_committed_all, member);
+    assert_int_equal(member->seen->len, N);
+    for (guint i = 0; i < N; i++)
+        assert_int_equal(g_array_index(member->seen, Seen, i).offset, i);
+}
+
+TEST(a_topic_that_stays_missing_stops_the_binding)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[MISSING];
+    run(fixture, is_stopped, member);
+    assert_non_null(strstr(member->stop_message, "kafka-topics.sh --create "
+                                                 "--topic missing"));
+}
+
+TEST(a_pattern_that_matches_an_output_stops_the_binding)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[PATTERN];
+    run(fixture, is_stopped, member);
+    assert_non_null(strstr(member->stop_message, "topic pattern matches"));
+}
+
+static bool
+has_refusals(void *data)
+{
+    const KabCounters *counters = kab_engine_counters(((Member *)data)->engine);
+    return counters->commits[KAB_COMMIT_TOO_LARGE] &&
+           counters->commits[KAB_COMMIT_FAILED] &&
+           member_partition(data, 0).committed == N + 10;
+}
+
+TEST(a_refused_commit_is_classified_and_repeated)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[PLAIN];
+    rd_kafka_mock_push_request_errors(
+        kab_mock_cluster(fixture->mock), OFFSET_COMMIT, 2,
+        RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
+        RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE);
+    produce(kab_mock_bootstrap(fixture->mock), "plain", 0, N, N + 10);
+    run(fixture, has_refusals, member);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_finished_is_committed_and_found_again),
+        cmocka_unit_test(what_is_taken_is_finished_and_committed),
+        cmocka_unit_test(an_offset_out_of_range_goes_on_at_the_beginning),
+        cmocka_unit_test(so_it_does_with_an_eager_assignor),
+        cmocka_unit_test(
+            a_start_at_the_end_is_committed_before_a_record_is_called),
+        cmocka_unit_test(
+            what_was_finished_beyond_the_offset_is_not_called_again),
+        cmocka_unit_test(metadata_of_another_program_is_named_and_not_used),
+        cmocka_unit_test(
+            no_more_is_taken_than_is_wanted_and_all_comes_in_the_end),
+        cmocka_unit_test(a_topic_that_stays_missing_stops_the_binding),
+        cmocka_unit_test(a_pattern_that_matches_an_output_stops_the_binding),
+        cmocka_unit_test(a_refused_commit_is_classified_and_repeated),
     };
-    return cmocka_run_group_tests(tests, make_cluster, free_cluster);
+    return cmocka_run_group_tests(tests, make, unmake);
 }
