@@ -4,6 +4,16 @@ libkab_runtime_la_CPPFLAGS = $(RUNTIME) -DKAB_MODULE_DIR='"$(moduledir)"'
 libkab_runtime_la_SOURCES = \
 	plugin/runtime/arena.c \
 	plugin/runtime/arena.h \
+	plugin/runtime/binding-edges.c \
+	plugin/runtime/binding-internal.h \
+	plugin/runtime/binding-snapshot.c \
+	plugin/runtime/binding.c \
+	plugin/runtime/binding.h \
+	plugin/runtime/bridge-internal.h \
+	plugin/runtime/bridge-look.c \
+	plugin/runtime/bridge-reload.c \
+	plugin/runtime/bridge.c \
+	plugin/runtime/bridge.h \
 	plugin/runtime/call.c \
 	plugin/runtime/configuration.c \
 	plugin/runtime/configuration.h \
