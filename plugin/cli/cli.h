@@ -10,7 +10,9 @@
 #include "kabridge/error.h"
 
 #define KAB_VERBS(X)                                                           \
+    X(run, "runs the bindings of a configuration")                             \
     X(check, "validates a configuration")                                      \
+    X(demo, "the main job on an embedded broker, nothing to configure")        \
     X(functions, "the functions that can be named, with their options")        \
     X(new, "makes a project for a function of your own")                       \
     X(options, "every option of the configuration file")                       \

@@ -9,14 +9,23 @@ kabridge_LDADD = libkab-ops.la libkab-runtime.la libkab-kafka.la libkab-core.la 
 kabridge_SOURCES = \
 	plugin/cli/check.c \
 	plugin/cli/cli.h \
+	plugin/cli/demo-feed.c \
+	plugin/cli/demo-function.c \
+	plugin/cli/demo-reader.c \
+	plugin/cli/demo.c \
+	plugin/cli/demo.h \
 	plugin/cli/fetch.c \
 	plugin/cli/fetch.h \
 	plugin/cli/functions.c \
 	plugin/cli/main.c \
 	plugin/cli/new.c \
 	plugin/cli/options.c \
+	plugin/cli/run.c \
+	plugin/cli/service.h \
 	plugin/cli/session.c \
 	plugin/cli/session.h \
+	plugin/cli/signals.c \
+	plugin/cli/signals.h \
 	plugin/cli/terminal.c \
 	plugin/cli/terminal.h \
 	plugin/cli/top-screen.c \

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command and the embedding example as processes, on the embedded broker:
+ * `run` with its signals, its admin server and its exit statuses.
+ *
+ * All of them join their groups at once, before the first test: the broker
+ * takes three seconds for it.
+ */
+#include "kab-test.h"
+
+#include <signal.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <gio/gio.h>
+#include <glib/gstdio.h>
+#include <librdkafka/rdkafka.h>
+
+#include "exposition.h"
+#include "fetch.h"
+#include "mock.h"
+
+enum { N_RECORDS = 300, TIMEOUT_MS = 20000, WATCHDOG_S = 120 };
+
+/* A process whose standard error is read line by line. */
+typedef struct {
+    GSubprocess *process;
+    GDataInputStream *errors;
+    GString *log;
+} Child;
+
+typedef struct {
+    KabMock *mock;
+    char *directory, *config, *stuck_config;
+    rd_kafka_t *producer;
+    Child run, stuck, embed;
+} Fixture;
+
+/* --- Processes --------------------------------------------------------- */
+
+static Child
+spawn(const char *const *argv)
+{
+    Child child = {.log = g_string_new(NULL)};
+    child.process = g_subprocess_newv(
+        argv, G_SUBPROCESS_FLAGS_STDERR_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
+        NULL);
+    g_assert(child.process);
+    child.errors =
+        g_data_input_stream_new(g_subprocess_get_stderr_pipe(child.process));
+    return child;
+}
+
+static Child
+spawn_command(const char *verb, const char *first, const char *second)
+{
+    g_autofree char *command =
+        g_build_filename(g_getenv("top_builddir"), "kabridge", NULL);
+    const char *argv[] = {command, verb, first, second, NULL};
+    return spawn(argv);
+}
+
+static void
+child_clear(Child *child)
+{
+    if (!child->process)
+        return;
+    g_subprocess_force_exit(child->process);
+    g_subprocess_wait(child->process, NULL, NULL);
+    g_clear_object(&child->errors);
+    g_clear_object(&child->process);
+    g_string_free(child->log, TRUE);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Child, child_clear)
+
+/* False: the process has closed its standard error. */
+static bool
+read_line(Child *child, char **ret_line)
+{
+    char *line = g_data_input_stream_read_line(child->errors, NULL, NULL, NULL);
+    if (line)
+        g_string_append_printf(child->log, "%s\n", line);
+    *ret_line = line;
+    return line != NULL;
+}
+
+/* The rest of the line after what is waited for. Returns a new string. */
+static char *
+dup_after(Child *child, const char *wanted)
+{
+    char *line;
+    while (read_line(child, &line)) {
+        g_autofree char *owned = line;
+        char *found = strstr(owned, wanted);
+        if (found)
+            return g_strdup(found + strlen(wanted));
+    }
+    fail_msg("no line with \"%s\" in:\n%s", wanted, child->log->str);
+    return NULL;
+}
+
+static void
+wait_for_line(Child *child, const char *wanted)
+{
+    g_autofree char *rest = dup_after(child, wanted);
+}
+
+static void
+assert_exit(Child *child, int status)
+{
+    char *line;
+    while (read_line(child, &line))
+        g_free(line);
+    g_subprocess_wait(child->process, NULL, NULL);
+    if (!g_subprocess_get_if_exited(child->process) ||
+        g_subprocess_get_exit_status(child->process) != status)
+        fail_msg("status %d, not %d, after:\n%s",
+                 g_subprocess_get_status(child->process), status,
+                 child->log->str);
+}
+
+static void
+assert_said(const Child *child, const char *text)
+{
+    if (!strstr(child->log->str, text))
+        fail_msg("\"%s\" is not in:\n%s", text, child->log->str);
+}
+
+/* --- Broker ------------------------------------------------------------ */
+
+static rd_kafka_t *
+new_client(rd_kafka_type_t type, const Fixture *fixture)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers",
+                      kab_mock_bootstrap(fixture->mock), NULL, 0);
+    rd_kafka_conf_set(conf, "group.id", "test-reader", NULL, 0);
+    rd_kafka_t *client = rd_kafka_new(type, conf, NULL, 0);
+    g_assert(client);
+    return client;
+}
+
+static void
+produce(Fixture *fixture, const char *topic)
+{
+    for (int i = 0; i < N_RECORDS; i++) {
+        g_autofree char *value = g_strdup_printf("word-%d", i);
+        rd_kafka_producev(fixture->producer, RD_KAFKA_V_TOPIC(topic),
+                          RD_KAFKA_V_VALUE(value, strlen(value)),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                          RD_KAFKA_V_END);
+    }
+}
+
+/* What was read of a topic until each of the records had been there. */
+typedef struct {
+    unsigned n_different, n_repeated;
+} Seen;
+
+static Seen
+read_copies(Fixture *fixture, const char *topic, bool is_reversed)
+{
+    rd_kafka_t *consumer = new_client(RD_KAFKA_CONSUMER, fixture);
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, 0)->offset =
+        RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_assign(consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    g_autoptr(GHashTable) seen =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    Seen result = {0};
+    while (g_hash_table_size(seen) < N_RECORDS) {
+        rd_kafka_message_t *message =
+            rd_kafka_consumer_poll(consumer, TIMEOUT_MS);
+        if (!message)
+            break;
+        if (!message->err) {
+            char *value = g_strndup(message->payload, message->len);
+            if (is_reversed)
+                g_strreverse(value);
+            if (g_str_has_prefix(value, "word-"))
+                result.n_repeated += !g_hash_table_add(seen, value);
+            else
+                g_free(value);
+        }
+        rd_kafka_message_destroy(message);
+    }
+    rd_kafka_destroy(consumer);
+    result.n_different = g_hash_table_size(seen);
+    return result;
+}
+
+/* The child says what it has in hand before it is ended for it. */
+static void
+assert_each_once(Fixture *fixture,
+                 Child *child,
+                 const char *topic,
+                 bool is_reversed)
+{
+    Seen seen = read_copies(fixture, topic, is_reversed);
+    if (seen.n_different == N_RECORDS && !seen.n_repeated)
+        return;
+    g_subprocess_send_signal(child->process, SIGUSR1);
+    g_subprocess_send_signal(child->process, SIGTERM);
+    char *line;
+    while (read_line(child, &line))
+        g_free(line);
+    fail_msg("%u different, %u repeated, after:\n%s", seen.n_different,
+             seen.n_repeated, child->log->str);
+}
+
+/* --- Fixture ----------------------------------------------------------- */
+
+static void
+write_config(const Fixture *fixture, const char *path, const char *more)
+{
+    g_autofree char *text = g_strdup_printf(
+        "[kafka]\nbootstrap.servers = %s\n\n[admin]\nlisten = 127.0.0.1:0\n\n"
+        "%s",
+        kab_mock_bootstrap(fixture->mock), more);
+    g_assert(g_file_set_contents(path, text, -1, NULL));
+}
+
+static const char copy_text[] = "[binding copy]\n"
+                                "input.topics = words\n"
+                                "output.topic = copies\n"
+                                "function = identity\n";
+
+static const char stuck_text[] = "[binding stone]\n"
+                                 "input.topics = stones\n"
+                                 "output.topic = sand\n"
+                                 "function = delay\n"
+                                 "function.base = 1h\n"
+                                 "call.timeout = 0\n"
+                                 "shutdown.timeout = 10m\n"
+                                 "batch.count = 100\n"
+                                 "max.in.flight = 1\n";
+
+static int
+setup(void **state)
+{
+    static const char *const topics[] = {"words", "copies", "stones", "sand",
+                                         "drow"};
+    Fixture *fixture = g_new0(Fixture, 1);
+    *state = fixture;
+    fixture->mock = kab_mock_new(1, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(topics); i++)
+        if (!kab_mock_create_topic(fixture->mock, topics[i], 1, NULL))
+            return -1;
+    fixture->directory = g_dir_make_tmp("kabridge-test-XXXXXX", NULL);
+    fixture->config = g_build_filename(fixture->directory, "copy.conf", NULL);
+    fixture->stuck_config =
+        g_build_filename(fixture->directory, "stuck.conf", NULL);
+    write_config(fixture, fixture->config, copy_text);
+    write_config(fixture, fixture->stuck_config, stuck_text);
+    g_setenv("BOOTSTRAP_SERVERS", kab_mock_bootstrap(fixture->mock), TRUE);
+    fixture->run = spawn_command("run", fixture->config, NULL);
+    fixture->stuck = spawn_command("run", fixture->stuck_config, NULL);
+    g_autofree char *embed =
+        g_build_filename(g_getenv("top_builddir"), "embed", NULL);
+    g_autofree char *embed_config = g_build_filename(
+        g_getenv("top_srcdir"), "examples", "embed.conf", NULL);
+    fixture->embed = spawn((const char *const[]){embed, embed_config, NULL});
+    fixture->producer = new_client(RD_KAFKA_PRODUCER, fixture);
+    produce(fixture, "words");
+    produce(fixture, "stones");
+    return rd_kafka_flush(fixture->producer, TIMEOUT_MS) ? -1 : 0;
+}
+
+static int
+teardown(void **state)
+{
+    Fixture *fixture = *state;
+    child_clear(&fixture->run);
+    child_clear(&fixture->stuck);
+    child_clear(&fixture->embed);
+    rd_kafka_destroy(fixture->producer);
+    kab_mock_free(fixture->mock);
+    g_unlink(fixture->config);
+    g_unlink(fixture->stuck_config);
+    g_rmdir(fixture->directory);
+    g_free(fixture->config);
+    g_free(fixture->stuck_config);
+    g_free(fixture->directory);
+    g_free(fixture);
+    return 0;
+}
+
+/* --- Tests ------------------------------------------------------------- */
+
+TEST(an_embedding_program_bridges_two_topics)
+{
+    Fixture *fixture = *state;
+    assert_each_once(fixture, &fixture->embed, "drow", true);
+    g_subprocess_send_signal(fixture->embed.process, SIGTERM);
+    assert_exit(&fixture->embed, EX_OK);
+}
+
+TEST(every_record_is_copied_and_the_admin_server_tells)
+{
+    Fixture *fixture = *state;
+    g_autofree char *url =
+        dup_after(&fixture->run, "metrics, health and status at ");
+    assert_each_once(fixture, &fixture->run, "copies", false);
+    g_autofree char *ready = kab_fetch(url, "/ready", NULL);
+    assert_string_equal(ready, "{\"ready\":true,\"reasons\":[]}\n");
+    g_autofree char *metrics = kab_fetch(url, "/metrics", NULL);
+    assert_non_null(metrics);
+    assert_null(exposition_dup_fault(metrics));
+    g_autofree char *consumed = exposition_dup_value(
+        metrics, "kabridge_records_consumed_total{binding=\"copy\"}");
+    assert_string_equal(consumed, "300");
+    g_auto(Child) top = spawn_command("top", "--once", url);
+    assert_exit(&top, EX_OK);
+}
+
+TEST(a_signal_logs_the_state)
+{
+    Fixture *fixture = *state;
+    g_subprocess_send_signal(fixture->run.process, SIGUSR1);
+    wait_for_line(&fixture->run, "running, ready; lag 0");
+}
+
+TEST(a_reload_with_a_fault_changes_nothing)
+{
+    Fixture *fixture = *state;
+    write_config(fixture, fixture->config, "[binding copy]\nbatch.cuont = 5\n");
+    g_subprocess_send_signal(fixture->run.process, SIGHUP);
+    wait_for_line(&fixture->run, "batch.cuont");
+    wait_for_line(&fixture->run, "nothing was changed");
+}
+
+TEST(a_reload_changes_in_place_what_it_can)
+{
+    Fixture *fixture = *state;
+    g_autofree char *text = g_strconcat(copy_text, "batch.count = 5\n", NULL);
+    write_config(fixture, fixture->config, text);
+    g_subprocess_send_signal(fixture->run.process, SIGHUP);
+    wait_for_line(&fixture->run, "changed in place");
+    wait_for_line(&fixture->run, "reloaded");
+}
+
+TEST(a_stop_drains_and_ends_with_0)
+{
+    Fixture *fixture = *state;
+    g_subprocess_send_signal(fixture->run.process, SIGTERM);
+    assert_exit(&fixture->run, EX_OK);
+    assert_said(&fixture->run, "stopping");
+    assert_null(strstr(fixture->run.log->str, "delivered again"));
+}
+
+TEST(a_second_stop_leaves_at_once_and_says_how_many_are_left)
+{
+    Fixture *fixture = *state;
+    Child *stuck = &fixture->stuck;
+    g_autofree char *url = dup_after(stuck, "metrics, health and status at ");
+    bool is_called = false;
+    while (!is_called) {
+        g_autofree char *status = kab_fetch(url, "/status", NULL);
+        assert_non_null(status);
+        is_called = strstr(status, "\"calls_in_flight\":1,") != NULL;
+        g_usleep(is_called ? 0 : 50000);
+    }
+    g_subprocess_send_signal(stuck->process, SIGINT);
+    wait_for_line(stuck, "-> draining");
+    g_subprocess_send_signal(stuck->process, SIGINT);
+    assert_exit(stuck, EX_TEMPFAIL);
+    assert_said(stuck, " records were taken and not finished: they will be "
+                       "delivered again");
+}
+
+TEST(a_port_that_is_taken_ends_with_69)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GSocketListener) listener = g_socket_listener_new();
+    uint16_t port = g_socket_listener_add_any_inet_port(listener, NULL, NULL);
+    g_autofree char *set =
+        g_strdup_printf("--set=admin/listen=127.0.0.1:%u", (unsigned)port);
+    g_auto(Child) child = spawn_command("run", fixture->stuck_config, set);
+    assert_exit(&child, EX_UNAVAILABLE);
+    assert_said(&child, "cannot listen on 127.0.0.1:");
+}
+
+TEST(a_wrong_configuration_ends_with_78_and_every_fault)
+{
+    Fixture *fixture = *state;
+    write_config(fixture, fixture->config,
+                 "[binding copy]\nbatch.cuont = 5\nthreads = no\n");
+    g_auto(Child) child = spawn_command("run", fixture->config, NULL);
+    assert_exit(&child, EX_CONFIG);
+    assert_said(&child, "batch.cuont");
+    assert_said(&child, "threads");
+}
+
+TEST(wrong_usage_ends_with_64)
+{
+    g_auto(Child) none = spawn_command("run", NULL, NULL);
+    assert_exit(&none, EX_USAGE);
+    Fixture *fixture = *state;
+    g_auto(Child) malformed =
+        spawn_command("run", fixture->stuck_config, "--set=nonsense");
+    assert_exit(&malformed, EX_USAGE);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_usage_ends_with_64),
+        cmocka_unit_test(a_port_that_is_taken_ends_with_69),
+        cmocka_unit_test(every_record_is_copied_and_the_admin_server_tells),
+        cmocka_unit_test(a_signal_logs_the_state),
+        cmocka_unit_test(a_reload_with_a_fault_changes_nothing),
+        cmocka_unit_test(a_reload_changes_in_place_what_it_can),
+        cmocka_unit_test(a_stop_drains_and_ends_with_0),
+        cmocka_unit_test(an_embedding_program_bridges_two_topics),
+        cmocka_unit_test(
+            a_second_stop_leaves_at_once_and_says_how_many_are_left),
+        cmocka_unit_test(a_wrong_configuration_ends_with_78_and_every_fault),
+    };
+    alarm(WATCHDOG_S);
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
