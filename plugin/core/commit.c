@@ -291,9 +291,6 @@ put_back(KabEngine *engine, KabCommit *commit)
         engine->has_starts |= !partition->is_pinned;
     }
     commit->not_before_us = engine->now + RETRY_US / 5;
-    engine->commit_timer.kind = KAB_TIMER_COMMIT;
-    kab_timers_arm(&engine->timers, &engine->commit_timer,
-                   commit->not_before_us);
 }
 
 void

@@ -115,7 +115,7 @@ struct KabPartition {
     guint loaded_next;         /* those before it are behind the position */
     KabSlot *first_open;       /* hint: all slots before it are emitted */
     size_t finished_beyond;
-    size_t charge, n_called, n_emitting;
+    size_t charge, n_waiting, n_called, n_emitting;
     size_t runs, runs_budget; /* see emission.c: exactly-once's cap */
     int64_t progress_us, since_us;
     KabTimer revoke_timer;

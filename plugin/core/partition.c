@@ -335,6 +335,7 @@ add_slot(KabEngine *engine,
     kab_slots_append(&partition->slots, slot, LINKS);
     engine->n_slots++;
     engine->n_waiting++;
+    partition->n_waiting++;
     size_t charge = slot->bytes + KAB_RECORD_OVERHEAD;
     engine->largest_charge -= engine->largest_charge / 1024;
     engine->largest_charge = MAX(engine->largest_charge, charge);
@@ -534,7 +535,7 @@ holds_more_than(const KabEngine *engine,
     double waiting =
         8.0 * (double)options->batch_count * options->max_in_flight;
     return (double)partition->charge > share * (double)options->buffer_bytes ||
-           (double)partition->slots.n > share * waiting;
+           (double)partition->n_waiting > share * waiting;
 }
 
 static void

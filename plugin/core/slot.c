@@ -64,6 +64,10 @@ kab_slot_set_state(KabEngine *engine, KabSlot *slot, KabSlotState state)
     engine->n_called -= slot->state == KAB_SLOT_CALLED;
     if (slot->state == KAB_SLOT_EMITTED && slot->partition)
         slot->partition->first_open = NULL;
+    if (slot->state == KAB_SLOT_WAITING && slot->partition) {
+        slot->partition->n_waiting--;
+        engine->valves_changed |= slot->partition->is_closed;
+    }
     slot->state = (uint8_t)state;
     engine->n_waiting += state == KAB_SLOT_WAITING;
     engine->n_called += state == KAB_SLOT_CALLED;

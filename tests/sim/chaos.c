@@ -101,7 +101,7 @@ tick(Sim *sim, Member *none, void *data)
         strike(sim, &sim->members[i]);
     if (sim_strikes(sim, FAULT_REBALANCE))
         group_rebalance(sim);
-    if (sim_strikes(sim, FAULT_RESET) && sim_below(sim, 4) == 0)
+    if (sim_strikes(sim, FAULT_RESET) && sim_below(sim, 2))
         expire_records(sim);
     chaos_start(sim);
 }

@@ -16,6 +16,13 @@ fail(Sim *sim, const Record *record, const char *what)
     sim_fail(sim, "%u/%" PRIi64 " %s", record->partition, record->offset, what);
 }
 
+static bool
+is_owned(const Fetcher *fetcher)
+{
+    return !fetcher->is_gone && fetcher->is_loaded && !fetcher->revoked_at &&
+           !fetcher->is_resetting && !fetcher->is_lost;
+}
+
 /* --- Calls -------------------------------------------------------------- */
 
 /* May this record be called now at all? */
@@ -35,6 +42,9 @@ check_called(Member *member, const Message *message)
         fail(sim, record, "is called, and its partition is leaving");
     if (!fetcher->is_pinned)
         fail(sim, record, "is called before its start is committed");
+    unsigned limit = member->options.retry_max_attempts;
+    if (limit && message->single == message->calls && message->counted >= limit)
+        fail(sim, record, "has more calls of its own than it may");
     if (committed_has(&fetcher->loaded, record->offset))
         fail(sim, record, "is called, and an earlier owner finished it");
 }
@@ -89,15 +99,58 @@ check_size(Member *member, const Call *call)
         sim_fail(member->sim, "a batch of %zu bytes", bytes);
 }
 
+/* Nothing more may be taken: what is ready does not wait for company. */
+static bool
+is_full(const Member *member)
+{
+    if (member->charge >= member->options.buffer_bytes)
+        return true;
+    for (unsigned i = 0; i < member->n_fetchers; i++) {
+        const Fetcher *fetcher = member->fetchers[i];
+        bool brings_more = !fetcher->is_gone && fetcher->is_loaded &&
+                           fetcher->is_open && !fetcher->is_told_end &&
+                           !fetcher->revoked_at && !fetcher->is_resetting;
+        if (brings_more)
+            return false;
+    }
+    return true;
+}
+
+/* Does a batch that is not full leave before its first record has waited
+ * for batch.period? */
+static void
+check_period(Member *member, const Call *call)
+{
+    const KabEngineOptions *options = &member->options;
+    Sim *sim = member->sim;
+    bool learns = (sim->plan.faults >> FAULT_TOO_LARGE) & 1;
+    int64_t first = KAB_NEVER;
+    size_t bytes = 200; /* a next one may have been too large */
+    if (call->attempt->number > 1 || member->is_draining || learns)
+        return;
+    for (size_t i = 0; i < call->n; i++) {
+        first = MIN(first, call->messages[i]->taken_at);
+        bytes += call->messages[i]->record->size;
+    }
+    if (call->n < options->batch_count && bytes < options->batch_bytes &&
+        sim->now - first < options->batch_period_us && !is_full(member))
+        sim_fail(sim, "a batch leaves before its time");
+}
+
 void
 check_invoke(Member *member, const Call *call)
 {
     const KabEngineOptions *options = &member->options;
     bool has_lanes = options->order == KAB_ORDER_KEY ||
                      options->order == KAB_ORDER_PARTITION;
+    size_t abandoned = member->calls_open - member->calls_wanted;
+    if (abandoned >= MIN(options->threads, options->max_in_flight))
+        sim_fail(member->sim, "%zu calls do not return, and one more is made",
+                 abandoned);
     if (member->calls_wanted > options->max_in_flight)
         sim_fail(member->sim, "%zu calls are in flight", member->calls_wanted);
     check_size(member, call);
+    check_period(member, call);
     for (size_t i = 0; i < call->n; i++) {
         check_called(member, call->messages[i]);
         if (has_lanes)
@@ -106,6 +159,15 @@ check_invoke(Member *member, const Call *call)
 }
 
 /* --- Outputs ------------------------------------------------------------ */
+
+static bool
+is_of_attempts(const KabDeadLetter *letter)
+{
+    return letter->stage == KAB_STAGE_FUNCTION &&
+           (letter->class_ == KAB_CLASS_TRANSIENT ||
+            letter->class_ == KAB_CLASS_TIMEOUT ||
+            letter->class_ == KAB_CLASS_CRASH);
+}
 
 static void
 check_letter(Member *member,
@@ -122,8 +184,8 @@ check_letter(Member *member,
                  letter->calls, message->calls);
     if (!message->may_fail)
         fail(sim, message->record, "has a dead letter without a reason");
-    if (limit && message->alone > 2 * limit)
-        fail(sim, message->record, "had more calls alone than it may");
+    if (limit && is_of_attempts(letter) && message->counted < limit)
+        fail(sim, message->record, "gives up before its last attempt");
 }
 
 static void
@@ -331,10 +393,118 @@ check_committed(Sim *sim, unsigned partition, const Committed *committed)
             fail(sim, log->records[i], "is lost: an interval has it");
 }
 
+/* Given back in time, and to a group that takes commits: the next owner
+ * finds all that is finished. */
+void
+check_handed_over(Member *member, const Fetcher *fetcher)
+{
+    static const Fault hindrances[] = {FAULT_COMMIT, FAULT_KICK, FAULT_METADATA,
+                                       FAULT_HOLD_COMMIT, FAULT_FATAL_ACK};
+    Sim *sim = member->sim;
+    const Committed *committed = &sim->logs[fetcher->partition].committed;
+    for (size_t i = 0; i < G_N_ELEMENTS(hindrances); i++)
+        if ((sim->plan.faults >> hindrances[i]) & 1)
+            return;
+    bool is_late = sim->now - fetcher->revoked_at >=
+                   member->options.rebalance_drain_timeout_us;
+    if (!fetcher->revoked_at || is_late || !fetcher->is_pinned ||
+        member->is_joining || is_exactly_once(sim))
+        return;
+    bool is_capped =
+        committed_size(committed) + 20 > member->options.metadata_cap;
+    for (unsigned i = 0; i < fetcher->n_messages; i++) {
+        const Message *message = fetcher->messages[i];
+        int64_t offset = message->record->offset;
+        if (message->is_finished && offset >= committed->offset && !is_capped &&
+            !committed_has(committed, offset))
+            fail(sim, message->record, "is finished, and not handed over");
+    }
+}
+
+/* A drain that ends in time leaves nothing out. */
+void
+check_drained(Member *member)
+{
+    Sim *sim = member->sim;
+    KabEngineState state;
+    kab_engine_get_state(member->engine, sim->now, &state);
+    if (kab_engine_is_overdue(member->engine))
+        return;
+    if (member->calls_wanted)
+        sim_fail(sim, "is drained with calls in flight");
+    if (member->is_committing)
+        sim_fail(sim, "is drained with a commit that is out");
+    if (member->sink.n_unreported && state.sink == KAB_SINK_OPEN)
+        sim_fail(sim, "is drained with outputs unreported");
+}
+
+/* A stop calls once what was ready. */
+void
+check_flushed(Member *member)
+{
+    const KabEngineOptions *options = &member->options;
+    bool has_lanes = options->order == KAB_ORDER_KEY ||
+                     options->order == KAB_ORDER_PARTITION;
+    const Sim *sim = member->sim;
+    if (has_lanes || !member->flushes || member->is_told_to_stop ||
+        (sim->plan.faults >> FAULT_OVERLOAD) & 1 || sim->plan.has_endless ||
+        kab_engine_is_overdue(member->engine))
+        return;
+    for (unsigned i = 0; i < member->n_fetchers; i++) {
+        const Fetcher *fetcher = member->fetchers[i];
+        if (!is_owned(fetcher) || !fetcher->is_flushed)
+            continue;
+        for (unsigned j = 0; j < fetcher->n_messages; j++)
+            if (!fetcher->messages[j]->calls)
+                fail(member->sim, fetcher->messages[j]->record,
+                     "is left by the flush of a stop");
+    }
+}
+
 /* --- A turn ------------------------------------------------------------- */
 
+/* A partition may hold a quarter of the budget, more when there are few. */
 static void
-check_fetcher(Sim *sim, const Member *member, const Fetcher *fetcher)
+check_valve(Sim *sim, const Member *member, const Fetcher *fetcher)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < member->n_fetchers; i++)
+        n += is_owned(member->fetchers[i]);
+    double share = MAX(0.25, 2.0 / n) * (double)member->options.buffer_bytes;
+    if (fetcher->is_open && (double)fetcher->waiting_charge > share)
+        sim_fail(sim, "%u holds %zu bytes, and its valve is open",
+                 fetcher->partition, fetcher->waiting_charge);
+    if (!fetcher->is_open && !fetcher->n_held)
+        sim_fail(sim, "%u holds nothing, and its valve is closed",
+                 fetcher->partition);
+}
+
+/* With a free call slot and nothing in its way, no record waits for longer
+ * than batch.period. */
+static void
+check_waiting(Sim *sim, const Member *member, Fetcher *fetcher)
+{
+    const KabEngineOptions *options = &member->options;
+    while (fetcher->first_waiting < fetcher->n_messages &&
+           fetcher->messages[fetcher->first_waiting]->calls)
+        fetcher->first_waiting++;
+    KabEngineState state;
+    kab_engine_get_state(member->engine, sim->now, &state);
+    bool has_lanes = options->order == KAB_ORDER_KEY ||
+                     options->order == KAB_ORDER_PARTITION;
+    if (fetcher->first_waiting == fetcher->n_messages || has_lanes ||
+        options->rate_limit_calls || state.is_paused || !fetcher->is_pinned ||
+        options->batch_period_us == KAB_NEVER ||
+        state.calls_in_flight >= options->max_in_flight ||
+        state.calls_abandoned >= MIN(options->threads, options->max_in_flight))
+        return;
+    const Message *message = fetcher->messages[fetcher->first_waiting];
+    if (sim->now - message->ready_at >= options->batch_period_us)
+        fail(sim, message->record, "waits although a call slot is free");
+}
+
+static void
+check_fetcher(Sim *sim, const Member *member, Fetcher *fetcher)
 {
     if (fetcher->is_gone)
         return;
@@ -343,6 +513,10 @@ check_fetcher(Sim *sim, const Member *member, const Fetcher *fetcher)
         sim_fail(sim, "%u is not given back in time", fetcher->partition);
     if (fetcher->is_lost)
         sim_fail(sim, "%u is lost and not given back", fetcher->partition);
+    if (!is_owned(fetcher) || member->is_draining)
+        return;
+    check_valve(sim, member, fetcher);
+    check_waiting(sim, member, fetcher);
 }
 
 void
@@ -359,6 +533,9 @@ check_advance(Member *member)
         sim_fail(sim, "%u calls in flight and %u abandoned; are %zu of %zu",
                  state.calls_in_flight, state.calls_abandoned,
                  member->calls_wanted, member->calls_open);
+    if (!member->messages_out && !member->is_draining &&
+        !kab_engine_want(member->engine))
+        sim_fail(sim, "holds nothing and wants nothing");
     for (unsigned i = 0; i < member->n_fetchers; i++)
         check_fetcher(sim, member, member->fetchers[i]);
 }
@@ -370,8 +547,6 @@ check_want(Member *member, size_t want)
     bool is_full = member->charge >= member->options.buffer_bytes;
     if (want && (is_full || member->is_draining))
         sim_fail(sim, "wants %zu records and may take none", want);
-    if (!want && !member->messages_out && !member->is_draining)
-        sim_fail(sim, "holds nothing and wants nothing");
 }
 
 /* --- The end ------------------------------------------------------------ */

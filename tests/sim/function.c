@@ -191,7 +191,6 @@ count_failure(Call *call, bool has_failed, KabFailure failure)
         if (!is_left(call, message))
             continue;
         message->counted++;
-        message->alone += left == 1;
         if (is_final || (options->retry_max_attempts &&
                          message->counted >= options->retry_max_attempts))
             may_fail(message);
@@ -261,7 +260,7 @@ enter(Sim *sim, Member *member, void *data)
     kab_engine_entered(member->engine, call->attempt, call->serial, sim->now);
     int64_t takes = sim_between(sim, 0, sim->plan.call_us * 2);
     if (sim_strikes(sim, FAULT_SLOW))
-        takes += sim_between(sim, 0, 150 * MS);
+        takes += sim_between(sim, 0, sim_below(sim, 8) ? 150 * MS : 3 * SECOND);
     sim_after(sim, takes, member, answer, call);
     member_touch(member);
 }
@@ -284,6 +283,15 @@ make_call(Member *member, KabAttempt *attempt)
     return call;
 }
 
+static void
+note_call(Call *call, Message *message)
+{
+    message->call = call;
+    message->single += call->n == 1;
+    if (!message->calls++)
+        message->fetcher->waiting_charge -= message->charge;
+}
+
 void
 function_invoke(void *user, KabAttempt *attempt)
 {
@@ -301,8 +309,7 @@ function_invoke(void *user, KabAttempt *attempt)
     for (size_t i = 0; i < call->n; i++) {
         if (call->messages[i]->call)
             sim_fail(member->sim, "a record is in a batch twice");
-        call->messages[i]->call = call;
-        call->messages[i]->calls++;
+        note_call(call, call->messages[i]);
     }
     sim_after(member->sim, sim_below(member->sim, 100), member, enter, call);
 }

@@ -17,14 +17,14 @@
 
 #include "sim.h"
 
-enum { MAX_JOBS = 16 };
+enum { MAX_JOBS = 16, SCHEDULE_SECONDS = 20 };
 
 /* From the command line. */
 typedef struct {
     uint64_t from, schedules;
     double seconds;
     unsigned jobs;
-    bool is_single, shrinks;
+    bool is_single, shrinks, is_brief;
     size_t lines; /* of the trace */
     uint64_t without;
     unsigned members, partitions, records; /* at most; 0: the plan's */
@@ -123,7 +123,7 @@ fails(const Run *run, uint64_t seed)
     pid_t pid = fork();
     if (pid == 0) {
         fclose(stderr);
-        alarm(60);
+        alarm(SCHEDULE_SECONDS);
         _exit(run_seed(run, seed) ? 0 : 1);
     }
     return wait_for(pid) != 0;
@@ -225,6 +225,7 @@ work(const Run *run, unsigned job, Progress *progress)
         if (end > 0 && seconds_now() > end)
             break;
         progress->seed = run->from + i;
+        alarm(SCHEDULE_SECONDS); /* an engine that hangs has failed */
         if (!run_seed(run, progress->seed))
             _exit(1);
         progress->done++;
@@ -285,7 +286,8 @@ run_many(const Run *run)
     if (failed == run->jobs)
         return true;
     printf("# seed %" PRIu64 " FAILED\n", progress[failed].seed);
-    report(run, progress[failed].seed);
+    if (!run->is_brief)
+        report(run, progress[failed].seed);
     return false;
 }
 
@@ -312,7 +314,7 @@ static void
 usage(FILE *out)
 {
     fprintf(out, "usage: kab-sim [--schedules N] [--seconds S] [--from SEED] "
-                 "[--threads N] [--shrink]\n"
+                 "[--threads N] [--shrink] [--brief]\n"
                  "       kab-sim --seed N [--trace LINES] [--without FAULT,…] "
                  "[--members N] [--partitions N] [--records N]\n");
 }
@@ -332,6 +334,7 @@ parse(Run *run, int argc, char **argv)
         {"partitions", required_argument, NULL, 'p'},
         {"records", required_argument, NULL, 'r'},
         {"shrink", no_argument, NULL, 'k'},
+        {"brief", no_argument, NULL, 'b'},
         {"help", no_argument, NULL, 'h'},
         {0},
     };
@@ -368,6 +371,9 @@ parse(Run *run, int argc, char **argv)
             break;
         case 'r':
             run->records = (unsigned)number;
+            break;
+        case 'b':
+            run->is_brief = true;
             break;
         case 'k':
             run->shrinks = true;

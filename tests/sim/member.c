@@ -78,6 +78,8 @@ end(Sim *sim, Member *member)
 {
     TRACE(sim, "%u: drained", member->number);
     int64_t took = sim->now - member->drains_since;
+    check_drained(member);
+    check_flushed(member);
     if (took > member->options.shutdown_timeout_us + SECOND + 10 * MS)
         sim_fail(sim, "the drain took %" PRIi64 " us", took);
     bool has_time = member->options.shutdown_timeout_us >= SECOND;
@@ -193,6 +195,11 @@ member_drain(Sim *sim, Member *member)
     TRACE(sim, "%u: drain", member->number);
     if (!member->is_draining)
         member->drains_since = sim->now;
+    KabEngineState state;
+    kab_engine_get_state(member->engine, sim->now, &state);
+    member->flushes = !member->is_draining && !state.is_paused;
+    for (unsigned i = 0; i < member->n_fetchers; i++)
+        member->fetchers[i]->is_flushed = member->fetchers[i]->is_pinned;
     member->is_draining = true;
     kab_engine_drain(member->engine, sim->now);
     member_touch(member);

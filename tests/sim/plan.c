@@ -95,22 +95,24 @@ pick_world(Sim *dice, Plan *plan)
     plan->log_noise = (unsigned)PICK(dice, 0, 100, 400);
 }
 
-/* Endless poison would be everybody's end where nothing can pass it. */
+/* A record that never ends stands in everybody's way where order or room is
+ * short: such schedules have neither. */
 static void
-bound_poison(Plan *plan)
+pick_endless(Sim *dice, Plan *plan)
 {
     KabEngineOptions *options = &plan->engine;
     bool has_poison = (plan->faults >> FAULT_POISON) & 1;
-    if (!has_poison || options->on_failure == KAB_ON_FAILURE_STOP)
-        return;
-    bool passes = options->order == KAB_ORDER_UNORDERED ||
-                  options->order == KAB_ORDER_KEY;
-    bool has_room = options->metadata_cap >= 2000 &&
-                    options->buffer_bytes >= (1 << 20) &&
-                    !((plan->faults >> FAULT_METADATA) & 1);
-    if (!passes || !has_room || options->batch_period_us == KAB_NEVER)
+    if (!has_poison || sim_below(dice, 4))
         return;
     plan->has_endless = true;
+    options->order = sim_below(dice, 2) ? KAB_ORDER_UNORDERED : KAB_ORDER_KEY;
+    options->on_failure = KAB_ON_FAILURE_DLQ;
+    options->metadata_cap = 2000;
+    options->buffer_bytes = 1 << 20;
+    options->batch_period_us = MIN(options->batch_period_us, 20 * MS);
+    plan_disable(plan, FAULT_METADATA);
+    plan_disable(plan, FAULT_RELOAD);
+    plan_disable(plan, FAULT_RESET);
 }
 
 void
@@ -124,7 +126,7 @@ plan_make(Plan *plan, uint64_t seed)
     pick_times(dice, &plan->engine);
     pick_faults(dice, plan);
     pick_world(dice, plan);
-    bound_poison(plan);
+    pick_endless(dice, plan);
 }
 
 void

@@ -153,10 +153,11 @@ struct Message {
     size_t charge;
     unsigned calls;   /* it was part of */
     unsigned counted; /* that count towards retry.max.attempts */
-    unsigned alone;   /* of these, alone */
-    Call *call;       /* whose answer is wanted */
-    Effect *effect;   /* of the accepted answer; letters replace it */
-    Effect *first;    /* the first that was written (became visible) */
+    unsigned single;  /* calls of it alone */
+    int64_t taken_at, ready_at;
+    Call *call;     /* whose answer is wanted */
+    Effect *effect; /* of the accepted answer; letters replace it */
+    Effect *first;  /* the first that was written (became visible) */
     bool is_resolved, is_released, is_finished;
     bool may_fail;
 };
@@ -252,9 +253,13 @@ struct Fetcher {
     int64_t revoked_at; /* 0: not */
     bool is_loading, is_loaded, is_added, is_open, is_gone, is_checking;
     bool is_at_end, is_resetting, from_beginning;
-    bool is_pinned, is_lost;
+    bool is_pinned, is_lost, is_told_end;
+    bool is_flushed; /* it was ready when the member was told to drain */
     Message *messages[MAX_RECORDS];
     unsigned n_messages;
+    unsigned first_waiting;     /* messages before it were called */
+    size_t n_held;              /* messages not released */
+    size_t waiting_charge;      /* of those never called */
     int last_first[N_KEYS + 1]; /* order: index of the last first effect */
 };
 
@@ -297,7 +302,7 @@ struct Member {
     Sink sink;
     bool is_committing, advances, polls;
     int64_t wakes_at;
-    bool is_draining, is_told_to_stop, is_zombie;
+    bool is_draining, is_told_to_stop, is_zombie, flushes;
     int64_t drains_since;
     size_t messages_out, attempts_out, calls_wanted, calls_open;
     size_t charge, n_effects;
@@ -456,5 +461,8 @@ void check_frontier(Member *member, const KabCommitItem *item);
 void check_committed(Sim *sim, unsigned partition, const Committed *committed);
 void check_advance(Member *member);
 void check_want(Member *member, size_t want);
+void check_drained(Member *member);
+void check_flushed(Member *member);
+void check_handed_over(Member *member, const Fetcher *fetcher);
 bool check_is_done(Sim *sim);
 void check_end(Sim *sim);

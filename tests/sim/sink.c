@@ -41,8 +41,6 @@ static void
 tell_lost(Sim *sim, Member *member, void *data)
 {
     const Loss *loss = data;
-    if (loss->epoch != member->sink.epoch)
-        return;
     TRACE(sim, "%u: sink lost%s", member->number,
           loss->is_fenced ? ", fenced" : "");
     kab_engine_sink_lost(member->engine, loss->epoch, loss->is_fenced, "lost",
@@ -405,6 +403,8 @@ sink_replace(void *user, uint32_t epoch)
     member->n_effects++;
     if (member->sink.is_replacing || epoch <= member->sink.epoch)
         sim_fail(sim, "replaces a producer that is being replaced");
+    if (member->sink.is_ready && !member->sink.is_broken && !is_fenced(member))
+        sim_fail(sim, "replaces a producer that is well");
     TRACE(sim, "%u: replace producer: %u", member->number, epoch);
     member->sink.is_replacing = true;
     member->sink.is_ready = false;
@@ -491,10 +491,10 @@ end_with(Sim *sim, Member *member, Request *request)
     static const char *const names[] = {"committed", "aborted", "unknown",
                                         "fenced"};
     Sink *sink = &member->sink;
-    if (sink->transaction != request->epoch)
-        return;
-    sink->in_transaction = sink->is_busy = false;
-    if (request->result >= KAB_TXN_UNKNOWN)
+    bool is_current = sink->transaction == request->epoch;
+    if (is_current)
+        sink->in_transaction = sink->is_busy = false;
+    if (is_current && request->result >= KAB_TXN_UNKNOWN)
         sink->is_broken = sink->is_dead = sink->is_told = true;
     TRACE(sim, "%u: transaction %u: %s", member->number, request->epoch,
           names[request->result]);
@@ -517,15 +517,19 @@ answer(Sim *sim, Member *member, Request *request, KabTxnResult result)
     sim_after(sim, sim_between(sim, 0, MS), member, on_end, request);
 }
 
-/* The answer never comes: the watchdog says so, or the sink is lost. */
+/* The watchdog says so, or the sink is lost and the answer comes when nobody
+ * waits for it. */
 static void
 answer_unknown(Sim *sim, Member *member, Request *request)
 {
-    if (sim_below(sim, 2))
+    if (sim_below(sim, 2)) {
         answer(sim, member, request,
                sim_below(sim, 2) ? KAB_TXN_UNKNOWN : KAB_TXN_FENCED);
-    else
-        die(sim, member, false);
+        return;
+    }
+    die(sim, member, false);
+    request->result = (KabTxnResult)sim_below(sim, 4);
+    sim_after(sim, sim_between(sim, 2 * MS, 60 * MS), member, on_end, request);
 }
 
 static void

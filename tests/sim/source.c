@@ -160,6 +160,7 @@ source_unassign(void *user, KabPartition *partition)
     Fetcher *fetcher = kab_partition_edge(partition);
     if (!effect(member, fetcher, "unassign"))
         return;
+    check_handed_over(member, fetcher);
     fetcher->is_gone = true;
     unsigned kept = 0;
     for (unsigned i = 0; i < member->n_fetched; i++)
@@ -224,8 +225,13 @@ give_record(Sim *sim, Member *member, Fetcher *fetcher, Record *record)
         !fetcher->revoked_at && !fetcher->is_resetting && !fetcher->is_lost;
     if (is_taken)
         fetcher->taken_to = record->offset + 1;
-    if (is_taken && !committed_has(&fetcher->loaded, record->offset))
+    message->taken_at = message->ready_at = sim->now;
+    fetcher->n_held++;
+    fetcher->is_told_end = false;
+    if (is_taken && !committed_has(&fetcher->loaded, record->offset)) {
         fetcher->messages[fetcher->n_messages++] = message;
+        fetcher->waiting_charge += message->charge;
+    }
     size_t key_size = record->key ? 2 : 0;
     KabRecord taken = {
         .topic = "in",
@@ -246,6 +252,7 @@ give(Sim *sim, Member *member, const Fetched *fetched)
     }
     if (!fetcher->revoked_at && !fetcher->is_resetting && !fetcher->is_lost)
         fetcher->taken_to = MAX(fetcher->taken_to, fetched->end);
+    fetcher->is_told_end = true;
     kab_engine_end_of_partition(member->engine, fetcher->handle, fetched->end,
                                 sim->now);
 }
@@ -305,6 +312,7 @@ source_release_message(void *user, void *data)
     Member *member = user;
     Message *message = message_of(member, data, "releases");
     message->is_released = true;
+    message->fetcher->n_held--;
     member->messages_out--;
     member->charge -= message->charge;
 }
@@ -332,6 +340,15 @@ typedef struct {
     KabCommitResult *results;
 } Request;
 
+/* From now on its records may be called. */
+static void
+note_pinned(Sim *sim, Fetcher *fetcher)
+{
+    for (unsigned i = 0; !fetcher->is_pinned && i < fetcher->n_messages; i++)
+        fetcher->messages[i]->ready_at = sim->now;
+    fetcher->is_pinned = true;
+}
+
 static void
 answer_commit(Sim *sim, Member *member, void *data)
 {
@@ -341,7 +358,7 @@ answer_commit(Sim *sim, Member *member, void *data)
         Fetcher *fetcher = member_find(member, request->partitions[i]);
         if (fetcher && request->items[i].partition == fetcher->handle &&
             request->results[i] == KAB_COMMIT_OK)
-            fetcher->is_pinned = true;
+            note_pinned(sim, fetcher);
     }
     member->is_committing = false;
     kab_engine_commit_done(member->engine, request->items, request->n,
