@@ -80,3 +80,10 @@ test_settings_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
 test_settings_SOURCES = tests/unit/test-settings.c tests/unit/wrong-settings.h
 test_settings_LDFLAGS = $(TEST_OPENING_LINK)
 test_settings_LDADD = $(SETTINGS_LIBS)
+
+# The module's own source, as if the program were its host.
+check_PROGRAMS += test-delay
+TESTS += test-delay
+test_delay_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
+test_delay_SOURCES = tests/unit/test-delay.c plugin/functions/delay.c
+test_delay_LDADD = $(SETTINGS_LIBS) -lpthread
