@@ -38,6 +38,19 @@ apply(KabIni *ini, const char *assignment)
 }
 
 KabConfig *
+kab_config_new_from_text(const char *path,
+                         const char *text,
+                         size_t text_len,
+                         const KabIniWorld *world)
+{
+    KabConfig *config = g_new0(KabConfig, 1);
+    config->path = g_strdup(path);
+    config->ini = kab_ini_new(text, text_len, world);
+    config->assignments = g_ptr_array_new_with_free_func(g_free);
+    return config;
+}
+
+KabConfig *
 kab_config_new_from_file(const char *path, GError **error)
 {
     g_autofree char *text = NULL;
@@ -50,11 +63,7 @@ kab_config_new_from_file(const char *path, GError **error)
                     path, problem->message);
         return NULL;
     }
-    KabConfig *config = g_new0(KabConfig, 1);
-    config->path = g_strdup(path);
-    config->ini = kab_ini_new(text, len, &kab_ini_world);
-    config->assignments = g_ptr_array_new_with_free_func(g_free);
-    return config;
+    return kab_config_new_from_text(path, text, len, &kab_ini_world);
 }
 
 bool

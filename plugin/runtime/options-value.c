@@ -38,15 +38,9 @@ typedef struct {
 } KabTypeWords;
 
 static const KabTypeWords words[] = {
-    [KAB_VALUE_STRING] = {"text", "a text", ""},
-    [KAB_VALUE_INTEGER] = {"integer", "a whole number", ""},
-    [KAB_VALUE_SIZE] = {"size", "a size", ", like 4096, 64KiB or 1MiB"},
-    [KAB_VALUE_DURATION] = {"time", "a time", ", like 250us, 10ms, 5s or 2m"},
-    [KAB_VALUE_BOOLEAN] = {"boolean", "true or false", ""},
-    [KAB_VALUE_CHOICE] = {"choice", "one of", ""},
-    [KAB_VALUE_LIST] = {"list", "a list, separated by commas", ""},
-    [KAB_VALUE_RATIO] = {"number", "a number", ", like 0.2"},
-    [KAB_VALUE_RATE] = {"rate", "a number per time", ", like 100/s or 5/10ms"},
+#define X(NAME, name, wanted, like) [KAB_VALUE_##NAME] = {name, wanted, like},
+    KAB_VALUE_TYPES(X)
+#undef X
 };
 
 const char *

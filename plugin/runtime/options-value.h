@@ -8,21 +8,22 @@
 
 #include "kabridge/error.h"
 
+/* X(NAME, name, what is wanted, examples) */
 #define KAB_VALUE_TYPES(X)                                                     \
-    X(STRING, "text")                                                          \
-    X(INTEGER, "whole number")                                                 \
-    X(SIZE, "size in bytes")                                                   \
-    X(DURATION, "time")                                                        \
-    X(BOOLEAN, "true or false")                                                \
-    X(CHOICE, "one of the words")                                              \
-    X(LIST, "comma-separated list")                                            \
-    X(RATIO, "number")                                                         \
-    X(RATE, "number per time")
+    X(STRING, "text", "a text", "")                                            \
+    X(INTEGER, "integer", "a whole number", "")                                \
+    X(SIZE, "size", "a size", ", like 4096, 64KiB or 1MiB")                    \
+    X(DURATION, "time", "a time", ", like 250us, 10ms, 5s or 2m")              \
+    X(BOOLEAN, "boolean", "true or false", "")                                 \
+    X(CHOICE, "choice", "one of", "")                                          \
+    X(LIST, "list", "a list, separated by commas", "")                         \
+    X(RATIO, "number", "a number", ", like 0.2")                               \
+    X(RATE, "rate", "a number per time", ", like 100/s or 5/10ms")
 
 /* The first six have the values of KabOptionType. */
 typedef enum {
     KAB_VALUE_NONE,
-#define X(NAME, text) KAB_VALUE_##NAME,
+#define X(NAME, name, wanted, like) KAB_VALUE_##NAME,
     KAB_VALUE_TYPES(X)
 #undef X
 } KabValueType;

@@ -41,6 +41,12 @@ typedef struct {
     const char *section, *key;
 } KabFaultPlace;
 
+/* Borrows text. Returns a new configuration. */
+KabConfig *kab_config_new_from_text(const char *path,
+                                    const char *text,
+                                    size_t text_len,
+                                    const KabIniWorld *world);
+
 GPtrArray *kab_faults_new(void);
 /* Takes sentence. */
 void kab_fault_take(GPtrArray *faults,

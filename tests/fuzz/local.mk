@@ -2,18 +2,36 @@
 # Each target is a file with LLVMFuzzerTestOneInput and a corpus. make check
 # runs the corpora; make fuzz looks for new inputs with clang's libFuzzer, for
 # FUZZ_SECONDS each. A new target: its name here, its program, its sources.
-FUZZ_TARGETS = ini value committed
+FUZZ_TARGETS = committed ini settings value
 FUZZ_ini = plugin/runtime/ini.c plugin/runtime/options-value.c
+FUZZ_settings = $(FUZZ_ini) \
+	plugin/runtime/configuration.c \
+	plugin/runtime/context.c \
+	plugin/runtime/error.c \
+	plugin/runtime/loader.c \
+	plugin/runtime/log.c \
+	plugin/runtime/options-text.c \
+	plugin/runtime/options.c \
+	plugin/runtime/settings-binding.c \
+	plugin/runtime/settings-check.c \
+	plugin/runtime/settings-text.c \
+	plugin/runtime/settings.c \
+	plugin/kafka/properties-known.c \
+	plugin/kafka/properties.c
 FUZZ_value = plugin/runtime/options-value.c
 FUZZ_committed = plugin/kafka/committed.c
 
 FUZZ_DRIVER = tests/fuzz/driver.c tests/fuzz/fuzz.h
 FUZZ_CPPFLAGS = $(RUNTIME) -I$(top_srcdir)/tests/fuzz
 
-check_PROGRAMS += fuzz-ini fuzz-value fuzz-committed
+check_PROGRAMS += fuzz-committed fuzz-ini fuzz-settings fuzz-value
 fuzz_ini_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_ini_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-ini.c
 fuzz_ini_LDADD = libkab-runtime.la $(GLIB_LIBS)
+fuzz_settings_CPPFLAGS = $(FUZZ_CPPFLAGS)
+fuzz_settings_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-settings.c
+fuzz_settings_LDADD = libkab-runtime.la libkab-kafka.la libkab-core.la \
+	$(GLIB_LIBS) $(RDKAFKA_LIBS)
 fuzz_value_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_value_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-value.c
 fuzz_value_LDADD = libkab-runtime.la $(GLIB_LIBS)
@@ -25,13 +43,14 @@ fuzz_committed_LDADD = libkab-kafka.la $(GLIB_LIBS)
 EXTRA_DIST += tests/fuzz/corpora.sh \
 	tests/fuzz/corpus-committed \
 	tests/fuzz/corpus-ini \
+	tests/fuzz/corpus-settings \
 	tests/fuzz/corpus-value
 TESTS += tests/fuzz/corpora.sh
 
 FUZZ_CLANG = clang
 FUZZ_SECONDS = 60
 FUZZ_FLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
-	-fno-sanitize-recover=undefined
+	-fno-sanitize-recover=undefined -DKAB_MODULE_DIR='"/nowhere"'
 FUZZERS = $(FUZZ_TARGETS:%=fuzzer-%)
 
 # What it finds stays in found-TARGET of the build directory.
