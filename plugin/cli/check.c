@@ -7,45 +7,106 @@
 
 #include "cli.h"
 #include "configuration.h"
+#include "probe.h"
 #include "session.h"
 
-/* Opens and closes the function as a binding would. */
-static bool
-try_function(const KabBindingSettings *binding, GError **error)
+/* Of one question to the brokers. */
+enum { QUESTION_TIMEOUT_MS = 5000 };
+
+/* Opens and closes the function as a binding would. Returns a new sentence,
+ * or NULL: it opens. */
+static char *
+dup_open_problem(const KabBindingSettings *binding)
 {
     const KabFunction *function = binding->module.function;
     const GArray *texts = binding->function_texts;
     void *instance = NULL;
+    char *problem = NULL;
     if (!function->open)
-        return true;
+        return NULL;
     KabContext *context = kab_context_new(
         binding->name, function, (const KabOptionText *)texts->data, texts->len,
         binding->engine.max_in_flight);
-    bool is_open = function->open(context, &instance);
-    if (is_open && function->close)
-        function->close(instance);
-    if (!is_open) {
+    if (!function->open(context, &instance)) {
         const char *why = kab_context_failure(context);
-        g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
-                    "[binding %s] function: found that %s does not open; "
-                    "wanted it to (%s)",
-                    binding->name, function->name, why ? why : "no reason");
+        problem = g_strdup_printf("found %s, which does not open: %s",
+                                  function->name, why ? why : "no reason");
+    } else if (function->close) {
+        function->close(instance);
     }
     kab_context_free(context);
-    return is_open;
+    return problem;
 }
 
-/* All are tried; the status is that of the worst. */
-static int
-try_functions(const KabSettings *settings)
+static GArray *
+probe(const KabBindingSettings *binding)
 {
-    int status = EX_OK;
-    for (unsigned i = 0; i < settings->bindings->len; i++) {
-        GError *error = NULL;
-        if (!try_function(settings->bindings->pdata[i], &error))
-            status = kab_cli_fail(error);
+    const KabProbeSetup setup = {
+        .consumer = (const KabProperty *)binding->consumer->data,
+        .n_consumer = binding->consumer->len,
+        .producer = (const KabProperty *)binding->producer->data,
+        .n_producer = binding->producer->len,
+        .group = binding->group,
+        .input_topics = (const char *const *)binding->input_topics,
+        .output_topic = binding->output_topic,
+        .output_topics = (const char *const *)binding->output_topics,
+        .dead_letter_topic = binding->dead_letter_topic,
+        .partition_is_same = binding->partition_is_same,
+        .timeout_ms = QUESTION_TIMEOUT_MS,
+    };
+    return kab_probe(&setup);
+}
+
+/* What is well goes to standard output, the rest to standard error. */
+static bool
+print_findings(const KabBindingSettings *binding, const GArray *findings)
+{
+    bool is_well = true;
+    for (unsigned i = 0; i < findings->len; i++) {
+        const KabProbeFinding *finding =
+            &g_array_index(findings, KabProbeFinding, i);
+        fprintf(finding->is_ok ? stdout : stderr, "[binding %s]: %s\n",
+                binding->name, finding->sentence);
+        is_well &= finding->is_ok;
     }
-    return status;
+    return is_well;
+}
+
+/* All are tried. */
+static bool
+open_functions(const KabConfig *config, const KabSettings *settings)
+{
+    bool is_well = true;
+    for (unsigned i = 0; i < settings->bindings->len; i++) {
+        const KabBindingSettings *binding = settings->bindings->pdata[i];
+        g_autofree char *problem = dup_open_problem(binding);
+        if (problem)
+            fprintf(stderr, "%s: [binding %s] function: %s\n",
+                    kab_config_path(config), binding->name, problem);
+        is_well &= !problem;
+    }
+    return is_well;
+}
+
+static bool
+ask_brokers(const KabSettings *settings)
+{
+    bool is_well = true;
+    for (unsigned i = 0; i < settings->bindings->len; i++) {
+        const KabBindingSettings *binding = settings->bindings->pdata[i];
+        g_autoptr(GArray) findings = probe(binding);
+        is_well &= print_findings(binding, findings);
+    }
+    return is_well;
+}
+
+/* A function that does not open is a fault of the configuration. */
+static int
+connect_bindings(const KabConfig *config, const KabSettings *settings)
+{
+    if (!open_functions(config, settings))
+        return EX_CONFIG;
+    return ask_brokers(settings) ? EX_OK : EX_UNAVAILABLE;
 }
 
 static int
@@ -61,7 +122,7 @@ check(const KabConfig *config, bool prints, bool connects)
         fputs(text, stdout);
     }
     kab_log_install(KAB_LOG_FORMAT_TEXT, settings->log_level);
-    int status = connects ? try_functions(settings) : EX_OK;
+    int status = connects ? connect_bindings(config, settings) : EX_OK;
     if (status == EX_OK)
         fprintf(stderr, "%s: no fault; bindings: %u\n", kab_config_path(config),
                 settings->bindings->len);
