@@ -38,7 +38,8 @@ struct Rig {
     KabProperty properties[16];
     const char *bootstrap;
     rd_kafka_mock_cluster_t *mock; /* NULL: a real broker */
-    char *in, *out, *dead;         /* topics: 1, 4 and 1 partitions */
+    char *in, *out, *dead;         /* topics: 1, 4 and 1 partitions;
+                                      a mock's have 4 each */
     char *group_name;
 
     KabEngine *engine;

@@ -4,6 +4,7 @@
  */
 #include "kab-test.h"
 
+#include "producer-internal.h"
 #include "producer-rig.h"
 
 static uint64_t
@@ -145,6 +146,30 @@ TEST(a_coordinator_that_loads_is_asked_again)
 }
 
 static bool
+is_ending(Rig *rig)
+{
+    KabClient *client = rig->producer->client;
+    return client && client->is_busy && client->duty == KAB_DUTY_END &&
+           atomic_load(&client->call_us);
+}
+
+/* As if its call had begun long ago. */
+TEST(a_call_that_does_not_return_costs_the_client_not_the_records)
+{
+    Rig *rig = open_exactly_once(state);
+    rd_kafka_mock_broker_push_request_error_rtts(
+        rig->mock, 1, 26, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 2000);
+    rig_take_range(rig, 0, 10);
+    rig_until(rig, is_ending);
+    atomic_store(&rig->producer->client->call_us, 1);
+    rig_finish(rig);
+    assert_int_equal(rig_state(rig).losses[KAB_LOSS_WATCHDOG], 1);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig->n_called, 10);
+    rig_free(rig);
+}
+
+static bool
 is_stopped(Rig *rig)
 {
     return rig->is_stopped;
@@ -175,6 +200,8 @@ main(void)
         cmocka_unit_test(a_refused_record_aborts_and_the_others_are_sent_again),
         cmocka_unit_test(a_fenced_producer_is_replaced_once),
         cmocka_unit_test(a_coordinator_that_loads_is_asked_again),
+        cmocka_unit_test(
+            a_call_that_does_not_return_costs_the_client_not_the_records),
         cmocka_unit_test(a_transactional_id_that_is_not_allowed_stops),
     };
     cmocka_set_test_filter(g_getenv("KAB_TEST"));

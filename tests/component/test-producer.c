@@ -4,6 +4,7 @@
  */
 #include "kab-test.h"
 
+#include "producer-internal.h"
 #include "producer-rig.h"
 
 static uint64_t
@@ -77,7 +78,7 @@ TEST(a_dead_letter_says_where_it_came_from_and_why)
         (KabHeader){"__kabridge.errors.message", {"old", 3}};
     rig_take(rig, message);
     rig_finish(rig);
-    RigRecord *record = rig_read_one(rig, rig->dead, 1);
+    RigRecord *record = rig_read_one(rig, rig->dead, 4);
     assert_string_equal(record->key, "k");
     assert_string_equal(record->value, "v");
     assert_int_equal(record->timestamp_ms, 1234567890123);
@@ -117,7 +118,7 @@ TEST(a_record_the_broker_finds_invalid_goes_to_the_dead_letters)
     rig_finish(rig);
     assert_int_equal(count_refused(rig, KAB_REFUSED_RECORD), 1);
     assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
-    RigRecord *record = rig_read_one(rig, rig->dead, 1);
+    RigRecord *record = rig_read_one(rig, rig->dead, 4);
     assert_non_null(strstr(record->headers, "errors.stage=produce;"));
     assert_non_null(strstr(record->headers, "errors.class=permanent;"));
     assert_non_null(strstr(record->headers, "INVALID_RECORD"));
@@ -271,28 +272,86 @@ TEST(outputs_out_are_reported_when_it_closes)
     rd_kafka_mock_broker_set_rtt(rig->mock, 1, 3000);
     rig_take_range(rig, 0, 100);
     rig_until(rig, is_all_out);
+    rd_kafka_mock_broker_set_rtt(rig->mock, 1, 0);
     rig_free(rig);
-}
-
-static bool
-has_lost(Rig *rig)
-{
-    return rig_counters(rig)->sinks_lost > 0;
 }
 
 TEST(a_fatal_producer_is_replaced)
 {
     Rig *rig = rig_new(state);
-    rig_set(rig, "enable.gapless.guarantee", "true");
     rig_open(rig);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
-    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
-                                      RD_KAFKA_RESP_ERR_POLICY_VIOLATION);
+    rd_kafka_test_fatal_error(rig->producer->client->handle,
+                              RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                              "by the test");
     rig_take_range(rig, 10, 20);
-    rig_until(rig, has_lost);
     rig_finish(rig);
     assert_int_equal(count_ended(rig, KAB_END_DONE), 20);
+    assert_int_equal(rig_state(rig).losses[KAB_LOSS_FATAL], 1);
+    assert_int_equal(rig->n_called, 20);
+    rig_free(rig);
+}
+
+TEST(a_full_queue_is_waited_for)
+{
+    Rig *rig = rig_new(state);
+    rig_set(rig, "queue.buffering.max.messages", "10");
+    rig_open(rig);
+    rig_take_range(rig, 0, 500);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 500);
+    assert_int_equal(rig_counters(rig)->sinks_lost, 0);
+    rig_free(rig);
+}
+
+static void
+spread(Rig *rig, const KabRecord *record, KabResult *result)
+{
+    rig_output(rig, record, result);
+    KabOutput *second = rig_output(rig, record, result);
+    second->topic = rig->setup.output_topics[0];
+    second->key = (KabBytes){"", 0};
+    second->value = (KabBytes){NULL, 0};
+    second->partition = 3;
+    second->timestamp_ms = 42;
+}
+
+TEST(outputs_go_to_the_topic_and_partition_they_name)
+{
+    Rig *rig = rig_new(state);
+    g_autofree char *second = g_strconcat(rig->out, "-second", NULL);
+    const char *more[] = {second, NULL};
+    rig->setup.output_topics = more;
+    rig->answer = spread;
+    rig_open(rig);
+    rig_take_range(rig, 0, 100);
+    rig_finish(rig);
+    assert_int_equal(rig_counters(rig)->records_produced, 200);
+    RigRecord *record = rig_read_one(rig, second, 4);
+    assert_string_equal(record->key, "");
+    assert_null(record->value);
+    assert_int_equal(record->partition, 3);
+    assert_int_equal(record->timestamp_ms, 42);
+    rig_record_free(record);
+    rig_free(rig);
+}
+
+TEST(headers_are_dropped_and_the_time_is_now_if_wanted)
+{
+    Rig *rig = rig_new(state);
+    rig->setup.passes_headers = false;
+    rig->setup.timestamp_is_now = true;
+    rig_open(rig);
+    RigMessage *message = rig_message("k", "v");
+    message->headers[message->n_headers++] = (KabHeader){"a", {"1", 1}};
+    rig_take(rig, message);
+    rig_finish(rig);
+    RigRecord *record = rig_read_one(rig, rig->out, 4);
+    assert_string_equal(record->headers, "");
+    int64_t age_ms = g_get_real_time() / 1000 - record->timestamp_ms;
+    assert_in_range(age_ms, 0, 60000);
+    rig_record_free(record);
     rig_free(rig);
 }
 
@@ -316,6 +375,9 @@ main(void)
             a_missing_topic_stops_with_the_command_that_creates_it),
         cmocka_unit_test(outputs_out_are_reported_when_it_closes),
         cmocka_unit_test(a_fatal_producer_is_replaced),
+        cmocka_unit_test(a_full_queue_is_waited_for),
+        cmocka_unit_test(outputs_go_to_the_topic_and_partition_they_name),
+        cmocka_unit_test(headers_are_dropped_and_the_time_is_now_if_wanted),
     };
     cmocka_set_test_filter(g_getenv("KAB_TEST"));
     return cmocka_run_group_tests(tests, rig_setup_broker, rig_teardown_broker);
