@@ -103,6 +103,8 @@ static bool
 commit(void *user, KabCommitItem *items, size_t n)
 {
     FakeEdge *edge = user;
+    if (edge->holds_commits)
+        return false;
     edge->commit_items = items;
     edge->n_commit_items = n;
     edge->n_commits++;

@@ -28,7 +28,8 @@ typedef struct {
     uint32_t epoch, transaction;
     bool wants_sink, wants_begin, wants_end, wants_abort;
     bool auto_commit;
-    size_t room; /* of the sink; SIZE_MAX: always */
+    bool holds_commits; /* the member joins */
+    size_t room;        /* of the sink; SIZE_MAX: always */
     KabStopReason stop_reason;
     char *stop_message;
     bool is_stopped;

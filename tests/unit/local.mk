@@ -6,9 +6,13 @@ FAKE_EDGE = \
 	tests/unit/fake-edge.c \
 	tests/unit/fake-edge.h
 
-UNIT_TESTS = test-engine test-limits test-timers
+UNIT_TESTS = test-delivery test-engine test-limits test-retry test-timers
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
+
+test_delivery_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_delivery_SOURCES = $(FAKE_EDGE) tests/unit/test-delivery.c
+test_delivery_LDADD = $(UNIT_LIBS)
 
 test_engine_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_engine_SOURCES = $(FAKE_EDGE) tests/unit/test-engine.c
@@ -17,6 +21,10 @@ test_engine_LDADD = $(UNIT_LIBS)
 test_limits_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_limits_SOURCES = $(FAKE_EDGE) tests/unit/test-limits.c
 test_limits_LDADD = $(UNIT_LIBS)
+
+test_retry_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_retry_SOURCES = $(FAKE_EDGE) tests/unit/test-retry.c
+test_retry_LDADD = $(UNIT_LIBS)
 
 test_timers_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_timers_SOURCES = tests/support/kab-test.h tests/unit/test-timers.c

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine: triggers, order, retries, commits, drain; time is simulated. */
+/* The engine: triggers, order, commits, drain; time is simulated. */
 #include "kab-test.h"
 
 #include "fake-edge.h"
@@ -42,7 +42,7 @@ assert_commit(FakeEdge *edge, int64_t expected)
 
 /* --- The proposal's own three ------------------------------------------- */
 
-TEST(batch_triggers_at_the_maximum_size)
+TEST(a_batch_triggers_at_the_maximum_size)
 {
     FakeEdge *edge = *state;
     edge->options.batch_period_us = KAB_NEVER;
@@ -137,6 +137,50 @@ TEST(a_full_budget_lets_what_is_ready_leave)
     assert_offsets(fake_edge_call(edge, 0), "0");
 }
 
+TEST(a_record_that_waited_behind_a_busy_lane_does_not_wait_anew)
+{
+    FakeEdge *edge = *state;
+    edge->options.order = KAB_ORDER_KEY;
+    edge->options.batch_period_us = 1000;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, "a");
+    fake_edge_advance(edge, 1000);
+    fake_edge_take(edge, 1, "a");
+    fake_edge_advance(edge, 900);
+    fake_edge_take(edge, 2, "b");
+    fake_edge_advance(edge, 50);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_int_equal(edge->calls->len, 0);
+    fake_edge_advance(edge, 50);
+    assert_offsets(fake_edge_call(edge, 0), "2,1");
+}
+
+TEST(a_partition_at_its_end_is_no_company_to_wait_for)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_period_us = KAB_NEVER;
+    edge->options.batch_count = 1000;
+    edge->options.buffer_bytes = 20 * 514;
+    fake_edge_start(edge);
+    KabPartition *others[7];
+    for (int i = 0; i < 7; i++)
+        others[i] =
+            kab_engine_assigned(edge->engine, "in", i + 1, NULL, edge->now);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 7; i++)
+        kab_engine_loaded(edge->engine, others[i],
+                          &(KabCommitted){.has_offset = true}, edge->now);
+    fake_edge_advance(edge, 0);
+    fake_edge_take_range(edge, 0, 6);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->n_closed, 1);
+    assert_int_equal(edge->calls->len, 0);
+    for (int i = 0; i < 7; i++)
+        kab_engine_end_of_partition(edge->engine, others[i], 1, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_offsets(fake_edge_call(edge, 0), "0,1,2,3,4,5");
+}
+
 /* --- Order --------------------------------------------------------------- */
 
 TEST(ordered_outputs_wait_for_earlier_ones)
@@ -187,116 +231,6 @@ TEST(a_retry_holds_later_outputs_of_its_key_back)
     assert_offsets(fake_edge_call(edge, 0), "0");
     fake_edge_answer(edge, fake_edge_call(edge, 0));
     assert_produced(edge, "0,1");
-}
-
-/* --- Failure ------------------------------------------------------------- */
-
-static size_t
-bisect_until(FakeEdge *edge, int64_t poison, size_t limit)
-{
-    size_t calls = 0;
-    for (; calls < limit; calls++) {
-        if (!edge->calls->len)
-            fake_edge_advance(edge, edge->options.retry_backoff_max_us);
-        if (!edge->calls->len)
-            break;
-        KabAttempt *attempt = fake_edge_call(edge, 0);
-        bool has_poison = false;
-        for (size_t i = 0; i < attempt->n; i++)
-            has_poison |= attempt->records[i].offset == poison;
-        if (has_poison)
-            fake_edge_fail(edge, attempt, KAB_FAIL_TRANSIENT, -1);
-        else
-            fake_edge_answer(edge, attempt);
-    }
-    return calls;
-}
-
-TEST(a_poison_record_is_found_by_halving)
-{
-    FakeEdge *edge = *state;
-    edge->options.batch_count = 256;
-    edge->options.retry_max_attempts = 5;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 256);
-    fake_edge_advance(edge, 0);
-    size_t calls = bisect_until(edge, 100, 1000);
-    assert_true(calls <= 5 + 16 + 5);
-    fake_edge_acknowledge(edge);
-    const KabCounters *counters = kab_engine_counters(edge->engine);
-    assert_int_equal(counters->records_finished[KAB_END_DONE], 255);
-    assert_int_equal(counters->dead_letters[KAB_CLASS_TRANSIENT], 1);
-    assert_commit(edge, 256);
-}
-
-TEST(overload_never_counts)
-{
-    FakeEdge *edge = *state;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 1);
-    fake_edge_advance(edge, 0);
-    for (int i = 0; i < 100; i++) {
-        fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_OVERLOAD, -1);
-        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
-    }
-    fake_edge_answer(edge, fake_edge_call(edge, 0));
-    assert_produced(edge, "0");
-    assert_false(edge->is_stopped);
-}
-
-TEST(an_overloaded_set_is_cut_even_where_nothing_else_is_called)
-{
-    FakeEdge *edge = *state;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 2);
-    fake_edge_advance(edge, 0);
-    for (int i = 0; i < 20; i++) {
-        KabAttempt *attempt = fake_edge_call(edge, 0);
-        if (attempt->records[0].offset == 0)
-            fake_edge_fail(edge, attempt, KAB_FAIL_OVERLOAD, -1);
-        else
-            fake_edge_answer(edge, attempt);
-        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
-    }
-    assert_produced(edge, "1");
-}
-
-TEST(a_time_out_calls_again_and_ignores_the_late_answer)
-{
-    FakeEdge *edge = *state;
-    edge->options.call_timeout_us = 5000;
-    fake_edge_start(edge);
-    fake_edge_take(edge, 0, NULL);
-    fake_edge_advance(edge, 0);
-    KabAttempt *late = fake_edge_call(edge, 0);
-    kab_engine_entered(edge->engine, late, late->serial, edge->now);
-    fake_edge_advance(edge, 5000);
-    assert_int_equal(edge->n_cancelled, 1);
-    fake_edge_advance(edge, 1000);
-    assert_int_equal(edge->calls->len, 2);
-    fake_edge_answer(edge, late);
-    assert_produced(edge, "");
-    fake_edge_answer(edge, fake_edge_call(edge, 0));
-    assert_produced(edge, "0");
-    assert_int_equal(
-        kab_engine_counters(edge->engine)->call_faults[KAB_FAULT_LATE], 1);
-}
-
-TEST(too_large_is_halved_and_the_ceiling_learned)
-{
-    FakeEdge *edge = *state;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TOO_LARGE, -1);
-    assert_offsets(fake_edge_call(edge, 0), "0,1");
-    assert_offsets(fake_edge_call(edge, 1), "2,3");
-    fake_edge_answer(edge, fake_edge_call(edge, 0));
-    fake_edge_answer(edge, fake_edge_call(edge, 0));
-    fake_edge_take_range(edge, 4, 8);
-    fake_edge_advance(edge, 0);
-    assert_offsets(fake_edge_call(edge, 0), "4,5");
 }
 
 /* --- Delivery ------------------------------------------------------------ */
@@ -490,21 +424,18 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(batch_triggers_at_the_maximum_size),
+        T(a_batch_triggers_at_the_maximum_size),
         T(results_are_emitted_as_soon_as_they_complete),
         T(an_exception_propagates),
         T(a_free_call_slot_takes_what_is_there),
         T(period_runs_from_the_first_record),
         T(an_oversize_record_travels_alone),
         T(a_full_budget_lets_what_is_ready_leave),
+        T(a_record_that_waited_behind_a_busy_lane_does_not_wait_anew),
+        T(a_partition_at_its_end_is_no_company_to_wait_for),
         T(ordered_outputs_wait_for_earlier_ones),
         T(one_batch_of_a_key_is_in_flight),
         T(a_retry_holds_later_outputs_of_its_key_back),
-        T(a_poison_record_is_found_by_halving),
-        T(overload_never_counts),
-        T(an_overloaded_set_is_cut_even_where_nothing_else_is_called),
-        T(a_time_out_calls_again_and_ignores_the_late_answer),
-        T(too_large_is_halved_and_the_ceiling_learned),
         T(commits_never_pass_an_unfinished_record),
         T(a_lost_sink_emits_again_without_calling),
         T(a_refused_record_goes_to_the_dead_letters),

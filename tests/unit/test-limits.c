@@ -145,6 +145,20 @@ TEST(a_partition_behind_a_busy_lane_is_closed)
     assert_true(kab_engine_want(edge->engine) > 0);
 }
 
+TEST(what_does_not_wait_keeps_no_valve_closed)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = edge->options.max_in_flight = 1;
+    fake_edge_start(edge);
+    for (int i = 0; i < 40; i++) {
+        fake_edge_take(edge, i, NULL);
+        fake_edge_advance(edge, 0);
+        fake_edge_answer(edge, fake_edge_call(edge, 0));
+    }
+    assert_int_equal(edge->produced->len, 40);
+    assert_int_equal(edge->n_closed, 0);
+}
+
 TEST(what_waits_for_long_is_copied_out)
 {
     FakeEdge *edge = *state;
@@ -168,6 +182,7 @@ main(void)
         T(takes_no_more_than_is_wanted),
         T(the_budget_counts_until_finished),
         T(a_partition_behind_a_busy_lane_is_closed),
+        T(what_does_not_wait_keeps_no_valve_closed),
         T(what_waits_for_long_is_copied_out),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is committed and when: intervals, transactions, resets, revokes. Most
+ * of these were found by the simulator (tests/sim) first.
+ */
+#include "kab-test.h"
+
+#include "fake-edge.h"
+
+static int
+set_up(void **state)
+{
+    *state = fake_edge_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    fake_edge_free(*state);
+    return 0;
+}
+
+static void
+assert_produced(const FakeEdge *edge, const char *expected)
+{
+    g_autofree char *line = fake_edge_output_line(edge);
+    assert_string_equal(line, expected);
+}
+
+static void
+load(FakeEdge *edge, const KabCommitted *committed)
+{
+    kab_engine_loaded(edge->engine, edge->partition, committed, edge->now);
+    fake_edge_advance(edge, 0);
+}
+
+static void
+assign(FakeEdge *edge)
+{
+    edge->partition =
+        kab_engine_assigned(edge->engine, "in", 0, NULL, edge->now);
+    fake_edge_advance(edge, 0);
+}
+
+/* Its partition comes back with what an earlier owner finished. */
+static void
+assign_with(FakeEdge *edge, int64_t offset, KabInterval interval)
+{
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assign(edge);
+    load(edge, &(KabCommitted){.has_offset = true,
+                               .offset = offset,
+                               .intervals = &interval,
+                               .n_intervals = 1});
+}
+
+static void
+answer_first(FakeEdge *edge)
+{
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+}
+
+/* --- Intervals ---------------------------------------------------------- */
+
+TEST(an_interval_that_was_just_passed_is_not_said)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    assign_with(edge, 0, (KabInterval){1, 2});
+    edge->auto_commit = false;
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    answer_first(edge);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->committed, 2);
+    assert_int_equal(edge->commit_items[0].n_intervals, 0);
+}
+
+TEST(intervals_that_touch_are_one)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 1;
+    fake_edge_start(edge);
+    assign_with(edge, 0, (KabInterval){2, 5});
+    edge->auto_commit = false;
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->commit_items[0].n_intervals, 1);
+    assert_int_equal(edge->commit_items[0].intervals[0].from, 1);
+    assert_int_equal(edge->commit_items[0].intervals[0].to, 5);
+}
+
+TEST(a_commit_that_is_held_back_is_asked_for_again)
+{
+    FakeEdge *edge = *state;
+    edge->options.commit_interval_us = 0;
+    fake_edge_start(edge);
+    edge->holds_commits = true;
+    kab_engine_end_of_partition(edge->engine, edge->partition, 7, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_true(kab_engine_next_deadline(edge->engine) <= edge->now + 10000);
+    edge->holds_commits = false;
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->committed, 7);
+}
+
+/* --- Start and reset ---------------------------------------------------- */
+
+static void
+reset(FakeEdge *edge)
+{
+    kab_engine_reset(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_null(edge->partition);
+    edge->partition = kab_engine_assigned_at_beginning(edge->engine, "in", 0,
+                                                       NULL, edge->now);
+    fake_edge_advance(edge, 0);
+}
+
+TEST(a_reset_keeps_what_is_finished_beyond_it)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    assign_with(edge, 10, (KabInterval){21, 22});
+    reset(edge);
+    fake_edge_take_range(edge, 20, 23);
+    fake_edge_advance(edge, 10000);
+    g_autofree char *offsets = fake_edge_offsets(fake_edge_call(edge, 0));
+    assert_string_equal(offsets, "20,22");
+}
+
+TEST(a_log_that_begins_before_the_reset_is_another_one)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    assign_with(edge, 10, (KabInterval){21, 22});
+    reset(edge);
+    fake_edge_take_range(edge, 0, 3);
+    fake_edge_take(edge, 21, NULL);
+    fake_edge_advance(edge, 10000);
+    g_autofree char *offsets = fake_edge_offsets(fake_edge_call(edge, 0));
+    assert_string_equal(offsets, "0,1,2,21");
+}
+
+TEST(a_reset_start_is_committed_before_a_record_is_called)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    reset(edge);
+    edge->auto_commit = false;
+    fake_edge_take_range(edge, 5, 7);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->committed, 5);
+    assert_int_equal(edge->calls->len, 0);
+    fake_edge_commit_done(edge, KAB_COMMIT_OK);
+    assert_int_equal(edge->calls->len, 1);
+}
+
+TEST(nothing_is_loaded_while_stopping)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    kab_engine_drain(edge->engine, edge->now);
+    fake_edge_advance(edge, 0);
+    size_t loads = edge->n_loads;
+    assign(edge);
+    assert_int_equal(edge->n_loads, loads);
+    assert_true(kab_engine_is_drained(edge->engine));
+}
+
+/* --- Exactly once -------------------------------------------------------- */
+
+static void
+start_transactional(FakeEdge *edge)
+{
+    edge->options.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    edge->options.batch_count = 1;
+    edge->options.max_in_flight = edge->options.threads = 4;
+    fake_edge_start(edge);
+}
+
+static void
+begin(FakeEdge *edge)
+{
+    assert_true(edge->wants_begin);
+    edge->wants_begin = false;
+    kab_engine_transaction_begun(edge->engine, edge->transaction, true,
+                                 edge->now);
+    fake_edge_advance(edge, 0);
+}
+
+static void
+end_with(FakeEdge *edge, KabTxnResult result)
+{
+    edge->wants_end = edge->wants_abort = false;
+    kab_engine_transaction_ended(edge->engine, edge->transaction, result,
+                                 "test", edge->now);
+    fake_edge_advance(edge, 0);
+}
+
+static void
+emit_one(FakeEdge *edge)
+{
+    fake_edge_take(edge, 0, NULL);
+    fake_edge_advance(edge, 0);
+    answer_first(edge);
+    begin(edge);
+}
+
+TEST(a_refusal_for_good_aborts_and_nothing_is_waited_for)
+{
+    FakeEdge *edge = *state;
+    start_transactional(edge);
+    emit_one(edge);
+    kab_engine_refused(edge->engine, g_ptr_array_steal_index(edge->produced, 0),
+                       KAB_REFUSED_FATAL, "not authorised", edge->now);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->stop_reason, KAB_STOP_SINK);
+    assert_true(edge->wants_abort);
+    assert_false(edge->wants_end);
+    end_with(edge, KAB_TXN_ABORTED);
+    assert_true(kab_engine_is_drained(edge->engine));
+    assert_produced(edge, "0");
+}
+
+TEST(a_lost_partition_never_rides_in_a_transaction)
+{
+    FakeEdge *edge = *state;
+    start_transactional(edge);
+    emit_one(edge);
+    fake_edge_advance(edge, 100000);
+    kab_engine_acknowledged(
+        edge->engine, g_ptr_array_steal_index(edge->produced, 0), edge->now);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_false(edge->wants_end);
+    assert_true(edge->wants_abort);
+}
+
+/* Emits all but the first record, which is called on. */
+static void
+emit_beyond_a_straggler(FakeEdge *edge)
+{
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 3; i++)
+        fake_edge_answer(edge, fake_edge_call(edge, 1));
+    begin(edge);
+}
+
+TEST(what_no_commit_can_say_is_held_and_begins_no_transaction)
+{
+    FakeEdge *edge = *state;
+    edge->options.metadata_cap = 0;
+    start_transactional(edge);
+    emit_beyond_a_straggler(edge);
+    assert_produced(edge, "");
+    fake_edge_advance(edge, 100000);
+    end_with(edge, KAB_TXN_COMMITTED);
+    assert_false(edge->wants_begin);
+    answer_first(edge);
+    begin(edge);
+    assert_produced(edge, "0");
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 100000);
+    end_with(edge, KAB_TXN_COMMITTED);
+    begin(edge);
+    assert_produced(edge, "0,1,2,3");
+}
+
+TEST(in_order_nothing_is_held_whatever_the_cap)
+{
+    FakeEdge *edge = *state;
+    edge->options.metadata_cap = 0;
+    start_transactional(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 4; i++)
+        answer_first(edge);
+    begin(edge);
+    assert_produced(edge, "0,1,2,3");
+}
+
+TEST(a_drain_does_not_wait_for_what_is_held)
+{
+    FakeEdge *edge = *state;
+    edge->options.metadata_cap = 0;
+    start_transactional(edge);
+    emit_beyond_a_straggler(edge);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, 60000);
+    kab_engine_drain(edge->engine, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_true(edge->wants_end);
+    end_with(edge, KAB_TXN_COMMITTED);
+    assert_true(kab_engine_is_drained(edge->engine));
+    assert_false(kab_engine_is_overdue(edge->engine));
+}
+
+TEST(metadata_too_large_halves_the_cap)
+{
+    FakeEdge *edge = *state;
+    edge->options.metadata_cap = 30;
+    start_transactional(edge);
+    emit_beyond_a_straggler(edge);
+    assert_produced(edge, "1,2,3");
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 100000);
+    edge->end_items[0].result = KAB_COMMIT_TOO_LARGE;
+    end_with(edge, KAB_TXN_ABORTED);
+    begin(edge);
+    assert_produced(edge, "1,2,3,1");
+}
+
+TEST(a_producer_lost_while_its_past_is_checked_is_replaced)
+{
+    FakeEdge *edge = *state;
+    start_transactional(edge);
+    emit_one(edge);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 100000);
+    end_with(edge, KAB_TXN_UNKNOWN);
+    fake_edge_advance(edge, 8000);
+    fake_edge_open_sink(edge);
+    size_t loads = edge->n_loads;
+    kab_engine_sink_lost(edge->engine, edge->epoch, false, "again", edge->now);
+    fake_edge_advance(edge, 8000);
+    fake_edge_open_sink(edge);
+    assert_int_equal(edge->n_loads, loads);
+    load(edge, &(KabCommitted){.has_offset = true, .offset = 1});
+    assert_false(edge->wants_begin);
+    assert_produced(edge, "0");
+}
+
+/* --- At least once -------------------------------------------------------- */
+
+TEST(a_binding_that_stops_for_its_sink_is_drained_at_once)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    answer_first(edge);
+    kab_engine_refused(edge->engine, g_ptr_array_steal_index(edge->produced, 1),
+                       KAB_REFUSED_FATAL, "not authorised", edge->now);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->committed, 1);
+    assert_true(kab_engine_is_drained(edge->engine));
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(an_interval_that_was_just_passed_is_not_said),
+        T(intervals_that_touch_are_one),
+        T(a_commit_that_is_held_back_is_asked_for_again),
+        T(a_reset_keeps_what_is_finished_beyond_it),
+        T(a_log_that_begins_before_the_reset_is_another_one),
+        T(a_reset_start_is_committed_before_a_record_is_called),
+        T(nothing_is_loaded_while_stopping),
+        T(a_refusal_for_good_aborts_and_nothing_is_waited_for),
+        T(a_lost_partition_never_rides_in_a_transaction),
+        T(what_no_commit_can_say_is_held_and_begins_no_transaction),
+        T(in_order_nothing_is_held_whatever_the_cap),
+        T(a_drain_does_not_wait_for_what_is_held),
+        T(metadata_too_large_halves_the_cap),
+        T(a_producer_lost_while_its_past_is_checked_is_replaced),
+        T(a_binding_that_stops_for_its_sink_is_drained_at_once),
+    };
+    return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
+}

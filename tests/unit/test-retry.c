@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of records that fail: halving, attempts, overload, time-outs.
+ */
+#include "kab-test.h"
+
+#include "fake-edge.h"
+
+static int
+set_up(void **state)
+{
+    *state = fake_edge_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    fake_edge_free(*state);
+    return 0;
+}
+
+static void
+assert_offsets(const KabAttempt *attempt, const char *expected)
+{
+    g_autofree char *offsets = fake_edge_offsets(attempt);
+    assert_string_equal(offsets, expected);
+}
+
+static void
+assert_produced(const FakeEdge *edge, const char *expected)
+{
+    g_autofree char *line = fake_edge_output_line(edge);
+    assert_string_equal(line, expected);
+}
+
+static void
+assert_commit(FakeEdge *edge, int64_t expected)
+{
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, edge->options.commit_interval_us);
+    assert_int_equal(edge->committed, expected);
+}
+
+static size_t
+bisect_until(FakeEdge *edge, int64_t poison, size_t limit)
+{
+    size_t calls = 0;
+    for (; calls < limit; calls++) {
+        if (!edge->calls->len)
+            fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+        if (!edge->calls->len)
+            break;
+        KabAttempt *attempt = fake_edge_call(edge, 0);
+        bool has_poison = false;
+        for (size_t i = 0; i < attempt->n; i++)
+            has_poison |= attempt->records[i].offset == poison;
+        if (has_poison)
+            fake_edge_fail(edge, attempt, KAB_FAIL_TRANSIENT, -1);
+        else
+            fake_edge_answer(edge, attempt);
+    }
+    return calls;
+}
+
+TEST(a_poison_record_is_found_by_halving)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 256;
+    edge->options.retry_max_attempts = 5;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 256);
+    fake_edge_advance(edge, 0);
+    size_t calls = bisect_until(edge, 100, 1000);
+    assert_true(calls <= 5 + 16 + 5);
+    fake_edge_acknowledge(edge);
+    const KabCounters *counters = kab_engine_counters(edge->engine);
+    assert_int_equal(counters->records_finished[KAB_END_DONE], 255);
+    assert_int_equal(counters->dead_letters[KAB_CLASS_TRANSIENT], 1);
+    assert_commit(edge, 256);
+}
+
+TEST(overload_never_counts)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 1);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 100; i++) {
+        fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_OVERLOAD, -1);
+        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+    }
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_produced(edge, "0");
+    assert_false(edge->is_stopped);
+}
+
+TEST(an_overloaded_set_is_cut_even_where_nothing_else_is_called)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 20; i++) {
+        KabAttempt *attempt = fake_edge_call(edge, 0);
+        if (attempt->records[0].offset == 0)
+            fake_edge_fail(edge, attempt, KAB_FAIL_OVERLOAD, -1);
+        else
+            fake_edge_answer(edge, attempt);
+        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+    }
+    assert_produced(edge, "1");
+}
+
+TEST(a_time_out_calls_again_and_ignores_the_late_answer)
+{
+    FakeEdge *edge = *state;
+    edge->options.call_timeout_us = 5000;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, NULL);
+    fake_edge_advance(edge, 0);
+    KabAttempt *late = fake_edge_call(edge, 0);
+    kab_engine_entered(edge->engine, late, late->serial, edge->now);
+    fake_edge_advance(edge, 5000);
+    assert_int_equal(edge->n_cancelled, 1);
+    fake_edge_advance(edge, 1000);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_answer(edge, late);
+    assert_produced(edge, "");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_produced(edge, "0");
+    assert_int_equal(
+        kab_engine_counters(edge->engine)->call_faults[KAB_FAULT_LATE], 1);
+}
+
+TEST(too_large_is_halved_and_the_ceiling_learned)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TOO_LARGE, -1);
+    assert_offsets(fake_edge_call(edge, 0), "0,1");
+    assert_offsets(fake_edge_call(edge, 1), "2,3");
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    fake_edge_take_range(edge, 4, 8);
+    fake_edge_advance(edge, 0);
+    assert_offsets(fake_edge_call(edge, 0), "4,5");
+}
+
+/* A half of a too large set: how many transient failures until it ends? */
+TEST(without_bisect_halves_have_all_their_attempts)
+{
+    FakeEdge *edge = *state;
+    edge->options.bisect = false;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TOO_LARGE, -1);
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    for (unsigned i = 0; i < edge->options.retry_max_attempts; i++) {
+        assert_produced(edge, "2,3");
+        fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, -1);
+        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+    }
+    assert_produced(edge, "2,3,!0,!1");
+}
+
+TEST(a_record_cut_off_by_overload_has_its_own_attempts)
+{
+    FakeEdge *edge = *state;
+    edge->options.retry_max_attempts = 2;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    edge->options.max_in_flight = 1;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, -1);
+    for (int i = 0; i < 8; i++) {
+        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+        fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_OVERLOAD, -1);
+    }
+    fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+    assert_offsets(fake_edge_call(edge, 0), "0");
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, -1);
+    assert_produced(edge, "");
+}
+
+int
+main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(a_poison_record_is_found_by_halving),
+        T(overload_never_counts),
+        T(an_overloaded_set_is_cut_even_where_nothing_else_is_called),
+        T(a_time_out_calls_again_and_ignores_the_late_answer),
+        T(too_large_is_halved_and_the_ceiling_learned),
+        T(without_bisect_halves_have_all_their_attempts),
+        T(a_record_cut_off_by_overload_has_its_own_attempts),
+    };
+    return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
+}
