@@ -104,26 +104,6 @@ find_member(KabBridge *bridge, const char *name)
     return NULL;
 }
 
-static bool
-fits(const KabMember *member, const KabFunction *function, GError **error)
-{
-    const GArray *texts = member->settings->function_texts;
-    for (guint i = 0; i < texts->len; i++) {
-        KabOptionText text = g_array_index(texts, KabOptionText, i);
-        const KabOption *option = kab_option_find(function, text.key);
-        g_autofree char *problem =
-            option ? kab_option_problem(option, text.value)
-                   : g_strdup("the function has no such option");
-        if (!problem)
-            continue;
-        g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
-                    "[binding %s] function.%s: %s", member->settings->name,
-                    text.key, problem);
-        return false;
-    }
-    return true;
-}
-
 bool
 kab_bridge_set_function(KabBridge *bridge,
                         const char *binding,
@@ -137,7 +117,8 @@ kab_bridge_set_function(KabBridge *bridge,
         return false;
     }
     if (!kab_loader_check(function, binding, error) ||
-        !fits(member, function, error))
+        !kab_settings_check_function(member->generation->config,
+                                     member->settings, function, error))
         return false;
     member->function = function;
     g_hash_table_insert(bridge->given, g_strdup(binding),
