@@ -113,8 +113,13 @@ serve(KabBridge *bridge, GError **error)
 static KabBridge *
 make_bridge(const char *path, char *const *sets, GError **error)
 {
-    KabConfig *config = kab_cli_open(path, sets, error);
-    KabBridge *bridge = config ? kab_bridge_new(config, error) : NULL;
+    g_autoptr(KabConfig) config = kab_cli_open(path, sets, error);
+    /* A bridge takes functions from its program too, this one has none. */
+    g_autoptr(KabSettings) checked =
+        config ? kab_settings_new(config, KAB_FUNCTIONS_FROM_FILE, error)
+               : NULL;
+    KabBridge *bridge =
+        checked ? kab_bridge_new(g_steal_pointer(&config), error) : NULL;
     if (!bridge)
         return NULL;
     const KabSettings *settings = kab_bridge_settings(bridge);

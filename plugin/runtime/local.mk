@@ -22,6 +22,7 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/error.c \
 	plugin/runtime/executor.c \
 	plugin/runtime/executor.h \
+	plugin/runtime/ini-expand.c \
 	plugin/runtime/ini.c \
 	plugin/runtime/ini.h \
 	plugin/runtime/loader.c \

@@ -22,14 +22,21 @@ expect 0 check right.conf --set 'admin/listen=off' --set 'binding b/order=key'
 # Every fault at once, in the order of the lines; the last are those of --set.
 sed 's/^function.url.*/batch_count = 5/' right.conf >wrong.conf
 echo 'order = sorted' >>wrong.conf
-expect 78 check wrong.conf --set 'log/level=loud'
 cat >wanted <<'END'
 wrong.conf:4: [binding b] function.url: found none; wanted one, function fitting needs it: Where to call.
 wrong.conf:7: [binding b] batch_count: found an unknown key; wanted an option of a binding, function.…, consumer.… or producer.…, perhaps batch.count
 wrong.conf:9: [binding b] order: found "sorted"; wanted one of unordered, ordered, key, partition
 --set: [log] level: found "loud"; wanted one of error, warning, info, debug
 END
-cmp wanted err || fail "wanted: $(cat wanted)"
+for verb in check run; do
+    expect 78 $verb wrong.conf --set 'log/level=loud'
+    cmp wanted err || fail "wanted: $(cat wanted)"
+done
+grep -v ^function right.conf >without.conf
+for verb in check run; do
+    expect 78 $verb without.conf
+    says 'without.conf:4: [binding b] function: found none; wanted the name of a function; kabridge functions lists them'
+done
 
 expect 78 check nowhere.conf
 expect 64 check right.conf --set batch.count=5

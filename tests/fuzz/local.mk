@@ -3,7 +3,8 @@
 # runs the corpora; make fuzz looks for new inputs with clang's libFuzzer, for
 # FUZZ_SECONDS each. A new target: its name here, its program, its sources.
 FUZZ_TARGETS = committed ini settings value
-FUZZ_ini = plugin/runtime/ini.c plugin/runtime/options-value.c
+FUZZ_ini = plugin/runtime/ini.c plugin/runtime/ini-expand.c \
+	plugin/runtime/options-value.c
 FUZZ_settings = $(FUZZ_ini) \
 	plugin/runtime/configuration.c \
 	plugin/runtime/context.c \
@@ -40,7 +41,7 @@ fuzz_committed_CPPFLAGS = $(FUZZ_CPPFLAGS)
 fuzz_committed_SOURCES = $(FUZZ_DRIVER) tests/fuzz/fuzz-committed.c
 fuzz_committed_LDADD = libkab-kafka.la $(GLIB_LIBS)
 
-EXTRA_DIST += tests/fuzz/corpora.sh \
+EXTRA_DIST += script/fuzz tests/fuzz/corpora.sh \
 	tests/fuzz/corpus-committed \
 	tests/fuzz/corpus-ini \
 	tests/fuzz/corpus-settings \
