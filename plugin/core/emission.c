@@ -253,15 +253,20 @@ is_possible(KabEngine *engine, KabSlot *slot)
     return true;
 }
 
-static const char too_large[] =
-    "an output is larger than the topic takes (max.message.bytes)";
+static const char *
+explain(KabEngine *engine)
+{
+    if (engine->effects.explain)
+        return engine->effects.explain(engine->user);
+    return "an output is larger than the topic takes (max.message.bytes)";
+}
 
 /* False: the sink takes no more now. */
 static bool
 emit(KabEngine *engine, KabSlot *slot)
 {
     if (!is_possible(engine, slot)) {
-        mark_refused(engine, slot, too_large);
+        mark_refused(engine, slot, explain(engine));
         return true;
     }
     for (KabProduct *product; (product = slot->next_product);) {
@@ -281,7 +286,7 @@ emit(KabEngine *engine, KabSlot *slot)
             engine->counters.produce_errors[KAB_REFUSED_RECORD]++;
             if (product != slot->products)
                 kab_sink_taint(engine);
-            mark_refused(engine, slot, too_large);
+            mark_refused(engine, slot, explain(engine));
             return true;
         case KAB_PRODUCE_LOST:
             kab_sink_lose(engine, false, "a produce call was refused");

@@ -121,6 +121,9 @@ typedef struct {
                                 const KabRecord *input,
                                 void *message,
                                 const KabDeadLetter *letter);
+    /* Why measure said false, or produce refused the record, just now.
+     * Borrowed until the next effect. NULL: it is too large. */
+    const char *(*explain)(void *user);
     /* Make a new producer (the first one too): purge the old one, serve all
      * of its queued reports as events, then answer by sink_ready. */
     void (*replace_sink)(void *user, uint32_t epoch);

@@ -35,7 +35,8 @@ typedef enum {
 typedef enum {
     KAB_DONE,
     KAB_DONE_CANCELLED,
-    KAB_DONE_STOP,      /* the binding must stop; message says why */
+    KAB_DONE_STOP,      /* the binding must stop; message says why. A
+                         * transaction is aborted, too */
     KAB_DONE_ABORTED,   /* the transaction is aborted; message says why */
     KAB_DONE_TIMED_OUT, /* it outlived its time; the client is lost */
     KAB_DONE_FENCED,    /* the client is lost */
@@ -84,6 +85,7 @@ typedef struct {
     bool has_duty, has_done, is_abandoned;
     KabDone done;
     char message[512];
+    rd_kafka_resp_err_t error; /* of the transaction's last call */
 
     atomic_bool is_cancelled;        /* opening is not wanted any more */
     _Atomic int64_t call_us;         /* since when in one call; 0: none */

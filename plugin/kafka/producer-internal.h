@@ -38,9 +38,13 @@ struct KabProducer {
     bool is_full;       /* the engine waits for sink_has_room */
     bool is_doubtful;   /* a fatal error may have been raised */
     size_t batch_bytes; /* batch.size at most; halved by refusals */
-    size_t n_in_transaction, n_refused;
-    size_t n_to_isolate; /* so many more go one at a time */
-    char *stop;          /* why the binding must stop; told at the next turn */
+    char refusal[256];  /* why the last record was refused */
+    /* Products of refused requests (KabProduct): each goes alone, so that
+     * the broker judges it alone. */
+    GHashTable *suspects;
+    bool is_alone; /* one of them is out */
+    bool has_transaction;
+    char *stop; /* why the binding must stop; told at the next turn */
     bool is_stopped;
     bool is_closing, has_leaked;
     int64_t close_us;

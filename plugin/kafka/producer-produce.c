@@ -156,16 +156,52 @@ count_header_bytes(const rd_kafka_headers_t *headers)
 
 /* --- May it be produced at all? ---------------------------------------- */
 
+static void G_GNUC_PRINTF(2, 3)
+    explain(KabProducer *producer, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    g_vsnprintf(producer->refusal, sizeof producer->refusal, format, args);
+    va_end(args);
+}
+
+const char *
+kab_producer_explain(const KabProducer *producer)
+{
+    return producer->refusal;
+}
+
+static const char *
+name_of(const KabProducer *producer, const Output *output)
+{
+    return producer->destinations[output->destination].name;
+}
+
+static bool
+has_destination(KabProducer *producer, const Output *output)
+{
+    if (output->destination != SIZE_MAX)
+        return true;
+    explain(producer, "an output has no topic that the binding writes to");
+    return false;
+}
+
 /* Compressed it may be smaller: then only the broker can tell. */
 static bool
-is_too_large(const KabProducer *producer,
+is_too_large(KabProducer *producer,
              const Output *output,
              const rd_kafka_headers_t *headers)
 {
     size_t bytes = kab_limits_record_bytes(output->key.len, output->value.len) +
                    count_header_bytes(headers);
-    return !producer->is_compressed &&
-           bytes > producer->client->limits[output->destination].max_bytes;
+    size_t limit = producer->client->limits[output->destination].max_bytes;
+    if (producer->is_compressed || bytes <= limit)
+        return false;
+    explain(producer,
+            "an output of %zu bytes is more than topic %s takes "
+            "(max.message.bytes %zu)",
+            bytes, name_of(producer, output), limit);
+    return true;
 }
 
 static bool
@@ -176,9 +212,17 @@ has_partition(const KabProducer *producer, const Output *output)
 }
 
 static void
+lacks_partition(KabProducer *producer, const Output *output)
+{
+    explain(producer,
+            "an output names partition %d, which topic %s does not have",
+            (int)output->partition, name_of(producer, output));
+}
+
+static void
 stop_for_partitions(KabProducer *producer, const Output *output)
 {
-    const char *topic = producer->destinations[output->destination].name;
+    const char *topic = name_of(producer, output);
     int n = producer->client->limits[output->destination].n_partitions;
     kab_producer_stop(
         producer,
@@ -191,14 +235,21 @@ stop_for_partitions(KabProducer *producer, const Output *output)
                         (int)output->input->partition + 1));
 }
 
+/* Was it asked so recently that there is nothing new? */
+static bool
+is_believed(const KabProducer *producer, const Output *output)
+{
+    int64_t asked_us = producer->destinations[output->destination].asked_us;
+    return g_get_monotonic_time() - asked_us < BELIEVED_US;
+}
+
 /* The partition is not known: asks for it, or refuses. */
 static KabProduceStatus
 miss_partition(KabProducer *producer, const Output *output)
 {
-    KabDestination *destination = &producer->destinations[output->destination];
-    int64_t now = g_get_monotonic_time();
-    if (now - destination->asked_us >= BELIEVED_US) {
-        destination->asked_us = now;
+    if (!is_believed(producer, output)) {
+        producer->destinations[output->destination].asked_us =
+            g_get_monotonic_time();
         kab_client_give(producer->client, KAB_DUTY_REFRESH, NULL);
         producer->is_full = true;
         return KAB_PRODUCE_FULL;
@@ -208,15 +259,7 @@ miss_partition(KabProducer *producer, const Output *output)
         producer->is_full = true;
         return KAB_PRODUCE_FULL;
     }
-    char text[256];
-    g_snprintf(text, sizeof text,
-               "an output names partition %d, which topic %s does not have",
-               (int)output->partition, destination->name);
-    producer->setup.edge->log(producer->setup.edge->user, KAB_LOG_WARNING,
-                              (KabPlace){output->input->topic,
-                                         output->input->partition,
-                                         output->input->offset},
-                              text);
+    lacks_partition(producer, output);
     return KAB_PRODUCE_REFUSED_RECORD;
 }
 
@@ -231,8 +274,14 @@ kab_producer_measure(KabProducer *producer,
         producer->client->is_busy)
         return true;
     resolve(producer, &output);
-    if (output.destination == SIZE_MAX)
+    if (!has_destination(producer, &output))
         return false;
+    bool is_named = product->output.partition >= 0;
+    if (is_named && !has_partition(producer, &output) &&
+        is_believed(producer, &output)) {
+        lacks_partition(producer, &output);
+        return false;
+    }
     rd_kafka_headers_t *headers = make_headers(producer, &output);
     bool is_possible = !is_too_large(producer, &output, headers);
     if (headers)
@@ -280,6 +329,10 @@ refuse(KabProducer *producer, const Output *output, rd_kafka_resp_err_t error)
         producer->is_full = true;
         return KAB_PRODUCE_FULL;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        explain(producer,
+                "an output to topic %s is larger than "
+                "producer.message.max.bytes",
+                name_of(producer, output));
         return KAB_PRODUCE_REFUSED_RECORD;
     case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
         return miss_partition(producer, output);
@@ -294,8 +347,7 @@ refuse(KabProducer *producer, const Output *output, rd_kafka_resp_err_t error)
         break;
     }
     g_snprintf(text, sizeof text, "an output to %s could not be produced: %s",
-               producer->destinations[output->destination].name,
-               rd_kafka_err2str(error));
+               name_of(producer, output), rd_kafka_err2str(error));
     producer->client->is_lost = true;
     producer->state.losses[KAB_LOSS_REFUSED]++;
     producer->setup.edge->log(producer->setup.edge->user, KAB_LOG_WARNING,
@@ -303,23 +355,23 @@ refuse(KabProducer *producer, const Output *output, rd_kafka_resp_err_t error)
     return KAB_PRODUCE_LOST;
 }
 
+/* A suspect goes when nothing else is out, and nothing goes with it. */
 static bool
-must_wait(KabProducer *producer)
+must_wait(KabProducer *producer, KabProduct *product)
 {
-    bool is_alone = producer->n_to_isolate && producer->client->n_unreported;
-    if (!is_alone && !producer->client->is_busy && !producer->is_stopped)
-        return false;
-    producer->is_full = true;
-    return true;
-}
-
-static void
-produced(KabProducer *producer)
-{
-    producer->client->n_unreported++;
-    producer->n_in_transaction++;
-    if (producer->n_to_isolate)
-        producer->n_to_isolate--;
+    bool is_quiet = !producer->client->n_unreported;
+    if (is_quiet)
+        producer->is_alone = false;
+    bool is_suspect = g_hash_table_size(producer->suspects) &&
+                      g_hash_table_contains(producer->suspects, product);
+    bool must = producer->client->is_busy || producer->is_stopped ||
+                producer->is_alone || (is_suspect && !is_quiet);
+    producer->is_full |= must;
+    if (!must && is_suspect) {
+        g_hash_table_remove(producer->suspects, product);
+        producer->is_alone = true;
+    }
+    return must;
 }
 
 KabProduceStatus
@@ -332,14 +384,14 @@ kab_producer_produce(KabProducer *producer,
     KabClient *client = producer->client;
     if (!client || !client->is_open || client->is_lost)
         return KAB_PRODUCE_LOST;
-    if (must_wait(producer))
+    if (must_wait(producer, product))
         return KAB_PRODUCE_FULL;
     Output output = {.product = product,
                      .input = input,
                      .message = message,
                      .letter = letter};
     resolve(producer, &output);
-    if (output.destination == SIZE_MAX)
+    if (!has_destination(producer, &output))
         return KAB_PRODUCE_REFUSED_RECORD;
     if (!has_partition(producer, &output))
         return miss_partition(producer, &output);
@@ -349,7 +401,7 @@ kab_producer_produce(KabProducer *producer,
         rd_kafka_resp_err_t error =
             hand_over(producer, product, &output, headers);
         if (!error) {
-            produced(producer);
+            client->n_unreported++;
             return KAB_PRODUCE_OK;
         }
         status = refuse(producer, &output, error);

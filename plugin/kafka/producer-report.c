@@ -19,14 +19,6 @@ shrink(KabProducer *producer, KabClient *client)
                       "producer has half the batch.size");
 }
 
-/* All that may have been in such a request goes again, one at a time. */
-static void
-isolate(KabProducer *producer)
-{
-    size_t n = MAX(producer->n_in_transaction, producer->n_refused);
-    producer->n_to_isolate = MAX(producer->n_to_isolate, n);
-}
-
 static void
 describe(char *ret, size_t size, const rd_kafka_message_t *report)
 {
@@ -48,8 +40,8 @@ refused(KabProducer *producer,
     KabVerdict verdict = kab_refusal_verdict(report->err, n);
     KabRefusal refusal = kab_refusal_of(verdict);
     describe(text, sizeof text, report);
-    if (refusal == KAB_REFUSED_SINK)
-        producer->n_refused++;
+    if (verdict == KAB_VERDICT_ISOLATE)
+        g_hash_table_add(producer->suspects, report->_private);
     kab_engine_refused(producer->setup.engine, report->_private, refusal, text,
                        producer->now);
     switch (verdict) {
@@ -57,10 +49,6 @@ refused(KabProducer *producer,
         shrink(producer, client);
         break;
     case KAB_VERDICT_ISOLATE:
-        isolate(producer);
-        if (!client->plan.is_transactional)
-            kab_producer_lose(producer, client, KAB_LOSS_REFUSED, text);
-        break;
     case KAB_VERDICT_SINK:
     case KAB_VERDICT_FENCED:
         if (!client->plan.is_transactional)
@@ -99,7 +87,7 @@ kab_producer_check_fatal(KabProducer *producer, KabClient *client)
         return;
     bool is_fenced = kab_refusal_verdict(error, 1) == KAB_VERDICT_FENCED;
     bool has_outlived =
-        producer->n_in_transaction &&
+        producer->has_transaction &&
         producer->now - client->begun_us >= client->plan.transaction_us;
     kab_producer_lose(producer, client,
                       !is_fenced     ? KAB_LOSS_FATAL

@@ -115,6 +115,7 @@ kab_producer_new(const KabProducerSetup *setup, GError **error)
     KabProducer *producer = g_new0(KabProducer, 1);
     producer->setup = *setup;
     producer->retired = g_ptr_array_new();
+    producer->suspects = g_hash_table_new(NULL, NULL);
     producer->transaction_us =
         1000 *
         (int64_t)lookup_number(producer, "transaction.timeout.ms", 10000);
@@ -186,7 +187,7 @@ tell_ready(KabProducer *producer)
         return false;
     producer->is_owed_ready = false;
     producer->is_full = false;
-    producer->n_in_transaction = producer->n_refused = 0;
+    producer->has_transaction = false;
     kab_engine_sink_ready(producer->setup.engine, producer->epoch,
                           producer->now);
     return true;
@@ -198,7 +199,7 @@ tell_room(KabProducer *producer)
 {
     KabClient *client = producer->client;
     if (!producer->is_full || producer->is_stopped || !client ||
-        client->is_busy || (producer->n_to_isolate && client->n_unreported))
+        client->is_busy || (producer->is_alone && client->n_unreported))
         return;
     producer->is_full = false;
     kab_engine_sink_has_room(producer->setup.engine);
@@ -307,10 +308,10 @@ txn_result(KabDone done)
     case KAB_DONE:
         return KAB_TXN_COMMITTED;
     case KAB_DONE_ABORTED:
+    case KAB_DONE_STOP:
         return KAB_TXN_ABORTED;
     case KAB_DONE_FENCED:
         return KAB_TXN_FENCED;
-    case KAB_DONE_STOP:
     case KAB_DONE_CANCELLED:
     case KAB_DONE_TIMED_OUT:
     case KAB_DONE_UNKNOWN:
@@ -370,10 +371,13 @@ end_begin(KabProducer *producer, KabClient *client, KabDone done)
 static void
 end_transaction(KabProducer *producer, KabClient *client, KabDone done)
 {
+    producer->has_transaction = false;
     count_loss(producer, client, done);
     if (done == KAB_DONE_ABORTED && client->message[0])
         producer->setup.edge->log(producer->setup.edge->user, KAB_LOG_INFO,
                                   KAB_NOWHERE, client->message);
+    if (done == KAB_DONE_STOP)
+        kab_producer_stop(producer, g_strdup(client->message));
     kab_engine_transaction_ended(producer->setup.engine, producer->transaction,
                                  txn_result(done), client->message,
                                  producer->now);
@@ -604,7 +608,7 @@ kab_producer_begin(KabProducer *producer, uint32_t epoch)
     if (!producer->client)
         return;
     producer->transaction = epoch;
-    producer->n_in_transaction = producer->n_refused = 0;
+    producer->has_transaction = true;
     give(producer, KAB_DUTY_BEGIN, NULL);
 }
 
@@ -704,6 +708,7 @@ kab_producer_free(KabProducer *producer)
         return;
     g_assert(!producer->client && !producer->retired->len);
     g_ptr_array_unref(producer->retired);
+    g_hash_table_unref(producer->suspects);
     g_free(producer->destinations);
     g_free(producer->stop);
     g_free(producer);

@@ -30,11 +30,11 @@ typedef struct {
     const char *const *output_topics; /* further ones; NULL-terminated */
     const char *dead_letter_topic;    /* NULL: none */
     const char *const *input_topics;  /* for output.partition = same */
-    bool partition_is_same;    /* output.partition */
-    bool timestamp_is_now;     /* output.timestamp */
-    bool passes_headers;       /* output.headers */
-    const char *transactional_id;  /* exactly-once */
-    const KabProperty *properties; /* of the producer: [kafka], producer.* */
+    bool partition_is_same;           /* output.partition */
+    bool timestamp_is_now;            /* output.timestamp */
+    bool passes_headers;              /* output.headers */
+    const char *transactional_id;     /* exactly-once */
+    const KabProperty *properties;    /* of the producer: [kafka], producer.* */
     size_t n_properties;
     int64_t missing_topic_us; /* a topic is missing this long: stop (60 s) */
 } KabProducerSetup;
@@ -55,6 +55,7 @@ KabProduceStatus kab_producer_produce(KabProducer *producer,
                                       const KabRecord *input,
                                       void *message,
                                       const KabDeadLetter *letter);
+const char *kab_producer_explain(const KabProducer *producer);
 void kab_producer_replace(KabProducer *producer, uint32_t epoch);
 void kab_producer_begin(KabProducer *producer, uint32_t epoch);
 void kab_producer_end(KabProducer *producer,
@@ -73,13 +74,13 @@ bool kab_producer_has_leaked(const KabProducer *producer);
 void kab_producer_free(KabProducer *producer);
 
 #define KAB_LOSSES(X)                                                          \
-    X(FATAL, "fatal")           /* librdkafka's fatal error */                 \
+    X(FATAL, "fatal") /* librdkafka's fatal error */                           \
     X(FENCED, "fenced")                                                        \
-    X(REFUSED, "refused")       /* an unlisted produce error */                \
-    X(TOO_LARGE, "too_large")   /* a request of several was refused */         \
-    X(TIMEOUT, "timeout")       /* a transaction outlived its time */          \
-    X(WATCHDOG, "watchdog")     /* a client call did not return */             \
-    X(UNKNOWN, "unknown")       /* the end of a transaction is unknown */
+    X(REFUSED, "refused")     /* an unlisted produce error */                  \
+    X(TOO_LARGE, "too_large") /* a request of several was refused */           \
+    X(TIMEOUT, "timeout")     /* a transaction outlived its time */            \
+    X(WATCHDOG, "watchdog")   /* a client call did not return */               \
+    X(UNKNOWN, "unknown")     /* the end of a transaction is unknown */
 
 typedef enum {
 #define X(NAME, text) KAB_LOSS_##NAME,
@@ -89,7 +90,7 @@ typedef enum {
 enum { KAB_N_LOSSES = KAB_LOSS_UNKNOWN + 1 };
 
 typedef struct {
-    bool is_ready;        /* a client is there, its topics exist */
+    bool is_ready;         /* a client is there, its topics exist */
     const char *waits_for; /* static; what the opening waits for; NULL */
     uint64_t losses[KAB_N_LOSSES]; /* sinks lost, by reason */
 } KabProducerState;

@@ -59,6 +59,12 @@ produce(void *user,
                                 message, letter);
 }
 
+static const char *
+explain(void *user)
+{
+    return kab_producer_explain(((KabBinding *)user)->producer);
+}
+
 static void
 replace_sink(void *user, uint32_t epoch)
 {
@@ -155,6 +161,7 @@ const KabEffects kab_binding_effects = {
     .detach_message = detach_message,
     .measure = measure,
     .produce = produce,
+    .explain = explain,
     .replace_sink = replace_sink,
     .begin_transaction = begin_transaction,
     .end_transaction = end_transaction,

@@ -87,6 +87,12 @@ produce(void *user,
                                 message, letter);
 }
 
+static const char *
+explain(void *user)
+{
+    return kab_producer_explain(((Rig *)user)->producer);
+}
+
 static void
 replace_sink(void *user, uint32_t epoch)
 {
@@ -293,6 +299,7 @@ rig_start(Rig *rig)
         .detach_message = detach_message,
         .measure = measure,
         .produce = produce,
+        .explain = explain,
         .replace_sink = replace_sink,
         .begin_transaction = begin_transaction,
         .end_transaction = end_transaction,

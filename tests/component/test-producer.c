@@ -212,6 +212,9 @@ TEST(a_partition_that_does_not_exist_is_the_record_s_fault)
     rig_take(rig, message);
     rig_finish(rig);
     assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    RigRecord *record = rig_read_one(rig, rig->dead, 4);
+    assert_non_null(strstr(record->headers, "names partition 9"));
+    rig_record_free(record);
     rig_free(rig);
 }
 
