@@ -154,6 +154,7 @@ kab_client_give(KabClient *client,
     client->offsets = offsets ? *offsets : (KabClientOffsets){0};
     client->has_duty = true;
     client->message[0] = '\0';
+    client->error = RD_KAFKA_RESP_ERR_NO_ERROR;
     kab_client_enter(client);
     pthread_cond_signal(&client->changed);
     pthread_mutex_unlock(&client->lock);

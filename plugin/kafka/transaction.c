@@ -16,6 +16,7 @@
  * broker, which looks as if another producer had fenced this one; the own
  * clock, started before the broker's, tells the two apart.
  */
+#include "refusal.h"
 #include "transaction.h"
 
 /* A call that commits or aborts is given this long before it is resumed. */
@@ -74,6 +75,7 @@ judge(KabClient *client, rd_kafka_error_t *error)
         verdict = VERDICT_ABORT;
     else if (rd_kafka_error_is_retriable(error))
         verdict = VERDICT_AGAIN;
+    client->error = rd_kafka_error_code(error);
     kab_client_say(client, KAB_DONE, "%s", rd_kafka_error_string(error));
     rd_kafka_error_destroy(error);
     if (rd_kafka_fatal_error(client->handle, NULL, 0))
@@ -115,18 +117,43 @@ kab_transaction_begin(KabClient *client)
     }
 }
 
-/* Keeps the message of what led here. */
+/* Why the transaction cannot be committed, if the client knows: what fails
+ * in the background is told only by the next call, and begin, which is not
+ * possible here, does nothing else. */
+static void
+ask_for_reason(KabClient *client)
+{
+    if (client->message[0])
+        return;
+    judge(client, rd_kafka_begin_transaction(client->handle));
+    if (client->error == RD_KAFKA_RESP_ERR__STATE)
+        client->message[0] = '\0';
+}
+
+/* It is aborted; trying again may be useless. */
+static KabDone
+aborted(KabClient *client, rd_kafka_resp_err_t error, const char *reason)
+{
+    const char *advice = kab_refusal_advice(error);
+    if (kab_refusal_verdict(error, 1) != KAB_VERDICT_STOP)
+        return kab_client_say(client, KAB_DONE_ABORTED, "%s", reason);
+    return kab_client_say(client, KAB_DONE_STOP, "%s; %s", reason,
+                          advice ? advice : "");
+}
+
 KabDone
 kab_transaction_abort(KabClient *client)
 {
     int64_t until_us = g_get_monotonic_time() + client->plan.transaction_us;
+    ask_for_reason(client);
+    rd_kafka_resp_err_t error = client->error;
     g_autofree char *reason = g_strdup(client->message);
     for (;;) {
         kab_client_enter(client);
         switch (judge(client,
                       rd_kafka_abort_transaction(client->handle, CALL_MS))) {
         case VERDICT_OK:
-            return kab_client_say(client, KAB_DONE_ABORTED, "%s", reason);
+            return aborted(client, error, reason);
         case VERDICT_AGAIN:
             if (may_repeat(client, until_us))
                 continue;

@@ -31,6 +31,12 @@ open_exactly_once(void **state)
 }
 
 static bool
+is_stopped(Rig *rig)
+{
+    return rig->is_stopped;
+}
+
+static bool
 has_committed(Rig *rig)
 {
     return count_transactions(rig, KAB_TXN_COMMITTED) > 0;
@@ -153,6 +159,33 @@ is_ending(Rig *rig)
            atomic_load(&client->call_us);
 }
 
+TEST(a_topic_that_may_not_be_written_stops_with_the_next_step)
+{
+    Rig *rig = rig_new(state);
+    rig->setup.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    rig_set(rig, "transaction.timeout.ms", "1500");
+    rig_open(rig);
+    rd_kafka_mock_push_request_errors(
+        rig->mock, 24, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    rig_take_range(rig, 0, 10);
+    rig_until(rig, is_stopped);
+    assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
+    assert_non_null(strstr(rig->stop_message, "--producer --topic"));
+    rig_free(rig);
+}
+
+TEST(a_group_that_may_not_be_read_stops_with_the_next_step)
+{
+    Rig *rig = open_exactly_once(state);
+    rd_kafka_mock_push_request_errors(
+        rig->mock, 28, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+    rig_take_range(rig, 0, 10);
+    rig_until(rig, is_stopped);
+    assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
+    assert_non_null(strstr(rig->stop_message, "--group"));
+    rig_free(rig);
+}
+
 /* As if its call had begun long ago. */
 TEST(a_call_that_does_not_return_costs_the_client_not_the_records)
 {
@@ -167,12 +200,6 @@ TEST(a_call_that_does_not_return_costs_the_client_not_the_records)
     assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
     assert_int_equal(rig->n_called, 10);
     rig_free(rig);
-}
-
-static bool
-is_stopped(Rig *rig)
-{
-    return rig->is_stopped;
 }
 
 TEST(a_transactional_id_that_is_not_allowed_stops)
@@ -202,6 +229,9 @@ main(void)
         cmocka_unit_test(a_coordinator_that_loads_is_asked_again),
         cmocka_unit_test(
             a_call_that_does_not_return_costs_the_client_not_the_records),
+        cmocka_unit_test(
+            a_topic_that_may_not_be_written_stops_with_the_next_step),
+        cmocka_unit_test(a_group_that_may_not_be_read_stops_with_the_next_step),
         cmocka_unit_test(a_transactional_id_that_is_not_allowed_stops),
     };
     cmocka_set_test_filter(g_getenv("KAB_TEST"));
