@@ -13,9 +13,11 @@
     X(run, "runs the bindings of a configuration")                             \
     X(check, "validates a configuration")                                      \
     X(demo, "the main job on an embedded broker, nothing to configure")        \
+    X(dlq, "lists dead letters, or sends them back")                           \
     X(functions, "the functions that can be named, with their options")        \
     X(new, "makes a project for a function of your own")                       \
     X(options, "every option of the configuration file")                       \
+    X(skip, "marks one record finished while the bridge is stopped")           \
     X(top, "a running bridge in the terminal")                                 \
     X(try, "runs a function over lines of text, without Kafka")                \
     X(version, "versions of kabridge and of librdkafka")

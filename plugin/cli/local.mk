@@ -14,9 +14,18 @@ kabridge_SOURCES = \
 	plugin/cli/demo-reader.c \
 	plugin/cli/demo.c \
 	plugin/cli/demo.h \
+	plugin/cli/dlq-replay.c \
+	plugin/cli/dlq-replay.h \
+	plugin/cli/dlq-scan.c \
+	plugin/cli/dlq-scan.h \
+	plugin/cli/dlq.c \
 	plugin/cli/fetch.c \
 	plugin/cli/fetch.h \
 	plugin/cli/functions.c \
+	plugin/cli/group.c \
+	plugin/cli/group.h \
+	plugin/cli/letter-view.c \
+	plugin/cli/letter-view.h \
 	plugin/cli/main.c \
 	plugin/cli/new.c \
 	plugin/cli/options.c \
@@ -26,6 +35,9 @@ kabridge_SOURCES = \
 	plugin/cli/session.h \
 	plugin/cli/signals.c \
 	plugin/cli/signals.h \
+	plugin/cli/skip-apply.c \
+	plugin/cli/skip.c \
+	plugin/cli/skip.h \
 	plugin/cli/terminal.c \
 	plugin/cli/terminal.h \
 	plugin/cli/top-screen.c \

@@ -17,6 +17,24 @@ kab_cli_open(const char *path, char *const *sets, GError **error)
     return g_steal_pointer(&config);
 }
 
+const KabBindingSettings *
+kab_cli_choose_binding(const KabSettings *settings, const char *name)
+{
+    const GPtrArray *bindings = settings->bindings;
+    if (!name && bindings->len == 1)
+        return bindings->pdata[0];
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (guint i = 0; i < bindings->len; i++) {
+        const KabBindingSettings *binding = bindings->pdata[i];
+        if (name && g_str_equal(binding->name, name))
+            return binding;
+        g_string_append_printf(names, "%s%s", i ? ", " : "", binding->name);
+    }
+    fprintf(stderr, "kabridge: --binding: found %s; wanted one of %s\n",
+            name ? name : "nothing", names->str);
+    return NULL;
+}
+
 void
 kab_cli_leave(int status)
 {

@@ -4,6 +4,8 @@
 
 #include "kabridge/bridge.h"
 
+#include "configuration.h"
+
 /* Reads CONFIG and applies every --set to it; sets may be NULL. Returns a
  * new configuration. */
 KabConfig *kab_cli_open(const char *path, char *const *sets, GError **error);
@@ -15,6 +17,11 @@ KabConfig *kab_cli_open(const char *path, char *const *sets, GError **error);
             "a value that wins over the file's; may be repeated",              \
             "'SECTION/KEY=VALUE'"                                              \
     }
+
+/* The binding of that name; the only one if name is NULL. Borrowed. NULL: there
+ * is none, or there are several; it is said, the verb returns EX_USAGE. */
+const KabBindingSettings *kab_cli_choose_binding(const KabSettings *settings,
+                                                 const char *name);
 
 /* Leaves the process at once, after a run that failed: threads of clients and
  * functions may have been leaked, and what exit() would take apart, they may

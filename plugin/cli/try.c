@@ -10,25 +10,6 @@
 #include "log.h"
 #include "session.h"
 
-/* The named one, or the only one. */
-static const KabBindingSettings *
-choose_binding(const KabSettings *settings, const char *name)
-{
-    const GPtrArray *bindings = settings->bindings;
-    if (!name && bindings->len == 1)
-        return bindings->pdata[0];
-    g_autoptr(GString) names = g_string_new(NULL);
-    for (guint i = 0; i < bindings->len; i++) {
-        const KabBindingSettings *binding = bindings->pdata[i];
-        if (name && g_str_equal(binding->name, name))
-            return binding;
-        g_string_append_printf(names, "%s%s", i ? ", " : "", binding->name);
-    }
-    fprintf(stderr, "kabridge: --binding: found %s; wanted one of %s\n",
-            name ? name : "nothing", names->str);
-    return NULL;
-}
-
 static FILE *
 open_lines(const char *path)
 {
@@ -82,7 +63,7 @@ kab_cli_try(int argc, char **argv)
                : NULL;
     if (!settings)
         return kab_cli_fail(g_steal_pointer(&error));
-    const KabBindingSettings *binding = choose_binding(settings, name);
+    const KabBindingSettings *binding = kab_cli_choose_binding(settings, name);
     if (!binding)
         return EX_USAGE;
     const char *path = argc > 2 ? argv[2] : NULL;

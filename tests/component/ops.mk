@@ -5,16 +5,26 @@ test_admin_CPPFLAGS = $(OPS_UNIT_CPPFLAGS)
 test_admin_SOURCES = $(EXPOSITION) tests/component/test-admin.c
 test_admin_LDADD = $(OPS_UNIT_LIBS)
 
-check_PROGRAMS += test-command
-TESTS += test-command
+CHILD = \
+	tests/component/child.c \
+	tests/component/child.h
+
+check_PROGRAMS += test-command test-dlq
+TESTS += test-command test-dlq
 test_command_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
 test_command_SOURCES = \
 	$(EXPOSITION) \
+	$(CHILD) \
 	plugin/cli/fetch.c \
 	plugin/cli/fetch.h \
 	tests/component/test-command.c
-test_command_LDADD = libkab-runtime.la libkab-kafka.la libkab-core.la \
+test_command_LDADD = $(MOCK_LIBS)
+MOCK_LIBS = libkab-kafka.la libkab-runtime.la libkab-core.la \
 	$(RDKAFKA_LIBS) $(CMOCKA_LIBS) $(GLIB_LIBS) -lm
+
+test_dlq_CPPFLAGS = $(OPS_UNIT_CPPFLAGS)
+test_dlq_SOURCES = $(CHILD) tests/component/test-dlq.c
+test_dlq_LDADD = $(MOCK_LIBS)
 
 dist_check_SCRIPTS += tests/component/demo.sh
 TESTS += tests/component/demo.sh

@@ -11,22 +11,15 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <librdkafka/rdkafka.h>
 
+#include "child.h"
 #include "exposition.h"
 #include "fetch.h"
 #include "mock.h"
 
 enum { N_RECORDS = 300, TIMEOUT_MS = 20000, WATCHDOG_S = 120 };
-
-/* A process whose standard error is read line by line. */
-typedef struct {
-    GSubprocess *process;
-    GDataInputStream *errors;
-    GString *log;
-} Child;
 
 typedef struct {
     KabMock *mock;
@@ -34,96 +27,6 @@ typedef struct {
     rd_kafka_t *producer;
     Child run, stuck, embed;
 } Fixture;
-
-/* --- Processes --------------------------------------------------------- */
-
-static Child
-spawn(const char *const *argv)
-{
-    Child child = {.log = g_string_new(NULL)};
-    child.process = g_subprocess_newv(
-        argv, G_SUBPROCESS_FLAGS_STDERR_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE,
-        NULL);
-    g_assert(child.process);
-    child.errors =
-        g_data_input_stream_new(g_subprocess_get_stderr_pipe(child.process));
-    return child;
-}
-
-static Child
-spawn_command(const char *verb, const char *first, const char *second)
-{
-    g_autofree char *command =
-        g_build_filename(g_getenv("top_builddir"), "kabridge", NULL);
-    const char *argv[] = {command, verb, first, second, NULL};
-    return spawn(argv);
-}
-
-static void
-child_clear(Child *child)
-{
-    if (!child->process)
-        return;
-    g_subprocess_force_exit(child->process);
-    g_subprocess_wait(child->process, NULL, NULL);
-    g_clear_object(&child->errors);
-    g_clear_object(&child->process);
-    g_string_free(child->log, TRUE);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Child, child_clear)
-
-/* False: the process has closed its standard error. */
-static bool
-read_line(Child *child, char **ret_line)
-{
-    char *line = g_data_input_stream_read_line(child->errors, NULL, NULL, NULL);
-    if (line)
-        g_string_append_printf(child->log, "%s\n", line);
-    *ret_line = line;
-    return line != NULL;
-}
-
-/* The rest of the line after what is waited for. Returns a new string. */
-static char *
-dup_after(Child *child, const char *wanted)
-{
-    char *line;
-    while (read_line(child, &line)) {
-        g_autofree char *owned = line;
-        char *found = strstr(owned, wanted);
-        if (found)
-            return g_strdup(found + strlen(wanted));
-    }
-    fail_msg("no line with \"%s\" in:\n%s", wanted, child->log->str);
-    return NULL;
-}
-
-static void
-wait_for_line(Child *child, const char *wanted)
-{
-    g_autofree char *rest = dup_after(child, wanted);
-}
-
-static void
-assert_exit(Child *child, int status)
-{
-    char *line;
-    while (read_line(child, &line))
-        g_free(line);
-    g_subprocess_wait(child->process, NULL, NULL);
-    if (!g_subprocess_get_if_exited(child->process) ||
-        g_subprocess_get_exit_status(child->process) != status)
-        fail_msg("status %d, not %d, after:\n%s",
-                 g_subprocess_get_status(child->process), status,
-                 child->log->str);
-}
-
-static void
-assert_said(const Child *child, const char *text)
-{
-    if (!strstr(child->log->str, text))
-        fail_msg("\"%s\" is not in:\n%s", text, child->log->str);
-}
 
 /* --- Broker ------------------------------------------------------------ */
 
@@ -133,7 +36,8 @@ new_client(rd_kafka_type_t type, const Fixture *fixture)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "bootstrap.servers",
                       kab_mock_bootstrap(fixture->mock), NULL, 0);
-    rd_kafka_conf_set(conf, "group.id", "test-reader", NULL, 0);
+    if (type == RD_KAFKA_CONSUMER)
+        rd_kafka_conf_set(conf, "group.id", "test-reader", NULL, 0);
     rd_kafka_t *client = rd_kafka_new(type, conf, NULL, 0);
     g_assert(client);
     return client;
@@ -203,7 +107,7 @@ assert_each_once(Fixture *fixture,
     g_subprocess_send_signal(child->process, SIGUSR1);
     g_subprocess_send_signal(child->process, SIGTERM);
     char *line;
-    while (read_line(child, &line))
+    while (child_read_line(child, &line))
         g_free(line);
     fail_msg("%u different, %u repeated, after:\n%s", seen.n_different,
              seen.n_repeated, child->log->str);
@@ -254,13 +158,14 @@ setup(void **state)
     write_config(fixture, fixture->config, copy_text);
     write_config(fixture, fixture->stuck_config, stuck_text);
     g_setenv("BOOTSTRAP_SERVERS", kab_mock_bootstrap(fixture->mock), TRUE);
-    fixture->run = spawn_command("run", fixture->config, NULL);
-    fixture->stuck = spawn_command("run", fixture->stuck_config, NULL);
+    fixture->run = COMMAND("run", fixture->config);
+    fixture->stuck = COMMAND("run", fixture->stuck_config);
     g_autofree char *embed =
         g_build_filename(g_getenv("top_builddir"), "embed", NULL);
     g_autofree char *embed_config = g_build_filename(
         g_getenv("top_srcdir"), "examples", "embed.conf", NULL);
-    fixture->embed = spawn((const char *const[]){embed, embed_config, NULL});
+    fixture->embed =
+        child_spawn((const char *const[]){embed, embed_config, NULL});
     fixture->producer = new_client(RD_KAFKA_PRODUCER, fixture);
     produce(fixture, "words");
     produce(fixture, "stones");
@@ -293,14 +198,14 @@ TEST(an_embedding_program_bridges_two_topics)
     Fixture *fixture = *state;
     assert_each_once(fixture, &fixture->embed, "drow", true);
     g_subprocess_send_signal(fixture->embed.process, SIGTERM);
-    assert_exit(&fixture->embed, EX_OK);
+    child_assert_exit(&fixture->embed, EX_OK);
 }
 
 TEST(every_record_is_copied_and_the_admin_server_tells)
 {
     Fixture *fixture = *state;
     g_autofree char *url =
-        dup_after(&fixture->run, "metrics, health and status at ");
+        child_dup_after(&fixture->run, "metrics, health and status at ");
     assert_each_once(fixture, &fixture->run, "copies", false);
     g_autofree char *ready = kab_fetch(url, "/ready", NULL);
     assert_string_equal(ready, "{\"ready\":true,\"reasons\":[]}\n");
@@ -310,15 +215,15 @@ TEST(every_record_is_copied_and_the_admin_server_tells)
     g_autofree char *consumed = exposition_dup_value(
         metrics, "kabridge_records_consumed_total{binding=\"copy\"}");
     assert_string_equal(consumed, "300");
-    g_auto(Child) top = spawn_command("top", "--once", url);
-    assert_exit(&top, EX_OK);
+    g_auto(Child) top = COMMAND("top", "--once", url);
+    child_assert_exit(&top, EX_OK);
 }
 
 TEST(a_signal_logs_the_state)
 {
     Fixture *fixture = *state;
     g_subprocess_send_signal(fixture->run.process, SIGUSR1);
-    wait_for_line(&fixture->run, "running, ready; lag 0");
+    child_wait_for(&fixture->run, "running, ready; lag 0");
 }
 
 TEST(a_reload_with_a_fault_changes_nothing)
@@ -326,8 +231,8 @@ TEST(a_reload_with_a_fault_changes_nothing)
     Fixture *fixture = *state;
     write_config(fixture, fixture->config, "[binding copy]\nbatch.cuont = 5\n");
     g_subprocess_send_signal(fixture->run.process, SIGHUP);
-    wait_for_line(&fixture->run, "batch.cuont");
-    wait_for_line(&fixture->run, "nothing was changed");
+    child_wait_for(&fixture->run, "batch.cuont");
+    child_wait_for(&fixture->run, "nothing was changed");
 }
 
 TEST(a_reload_changes_in_place_what_it_can)
@@ -336,16 +241,16 @@ TEST(a_reload_changes_in_place_what_it_can)
     g_autofree char *text = g_strconcat(copy_text, "batch.count = 5\n", NULL);
     write_config(fixture, fixture->config, text);
     g_subprocess_send_signal(fixture->run.process, SIGHUP);
-    wait_for_line(&fixture->run, "changed in place");
-    wait_for_line(&fixture->run, "reloaded");
+    child_wait_for(&fixture->run, "changed in place");
+    child_wait_for(&fixture->run, "reloaded");
 }
 
 TEST(a_stop_drains_and_ends_with_0)
 {
     Fixture *fixture = *state;
     g_subprocess_send_signal(fixture->run.process, SIGTERM);
-    assert_exit(&fixture->run, EX_OK);
-    assert_said(&fixture->run, "stopping");
+    child_assert_exit(&fixture->run, EX_OK);
+    child_assert_said(&fixture->run, "stopping");
     assert_null(strstr(fixture->run.log->str, "delivered again"));
 }
 
@@ -353,7 +258,8 @@ TEST(a_second_stop_leaves_at_once_and_says_how_many_are_left)
 {
     Fixture *fixture = *state;
     Child *stuck = &fixture->stuck;
-    g_autofree char *url = dup_after(stuck, "metrics, health and status at ");
+    g_autofree char *url =
+        child_dup_after(stuck, "metrics, health and status at ");
     bool is_called = false;
     while (!is_called) {
         g_autofree char *status = kab_fetch(url, "/status", NULL);
@@ -362,11 +268,12 @@ TEST(a_second_stop_leaves_at_once_and_says_how_many_are_left)
         g_usleep(is_called ? 0 : 50000);
     }
     g_subprocess_send_signal(stuck->process, SIGINT);
-    wait_for_line(stuck, "-> draining");
+    child_wait_for(stuck, "-> draining");
     g_subprocess_send_signal(stuck->process, SIGINT);
-    assert_exit(stuck, EX_TEMPFAIL);
-    assert_said(stuck, " records were taken and not finished: they will be "
-                       "delivered again");
+    child_assert_exit(stuck, EX_TEMPFAIL);
+    child_assert_said(stuck,
+                      " records were taken and not finished: they will be "
+                      "delivered again");
 }
 
 TEST(a_port_that_is_taken_ends_with_69)
@@ -376,9 +283,9 @@ TEST(a_port_that_is_taken_ends_with_69)
     uint16_t port = g_socket_listener_add_any_inet_port(listener, NULL, NULL);
     g_autofree char *set =
         g_strdup_printf("--set=admin/listen=127.0.0.1:%u", (unsigned)port);
-    g_auto(Child) child = spawn_command("run", fixture->stuck_config, set);
-    assert_exit(&child, EX_UNAVAILABLE);
-    assert_said(&child, "cannot listen on 127.0.0.1:");
+    g_auto(Child) child = COMMAND("run", fixture->stuck_config, set);
+    child_assert_exit(&child, EX_UNAVAILABLE);
+    child_assert_said(&child, "cannot listen on 127.0.0.1:");
 }
 
 TEST(a_wrong_configuration_ends_with_78_and_every_fault)
@@ -386,20 +293,20 @@ TEST(a_wrong_configuration_ends_with_78_and_every_fault)
     Fixture *fixture = *state;
     write_config(fixture, fixture->config,
                  "[binding copy]\nbatch.cuont = 5\nthreads = no\n");
-    g_auto(Child) child = spawn_command("run", fixture->config, NULL);
-    assert_exit(&child, EX_CONFIG);
-    assert_said(&child, "batch.cuont");
-    assert_said(&child, "threads");
+    g_auto(Child) child = COMMAND("run", fixture->config);
+    child_assert_exit(&child, EX_CONFIG);
+    child_assert_said(&child, "batch.cuont");
+    child_assert_said(&child, "threads");
 }
 
 TEST(wrong_usage_ends_with_64)
 {
-    g_auto(Child) none = spawn_command("run", NULL, NULL);
-    assert_exit(&none, EX_USAGE);
+    g_auto(Child) none = COMMAND("run");
+    child_assert_exit(&none, EX_USAGE);
     Fixture *fixture = *state;
     g_auto(Child) malformed =
-        spawn_command("run", fixture->stuck_config, "--set=nonsense");
-    assert_exit(&malformed, EX_USAGE);
+        COMMAND("run", fixture->stuck_config, "--set=nonsense");
+    child_assert_exit(&malformed, EX_USAGE);
 }
 
 int

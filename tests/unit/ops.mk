@@ -21,3 +21,12 @@ test_top_SOURCES = \
 	plugin/cli/top.h \
 	tests/unit/test-top.c
 test_top_LDADD = $(JANSSON_LIBS) $(CMOCKA_LIBS) $(GLIB_LIBS)
+
+check_PROGRAMS += test-skip
+TESTS += test-skip
+test_skip_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
+test_skip_SOURCES = \
+	plugin/cli/skip-apply.c \
+	plugin/cli/skip.h \
+	tests/unit/test-skip.c
+test_skip_LDADD = $(CMOCKA_LIBS) $(GLIB_LIBS)

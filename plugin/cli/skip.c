@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kabridge skip: marks one record finished while the bridge is stopped.
+ *
+ * For a record that stops a binding (on.failure = stop) and is not wanted:
+ * what is committed afterwards is what the bridge would have committed had
+ * the record been finished, so all others stay as they are.
+ */
+#include "skip.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "cli.h"
+#include "configuration.h"
+#include "group.h"
+#include "log.h"
+#include "session.h"
+
+enum { WATERMARK_TIMEOUT_MS = 15000 };
+
+/* What the words name. */
+typedef struct {
+    char *binding, *topic;
+    int partition;
+    int64_t offset;
+    char **sets;
+} Words;
+
+static void
+words_clear(Words *words)
+{
+    g_free(words->binding);
+    g_free(words->topic);
+    g_strfreev(words->sets);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+
+/* Bad data: what the user named, not the broker. Returns EX_DATAERR. */
+static int
+refuse(const Words *words, const char *sentence)
+{
+    fprintf(stderr, "kabridge: %s [%d] offset %" PRIi64 ": %s\n", words->topic,
+            words->partition, words->offset, sentence);
+    return EX_DATAERR;
+}
+
+static int
+check_range(rd_kafka_t *client, const Words *words)
+{
+    int64_t low = -1, high = -1;
+    rd_kafka_resp_err_t fault =
+        rd_kafka_query_watermark_offsets(client, words->topic, words->partition,
+                                         &low, &high, WATERMARK_TIMEOUT_MS);
+    if (fault) {
+        fprintf(stderr, "kabridge: cannot ask for the end of %s [%d]: %s\n",
+                words->topic, words->partition, rd_kafka_err2str(fault));
+        return EX_UNAVAILABLE;
+    }
+    if (words->offset < high)
+        return EX_OK;
+    g_autofree char *sentence =
+        g_strdup_printf("there is no such record; the last one is before "
+                        "%" PRIi64,
+                        high);
+    return refuse(words, sentence);
+}
+
+static void
+log_skip(const KabBindingSettings *binding,
+         const Words *words,
+         int64_t committed)
+{
+    g_autofree char *partition = g_strdup_printf("%d", words->partition);
+    g_autofree char *offset = g_strdup_printf("%" PRIi64, words->offset);
+    const KabLogField fields[] = {
+        {"TOPIC", words->topic}, {"PARTITION", partition}, {"OFFSET", offset}};
+    kab_log_fields(KAB_LOG_WARNING, binding->name, fields, G_N_ELEMENTS(fields),
+                   "%s [%s] offset %s is marked finished for group %s by "
+                   "hand; committed: %" PRIi64,
+                   words->topic, partition, offset, binding->group, committed);
+}
+
+static int
+skip_with(rd_kafka_t *client,
+          const KabBindingSettings *binding,
+          const Words *words,
+          GError **error)
+{
+    int64_t committed = -1;
+    g_autoptr(GArray) intervals =
+        g_array_new(FALSE, FALSE, sizeof(KabInterval));
+    if (!kab_group_check_stopped(client, binding->group, error) ||
+        !kab_group_load(client, binding->group, words->topic, words->partition,
+                        &committed, intervals, error))
+        return EX_UNAVAILABLE;
+    if (committed < 0)
+        return refuse(words, "its group has committed nothing for this "
+                             "partition: run the bridge once");
+    int status = check_range(client, words);
+    if (status != EX_OK)
+        return status;
+    if (!kab_skip_apply(&committed, intervals, words->offset))
+        return refuse(words, "it is finished already");
+    if (!kab_group_store(client, binding->group, words->topic, words->partition,
+                         committed, intervals, error))
+        return EX_UNAVAILABLE;
+    log_skip(binding, words, committed);
+    return EX_OK;
+}
+
+static int
+skip(const char *path, const Words *words)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KabConfig) config = kab_cli_open(path, words->sets, &error);
+    g_autoptr(KabSettings) settings =
+        config ? kab_settings_new(config, KAB_FUNCTIONS_FROM_PROGRAM, &error)
+               : NULL;
+    if (!settings)
+        return kab_cli_fail(g_steal_pointer(&error));
+    const KabBindingSettings *binding =
+        kab_cli_choose_binding(settings, words->binding);
+    if (!binding)
+        return EX_USAGE;
+    kab_log_set_format(settings->log_format);
+    rd_kafka_t *client = kab_group_new_client(binding, binding->group, &error);
+    int status = client ? skip_with(client, binding, words, &error) : EX_CONFIG;
+    if (error)
+        status = kab_cli_fail(g_steal_pointer(&error));
+    if (client)
+        rd_kafka_destroy(client);
+    return status;
+}
+
+static bool
+are_complete(const Words *words)
+{
+    const char *missing = NULL;
+    if (words->offset < 0)
+        missing = "--offset";
+    if (words->partition < 0)
+        missing = "--partition";
+    if (!words->topic)
+        missing = "--topic";
+    if (!words->binding)
+        missing = "--binding";
+    if (missing)
+        fprintf(stderr,
+                "kabridge: found no %s; wanted the record that is to "
+                "be skipped\n",
+                missing);
+    return !missing;
+}
+
+int
+kab_cli_skip(int argc, char **argv)
+{
+    g_auto(Words) words = {.partition = -1, .offset = -1};
+    const GOptionEntry entries[] = {
+        {"binding", 'b', 0, G_OPTION_ARG_STRING, &words.binding,
+         "the binding whose group it is", "NAME"},
+        {"topic", 't', 0, G_OPTION_ARG_STRING, &words.topic, "the topic", "T"},
+        {"partition", 'p', 0, G_OPTION_ARG_INT, &words.partition,
+         "its partition", "P"},
+        {"offset", 'o', 0, G_OPTION_ARG_INT64, &words.offset,
+         "the record's offset", "O"},
+        KAB_CLI_SET_ENTRY(&words.sets),
+        {NULL},
+    };
+    if (!kab_cli_parse(&argc, &argv, "CONFIG",
+                       "Marks one record finished, so that it is not called "
+                       "again. Every bridge of the group must be stopped.",
+                       entries, 1, 1) ||
+        !are_complete(&words))
+        return EX_USAGE;
+    kab_log_install(KAB_LOG_FORMAT_TEXT, KAB_LOG_INFO);
+    return skip(argv[1], &words);
+}
