@@ -8,8 +8,18 @@
 
 #define SILENCE_US (10 * G_USEC_PER_SEC)
 #define N_BROKERS 256
+#define METADATA 3
 #define JOIN_GROUP 11
+#define HEARTBEAT 12
 #define SYNC_GROUP 14
+/* From what makes the member join to its request: less than a millisecond,
+ * but on a machine under load. */
+#define QUIET_US INT64_C(50000)
+/* Between two of its requests, at least. */
+#define JOIN_INTERVAL_US G_USEC_PER_SEC
+/* An event follows SyncGroup's answer, a JoinGroup request a REVOKE's, at
+ * once; if not, there will be none. */
+#define PATIENCE_US (3 * G_USEC_PER_SEC)
 
 enum { FREE = -1, CLAIMED = -2 };
 
@@ -25,7 +35,10 @@ typedef struct {
 
 struct KabHealth {
     _Atomic(const KabEdge *) edge; /* NULL: detached */
-    atomic_bool is_joining, has_joined;
+    atomic_bool is_joining, has_joined, is_assigned;
+    atomic_llong waits_since_us; /* for an event or a request to follow; 0 */
+    atomic_llong told_us;        /* perhaps, that it has to join */
+    atomic_llong asked_us;       /* to join again, the last time */
     atomic_llong answered_us;
     Broker brokers[N_BROKERS];
 };
@@ -80,10 +93,11 @@ find_broker(KabHealth *health, int32_t id, const char *name)
 }
 
 static void
-set_joining(KabHealth *health, bool is_joining)
+set_joining(KabHealth *health, int64_t waits_since_us)
 {
     const KabEdge *edge = atomic_load(&health->edge);
-    if (atomic_exchange(&health->is_joining, is_joining) != is_joining && edge)
+    atomic_store(&health->waits_since_us, waits_since_us);
+    if (!atomic_exchange(&health->is_joining, true) && edge)
         kab_edge_wake(edge);
 }
 
@@ -99,8 +113,12 @@ on_request_sent(rd_kafka_t *rk,
                 void *user)
 {
     KabHealth *health = user;
-    if (key == JOIN_GROUP)
-        set_joining(health, true);
+    if (key == JOIN_GROUP) {
+        /* At first nobody else is likely to move, and little to be lost. */
+        if (atomic_load(&health->is_assigned))
+            atomic_store(&health->asked_us, g_get_monotonic_time());
+        set_joining(health, 0);
+    }
     /* These are answered when all members have come. */
     if (key == JOIN_GROUP || key == SYNC_GROUP)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -126,15 +144,16 @@ on_response_received(rd_kafka_t *rk,
                      void *user)
 {
     KabHealth *health = user;
-    bool is_answer = err >= RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (key == SYNC_GROUP || (key == JOIN_GROUP && !is_answer))
-        set_joining(health, false);
-    if (!is_answer)
+    int64_t now = g_get_monotonic_time();
+    if (err < RD_KAFKA_RESP_ERR_NO_ERROR)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     if (key == JOIN_GROUP)
         atomic_store(&health->has_joined, true);
-    atomic_store_explicit(&health->answered_us, g_get_monotonic_time(),
-                          memory_order_relaxed);
+    else if (key == SYNC_GROUP)
+        set_joining(health, now);
+    else if (key == HEARTBEAT || key == METADATA)
+        atomic_store(&health->told_us, now);
+    atomic_store_explicit(&health->answered_us, now, memory_order_relaxed);
     Broker *broker = find_broker(health, id, name);
     if (broker)
         atomic_store(&broker->asked_us, 0);
@@ -193,16 +212,35 @@ kab_health_observe(KabHealth *health, rd_kafka_conf_t *conf)
 
 /* --- Read -------------------------------------------------------------- */
 
-bool
-kab_health_is_joining(const KabHealth *health)
+void
+kab_health_expect_join(KabHealth *health)
 {
-    return atomic_load(&health->is_joining);
+    set_joining(health, g_get_monotonic_time());
 }
 
 void
 kab_health_clear_joining(KabHealth *health)
 {
+    atomic_store(&health->is_assigned, true);
     atomic_store(&health->is_joining, false);
+}
+
+bool
+kab_health_is_joining(const KabHealth *health, int64_t now)
+{
+    int64_t since_us = atomic_load(&health->waits_since_us);
+    return atomic_load(&health->is_joining) &&
+           (!since_us || now - since_us < PATIENCE_US);
+}
+
+bool
+kab_health_may_join(const KabHealth *health, int64_t now)
+{
+    int64_t told_us = atomic_load(&health->told_us);
+    int64_t asked_us = atomic_load(&health->asked_us);
+    int64_t due_us = MAX(told_us, asked_us + JOIN_INTERVAL_US);
+    return kab_health_is_joining(health, now) ||
+           (told_us > asked_us && now - due_us < QUIET_US);
 }
 
 bool

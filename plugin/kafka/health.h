@@ -4,9 +4,15 @@
  * Request interceptors run on librdkafka's threads and only set atomic
  * fields; the loop reads them. A broker is silent when a request to it has
  * had no answer for ten seconds, or when it was connected and the client
- * has tried to reach it that long. The member is joining from a JoinGroup
- * request until the answer to SyncGroup: a commit sent in between would be
- * refused, and librdkafka below 2.10 would lose its assignment with it.
+ * has tried to reach it that long.
+ *
+ * A commit that is sent behind a JoinGroup request is refused, and librdkafka
+ * below 2.10 loses its whole assignment with it. So the member counts as
+ * joining from the request until the rebalance event that follows it, and
+ * from the answer to a REVOKE, which makes it join again. What is left is
+ * the time from the broker's word that the group rebalances, in the answer
+ * to a heartbeat (or that topics have changed, in metadata), to the request,
+ * which is not sent within a second of the last one.
  */
 #pragma once
 
@@ -24,10 +30,15 @@ void kab_health_free(KabHealth *health);
 /* The client goes on without anyone to tell. */
 void kab_health_detach(KabHealth *health);
 
-/* Thread: any, for what follows. */
-bool kab_health_is_joining(const KabHealth *health);
-/* The attempt to join is over, whatever its requests said. */
+/* A REVOKE is being answered. */
+void kab_health_expect_join(KabHealth *health);
+/* A rebalance event has come: joined. */
 void kab_health_clear_joining(KabHealth *health);
+
+/* Thread: any, for what follows. */
+bool kab_health_is_joining(const KabHealth *health, int64_t now);
+/* Might it be about to join? */
+bool kab_health_may_join(const KabHealth *health, int64_t now);
 /* Was a JoinGroup request ever answered? */
 bool kab_health_has_joined(const KabHealth *health);
 /* A broker's last answer; 0: none yet. */

@@ -136,7 +136,7 @@ bool
 kab_source_commit(KabSource *source, KabCommitItem *items, size_t n)
 {
     g_assert(!source->items);
-    if (kab_health_is_joining(source->health))
+    if (kab_health_may_join(source->health, g_get_monotonic_time()))
         return false;
     g_autoptr(rd_kafka_topic_partition_list_t) list = list_items(items, n);
     source->items = items;

@@ -103,7 +103,10 @@ struct KabSource {
     int64_t check_due_us;
     KabTopicCheck *check;
 
-    bool is_closing, has_failed;
+    bool is_leaving; /* asked to; nothing new is assigned */
+    bool is_closing; /* the client has been told */
+    bool has_failed;
+    int64_t leave_due_us;
 };
 
 /* source.c */

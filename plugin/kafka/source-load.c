@@ -218,7 +218,7 @@ kab_source_serve_loads(KabSource *source)
     g_autoptr(rd_kafka_event_t) event = rd_kafka_queue_poll(source->admin, 0);
     if (event)
         take_answer(source, event);
-    if (source->n_load_wanted && !source->is_load_out && !source->is_closing &&
+    if (source->n_load_wanted && !source->is_load_out && !source->is_leaving &&
         source->now >= source->load_due_us)
         ask(source);
 }

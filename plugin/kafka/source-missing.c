@@ -123,7 +123,7 @@ kab_source_serve_missing(KabSource *source)
     if (source->check && atomic_load(&source->check->is_done))
         take_result(source);
     if (source->missing_us && !source->check && !source->has_failed &&
-        !source->is_closing && source->now >= source->check_due_us)
+        !source->is_leaving && source->now >= source->check_due_us)
         start(source);
 }
 

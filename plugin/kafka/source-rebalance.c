@@ -278,7 +278,7 @@ static void
 begin_assign(KabSource *source, KabRebalanceEvent *event)
 {
     const rd_kafka_topic_partition_list_t *list = event->list;
-    for (int i = 0; !source->is_closing && i < list->cnt; i++) {
+    for (int i = 0; !source->is_leaving && i < list->cnt; i++) {
         KabToppar *toppar = kab_source_intern(source, list->elems[i].topic,
                                               list->elems[i].partition);
         if (refuse_output(source, toppar) || toppar->partition)
@@ -299,7 +299,7 @@ begin_revoke(KabSource *source, const KabRebalanceEvent *event)
     /* Leaving with calls still out: nothing of theirs is waited for. */
     bool is_lost =
         event->is_lost ||
-        (source->is_closing && kab_engine_is_overdue(source->setup.engine));
+        (source->is_leaving && kab_engine_is_overdue(source->setup.engine));
     for (int i = 0; i < event->list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &event->list->elems[i];
         KabToppar *toppar =
@@ -381,6 +381,8 @@ answer_revoke(KabSource *source, const KabRebalanceEvent *event)
         list_toppar(list, toppar, RD_KAFKA_OFFSET_INVALID);
         toppar->is_assigned = false;
     }
+    if (!source->is_closing)
+        kab_health_expect_join(source->health);
     if (source->is_cooperative)
         unassign_incrementally(source, list);
     else
@@ -468,7 +470,7 @@ kab_source_unassign(KabSource *source, KabPartition *partition)
     toppar->is_add_wanted = false;
     toppar->partition = NULL;
     stop_awaiting(source, toppar);
-    if (kab_partition_is_reset(partition) && !source->is_closing) {
+    if (kab_partition_is_reset(partition) && !source->is_leaving) {
         toppar->is_again = true;
         source->n_again++;
     }

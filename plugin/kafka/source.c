@@ -9,6 +9,8 @@
 
 #include "kabridge/error.h"
 
+#define LEAVE_PATIENCE_US (3 * G_USEC_PER_SEC)
+
 void
 kab_source_log(const KabSource *source,
                KabLogLevel level,
@@ -160,7 +162,7 @@ kab_source_new(const KabSourceSetup *setup, GError **error)
 static void
 serve_joining(KabSource *source)
 {
-    bool is_joining = kab_health_is_joining(source->health);
+    bool is_joining = kab_health_is_joining(source->health, source->now);
     if (is_joining == source->is_joining)
         return;
     source->is_joining = is_joining;
@@ -174,6 +176,23 @@ has_events(const KabSource *source)
     return source->events.length > 0;
 }
 
+/* Behind a JoinGroup request the word that it leaves would reach the broker
+ * only when the others have joined; the client gives up waiting after five
+ * seconds, and the group waits as long. */
+static void
+serve_leaving(KabSource *source)
+{
+    bool waits = source->is_joining && source->now < source->leave_due_us;
+    if (!source->is_leaving || source->is_closing || waits)
+        return;
+    source->is_closing = source->has_moved = true;
+    g_autoptr(rd_kafka_error_t) error =
+        rd_kafka_consumer_close_queue(source->client, source->closing);
+    if (error)
+        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE,
+                       "leaving the group: %s", rd_kafka_error_string(error));
+}
+
 bool
 kab_source_turn(KabSource *source, int64_t now)
 {
@@ -185,6 +204,7 @@ kab_source_turn(KabSource *source, int64_t now)
     kab_source_serve_loads(source);
     kab_source_rebalance(source);
     kab_source_serve_missing(source);
+    serve_leaving(source);
     kab_source_take(source);
     return source->has_moved;
 }
@@ -197,6 +217,8 @@ kab_source_deadline(const KabSource *source)
     if (source->is_commit_refused || source->n_again ||
         (has_event ? !source->n_awaited : source->n_add_wanted > 0))
         return 0;
+    if (source->is_leaving && !source->is_closing)
+        due = source->is_joining ? MIN(due, source->leave_due_us) : 0;
     if (source->n_load_wanted && !source->is_load_out)
         due = MIN(due, source->load_due_us);
     return due;
@@ -207,16 +229,10 @@ kab_source_deadline(const KabSource *source)
 void
 kab_source_close(KabSource *source)
 {
-    if (source->is_closing)
+    if (source->is_leaving)
         return;
-    source->is_closing = true;
-    rd_kafka_error_t *error =
-        rd_kafka_consumer_close_queue(source->client, source->closing);
-    if (!error)
-        return;
-    kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE,
-                   "leaving the group: %s", rd_kafka_error_string(error));
-    rd_kafka_error_destroy(error);
+    source->is_leaving = true;
+    source->leave_due_us = g_get_monotonic_time() + LEAVE_PATIENCE_US;
 }
 
 bool
@@ -292,7 +308,7 @@ kab_source_get_state(const KabSource *source,
                      KabSourceState *ret_state)
 {
     *ret_state = (KabSourceState){
-        .is_member = source->is_member,
+        .is_member = source->is_member && !source->is_leaving,
         .is_rebalancing = has_events(source),
         .answered_us = kab_health_answered_us(source->health),
         .waits_for =

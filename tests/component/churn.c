@@ -184,6 +184,10 @@ judge(const Churn *churn)
         for (int64_t i = 0; i < churn->produced[p]; i++) {
             missing += times[i] == 0;
             doubled += times[i] > 1;
+            bool begins = i == 0 || (times[i] == 1) != (times[i - 1] == 1);
+            if (begins && times[i] != 1)
+                printf("[%d] from %" PRIi64 ": %d times\n", (int)p, i,
+                       times[i]);
         }
         n += (size_t)churn->produced[p];
     }

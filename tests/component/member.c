@@ -146,7 +146,7 @@ make_engine(Member *member)
         .retry_backoff_us = 100000,
         .retry_backoff_max_us = 100000,
         .rebalance_drain_timeout_us = 10000000,
-        .shutdown_timeout_us = 5000000,
+        .shutdown_timeout_us = 25000000,
         .stall_timeout_us = 60000000,
         .metadata_cap = 3000,
     };
@@ -313,7 +313,7 @@ void
 member_drain(Member *member, Member **all, size_t n)
 {
     kab_engine_drain(member->engine, g_get_monotonic_time());
-    g_assert_true(members_run(all, n, is_drained, member, 10000));
+    g_assert_true(members_run(all, n, is_drained, member, 30000));
 }
 
 void
