@@ -231,7 +231,10 @@ refuse_unknown(const char *path,
     g_autofree char *list = g_strjoinv(", ", directories);
     g_autofree const char **names =
         (void *)g_hash_table_get_keys_as_array(files, &n);
-    const char *nearest = kab_nearest(name, names, n);
+    g_autofree char *path_of_file = g_strconcat("./", name, NULL);
+    const char *nearest = g_str_has_suffix(name, "." G_MODULE_SUFFIX)
+                              ? path_of_file
+                              : kab_nearest(name, names, n);
     return refuse(error, "found %s; wanted a function in %s%s%s%s", quoted,
                   list, nearest ? ", perhaps \"" : "", nearest ? nearest : "",
                   nearest ? "\"" : "");

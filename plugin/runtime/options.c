@@ -47,7 +47,8 @@ kab_options_nearest(KabSection section, const char *name)
     const char *names[G_N_ELEMENTS(option_table)];
     size_t n = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(option_table); i++)
-        if (option_table[i].section == section)
+        if (option_table[i].section == section &&
+            !kab_option_is_prefix(&option_table[i]))
             names[n++] = option_table[i].name;
     return kab_nearest(name, names, n);
 }

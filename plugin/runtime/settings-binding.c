@@ -207,14 +207,15 @@ kab_settings_check_function(const KabConfig *config,
 static void
 refuse_key(KabBindingBuilder *at, const KabIniEntry *entry)
 {
-    const char *nearest = kab_options_nearest(KAB_SECTION_BINDING, entry->key);
-    g_autofree char *hint =
-        nearest ? g_strconcat(", perhaps ", nearest, NULL) : g_strdup("");
+    g_autofree char *hint = kab_settings_dup_hint(entry->key);
+    const char *refusal = kab_property_refusal(entry->key);
     add_fault(at, entry->key,
-              g_strdup_printf("found an unknown key; wanted an option of a "
-                              "binding, function.…, consumer.… or "
-                              "producer.…%s",
-                              hint));
+              g_strdup_printf("found an unknown key%s%s%s; wanted an option of "
+                              "a binding, function.…, consumer.… or "
+                              "producer.…%s%s",
+                              refusal ? " (" : "", refusal ? refusal : "",
+                              refusal ? ")" : "", hint ? ", perhaps " : "",
+                              hint ? hint : ""));
 }
 
 static void

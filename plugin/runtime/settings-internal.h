@@ -82,6 +82,10 @@ void kab_settings_check_binding(KabSettingsBuilder *builder,
                                 const KabBindingSettings *binding);
 void kab_settings_check_bindings(KabSettingsBuilder *builder);
 
+/* settings-hint.c: what key may have been meant in a binding. Returns a new
+ * string; NULL: no idea. */
+char *kab_settings_dup_hint(const char *key);
+
 /* "scoring" of "binding scoring"; NULL: not a binding's section. */
 const char *kab_binding_name_of(const char *section);
 KabIniSection *kab_binding_section(const KabConfig *config,

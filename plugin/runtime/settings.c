@@ -163,6 +163,33 @@ read_kafka(KabSettingsBuilder *builder)
     }
 }
 
+/* A binding that only --set names was meant to be another. */
+static bool
+is_mistaken(const KabIniSection *section)
+{
+    return !section->line && !kab_ini_section_find(section, "input.topics");
+}
+
+static void
+refuse_binding(KabSettingsBuilder *builder, const KabIniSection *section)
+{
+    const GPtrArray *sections = builder->config->ini->sections;
+    g_autofree const char **names = g_new(const char *, sections->len + 1);
+    unsigned n = 0;
+    for (unsigned i = 0; i < sections->len; i++) {
+        const KabIniSection *other = sections->pdata[i];
+        if (other->line && kab_binding_name_of(other->name))
+            names[n++] = other->name;
+    }
+    const char *nearest = kab_nearest(section->name, names, n);
+    kab_fault_take(builder->faults, builder->config,
+                   (KabFaultPlace){.section = section->name},
+                   g_strdup_printf("found a binding that the file does not "
+                                   "have; wanted one of its %u%s%s%s",
+                                   n, nearest ? ", perhaps [" : "",
+                                   nearest ? nearest : "", nearest ? "]" : ""));
+}
+
 static void
 read_bindings(KabSettingsBuilder *builder)
 {
@@ -173,7 +200,9 @@ read_bindings(KabSettingsBuilder *builder)
         for (int s = KAB_SECTION_ADMIN; s < KAB_N_SECTIONS; s++)
             is_known |=
                 strcmp(section->name, kab_section_name((KabSection)s)) == 0;
-        if (kab_binding_name_of(section->name))
+        if (kab_binding_name_of(section->name) && is_mistaken(section))
+            refuse_binding(builder, section);
+        else if (kab_binding_name_of(section->name))
             kab_settings_add_binding(builder, section);
         else if (!is_known)
             refuse_section(builder, section);

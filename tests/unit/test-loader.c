@@ -61,6 +61,14 @@ TEST(an_unknown_name_gets_the_nearest)
     assert_non_null(strstr(error->message, directory));
 }
 
+TEST(a_file_without_a_slash_gets_one)
+{
+    g_autoptr(GError) error = NULL;
+    KabModule module;
+    assert_false(kab_loader_open(NULL, "mine.so", &module, &error));
+    assert_true(g_str_has_suffix(error->message, ", perhaps \"./mine.so\""));
+}
+
 TEST(another_major_is_refused_with_both_numbers)
 {
     assert_refused("wrong-major",
@@ -169,6 +177,7 @@ main(void)
         cmocka_unit_test(a_module_is_found_by_name_and_by_path),
         cmocka_unit_test(the_first_directory_wins),
         cmocka_unit_test(an_unknown_name_gets_the_nearest),
+        cmocka_unit_test(a_file_without_a_slash_gets_one),
         cmocka_unit_test(another_major_is_refused_with_both_numbers),
         cmocka_unit_test(a_newer_minor_is_refused_with_both_numbers),
         cmocka_unit_test(a_missing_field_is_refused),

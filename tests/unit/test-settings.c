@@ -203,6 +203,18 @@ TEST(what_is_set_wins_and_its_faults_say_so)
         "number 1..1000000");
 }
 
+TEST(setting_a_binding_that_is_not_there_is_a_fault)
+{
+    g_autoptr(KabConfig) config = read_text(right);
+    g_autoptr(GError) error = NULL;
+    kab_config_set(config, "binding scorin/batch.count=5", NULL);
+    assert_null(kab_settings_new(config, KAB_FUNCTIONS_FROM_FILE, &error));
+    assert_string_equal(error->message,
+                        "--set: [binding scorin]: found a binding that the "
+                        "file does not have; wanted one of its 1, perhaps "
+                        "[binding scoring]");
+}
+
 TEST(a_malformed_assignment_is_usage)
 {
     static const char *const wrong[] = {"x",   "a=b",   "/k=v", "s/=v",
@@ -330,6 +342,7 @@ main(void)
         cmocka_unit_test(the_function_and_its_options_are_found),
         cmocka_unit_test(every_fault_has_its_sentence),
         cmocka_unit_test(what_is_set_wins_and_its_faults_say_so),
+        cmocka_unit_test(setting_a_binding_that_is_not_there_is_a_fault),
         cmocka_unit_test(a_malformed_assignment_is_usage),
         cmocka_unit_test(reading_again_keeps_what_was_set),
         cmocka_unit_test(a_program_may_give_the_function),

@@ -126,6 +126,22 @@ static const KabWrong wrong_settings[] = {
      KAFKA BINDING "password = hunter2\n",
      "f:6: [binding b] password: found an unknown key; wanted an option of a "
      "binding, function.…, consumer.… or producer.…"},
+    {"a prefix that is not quite", KAFKA BINDING "functon.url = x\n",
+     "f:6: [binding b] functon.url: found an unknown key; wanted an option of "
+     "a binding, function.…, consumer.… or producer.…, perhaps function.url"},
+    {"a consumer's property", KAFKA BINDING "fetch.max.bytes = 1\n",
+     "f:6: [binding b] fetch.max.bytes: found an unknown key; wanted an option "
+     "of a binding, function.…, consumer.… or producer.…, perhaps "
+     "consumer.fetch.max.bytes"},
+    {"a property of both clients", KAFKA BINDING "client.id = x\n",
+     "f:6: [binding b] client.id: found an unknown key; wanted an option of a "
+     "binding, function.…, consumer.… or producer.…, perhaps client.id in "
+     "[kafka]"},
+    {"a property that is an option, without its prefix",
+     KAFKA BINDING "group.id = x\n",
+     "f:6: [binding b] group.id: found an unknown key (it is the option "
+     "`group`); wanted an option of a binding, function.…, consumer.… or "
+     "producer.…"},
     {"a whole number", KAFKA BINDING "batch.count = many\n",
      "f:6: [binding b] batch.count: found \"many\"; wanted a whole number "
      "1..1000000"},
@@ -209,8 +225,9 @@ static const KabWrong wrong_settings[] = {
      "f:6: [binding b] producer.linger.ms: found \"soon\"; wanted 0 .. 900000"},
     {"a secret property's value is not shown",
      KAFKA "ssl.key.password.x = hunter2\n" BINDING,
-     "f:3: [kafka] ssl.key.password.x: found a property that librdkafka RDKAFKA "
-     "does not have; wanted one of its properties, perhaps ssl.key.password"},
+     "f:3: [kafka] ssl.key.password.x: found a property that librdkafka "
+     "RDKAFKA does not have; wanted one of its properties, perhaps "
+     "ssl.key.password"},
     {"an output that is an input", KAFKA BINDING "output.topic = in\n",
      "f:6: [binding b] output.topic: found \"in\", which input.topics reads "
      "(in): the binding would feed itself; wanted another topic"},

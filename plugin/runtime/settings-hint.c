@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What somebody may have meant by a key that a binding does not have. */
+#include <string.h>
+
+#include "options-value.h"
+#include "properties-known.h"
+#include "settings-internal.h"
+
+/* "functon.url": the part before the first dot. */
+static char *
+dup_right_prefix(const char *key)
+{
+    static const char *const prefixes[] = {"function", "consumer", "producer"};
+    const char *dot = strchr(key, '.');
+    if (!dot)
+        return NULL;
+    g_autofree char *first = g_strndup(key, (size_t)(dot - key));
+    const char *nearest = kab_nearest(first, prefixes, G_N_ELEMENTS(prefixes));
+    return nearest ? g_strconcat(nearest, dot, NULL) : NULL;
+}
+
+/* "linger.ms": a property without its prefix. */
+static char *
+dup_property(const char *key)
+{
+    g_autoptr(GPtrArray) known = kab_known_properties_new();
+    const KabKnownProperty *property = kab_known_properties_find(known, key);
+    if (!property || kab_property_refusal(key))
+        return NULL;
+    switch (property->clients) {
+    case KAB_CLIENT_CONSUMER:
+        return g_strconcat("consumer.", key, NULL);
+    case KAB_CLIENT_PRODUCER:
+        return g_strconcat("producer.", key, NULL);
+    case KAB_CLIENT_BOTH:
+        return g_strconcat(key, " in [kafka]", NULL);
+    }
+    return NULL;
+}
+
+char *
+kab_settings_dup_hint(const char *key)
+{
+    char *hint = g_strdup(kab_options_nearest(KAB_SECTION_BINDING, key));
+    if (!hint)
+        hint = dup_right_prefix(key);
+    return hint ? hint : dup_property(key);
+}
