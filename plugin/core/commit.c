@@ -25,7 +25,7 @@ typedef struct {
     GArray *intervals;
     int64_t last; /* end of the last interval, or the committed offset */
     size_t bytes, cap;
-    bool has_any;
+    bool has_any, has_emitted;
     uint64_t left_out;
 } Writer;
 
@@ -88,6 +88,7 @@ write_partition(const KabPartition *partition,
          slot = slot->in_partition.next) {
         int64_t offset = slot->record.offset;
         bool is_finished = counts_as_finished(slot, in_transaction);
+        writer->has_emitted |= is_finished;
         if (frontier < 0 && !is_finished)
             frontier = writer->last = offset;
         else if (!is_finished && gap >= 0)
@@ -150,31 +151,40 @@ is_news(const KabPartition *partition, const KabCommitItem *item)
                partition->committed_digest;
 }
 
-static KabCommitItem
+/* In a transaction nothing may be left out: what it says is finished would be
+ * given again. Emission keeps below the cap; what exceeds it nevertheless (the
+ * broker takes less than was thought) is said as a whole, or not at all where
+ * no output of the partition is in the transaction. */
+static bool
 compose_item(KabEngine *engine,
              KabCommit *commit,
              KabPartition *partition,
-             bool in_transaction)
+             bool in_transaction,
+             KabCommitItem *ret_item)
 {
-    /* In a transaction nothing may be left out: its outputs would be given
-     * again. Emission keeps below the cap. */
+    size_t cap = engine->metadata_cap;
     Writer writer = {.intervals = commit->intervals,
-                     .cap = in_transaction ? SIZE_MAX : engine->metadata_cap};
+                     .last = partition->start,
+                     .cap = in_transaction ? SIZE_MAX : cap};
     guint before = commit->intervals->len;
     int64_t offset = partition->start;
-    writer.last = offset;
     if (partition->is_pinned)
         offset = write_partition(partition, in_transaction, &writer);
     else
         write_loaded(partition, 0, offset, &writer);
     engine->counters.intervals_left_out += writer.left_out;
     partition->is_dirty = false;
+    if (in_transaction && writer.bytes > cap && !writer.has_emitted) {
+        g_array_set_size(commit->intervals, before);
+        return false;
+    }
     partition->is_committing = true;
-    return (KabCommitItem){.partition = partition,
-                           .topic = partition->topic,
-                           .number = partition->number,
-                           .offset = offset,
-                           .n_intervals = commit->intervals->len - before};
+    *ret_item = (KabCommitItem){.partition = partition,
+                                .topic = partition->topic,
+                                .number = partition->number,
+                                .offset = offset,
+                                .n_intervals = commit->intervals->len - before};
+    return true;
 }
 
 static void
@@ -208,8 +218,8 @@ kab_commit_compose(KabEngine *engine, KabCommit *commit, bool in_transaction)
     for (guint i = 0; i < engine->partitions->len; i++) {
         KabPartition *partition = engine->partitions->pdata[i];
         if (belongs(engine, partition, in_transaction))
-            commit->items[commit->n++] =
-                compose_item(engine, commit, partition, in_transaction);
+            commit->n += compose_item(engine, commit, partition, in_transaction,
+                                      &commit->items[commit->n]);
     }
     drop_old_news(commit);
 }

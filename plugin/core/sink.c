@@ -72,6 +72,31 @@ check_fencing(KabEngine *engine, const char *reason)
     sink->fenced_us = engine->now;
 }
 
+/* The next transactions are smaller: this one took too long, perhaps. */
+static void
+shrink(KabSink *sink)
+{
+    sink->byte_limit = MAX(sink->byte_limit / 2, 1);
+}
+
+static bool
+has_transaction(const KabSink *sink)
+{
+    switch (sink->state) {
+    case KAB_SINK_IN_TRANSACTION:
+    case KAB_SINK_SETTLING:
+    case KAB_SINK_ENDING:
+        return true;
+    case KAB_SINK_OPENING:
+    case KAB_SINK_OPEN:
+    case KAB_SINK_BEGINNING:
+    case KAB_SINK_ABORTING:
+    case KAB_SINK_LOST:
+        break;
+    }
+    return false;
+}
+
 void
 kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason)
 {
@@ -81,6 +106,8 @@ kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason)
         return;
     if (is_fenced)
         check_fencing(engine, reason);
+    if (has_transaction(sink))
+        shrink(sink);
     sink->is_unknown = sink->is_unknown || sink->state == KAB_SINK_ENDING;
     kab_sink_set_state(engine, KAB_SINK_LOST);
     sink->is_full = false;
@@ -337,6 +364,16 @@ committed(KabEngine *engine)
     kab_sink_set_state(engine, KAB_SINK_OPEN);
 }
 
+/* Its offsets' metadata, not the transaction. */
+static bool
+is_too_large(const KabCommit *commit)
+{
+    for (size_t i = 0; i < commit->n; i++)
+        if (commit->items[i].result == KAB_COMMIT_TOO_LARGE)
+            return true;
+    return false;
+}
+
 void
 kab_engine_transaction_ended(KabEngine *engine,
                              uint32_t epoch,
@@ -359,6 +396,8 @@ kab_engine_transaction_ended(KabEngine *engine,
             committed(engine);
         break;
     case KAB_TXN_ABORTED:
+        if (is_ending && !is_too_large(&engine->transaction))
+            shrink(sink);
         kab_sink_set_state(engine, KAB_SINK_ABORTING);
         sink->has_aborted = true;
         break;
@@ -379,7 +418,6 @@ advance_aborting(KabEngine *engine)
         return;
     kab_commit_apply_failed(engine);
     kab_emission_requeue(engine, true);
-    sink->byte_limit = MAX(sink->byte_limit / 2, 1);
     sink->ended_us = engine->now;
     sink->must_abort = false;
     kab_sink_set_state(engine, KAB_SINK_OPEN);

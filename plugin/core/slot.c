@@ -40,7 +40,7 @@ kab_slot_unref(KabEngine *engine, KabSlot *slot)
     if (slot->message)
         engine->effects.release_message(engine->user, slot->message);
     engine->charge -= slot->charge;
-    *slot = (KabSlot){.in_partition.next = engine->free_slots};
+    slot->in_partition.next = engine->free_slots;
     engine->free_slots = slot;
 }
 

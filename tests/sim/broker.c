@@ -179,14 +179,16 @@ broker_commit(Sim *sim, unsigned partition, const Committed *committed)
 
 /* --- Output ------------------------------------------------------------- */
 
-static void
-write_effect(Sim *sim, const Output *output)
+/* True: for the first time. */
+static bool
+write_effect(const Output *output)
 {
     Effect *effect = output->effect;
     uint64_t bit = UINT64_C(1) << output->index;
-    if (!(effect->written & bit))
-        effect->n_written++;
+    bool is_first = !(effect->written & bit);
+    effect->n_written += is_first;
     effect->written |= bit;
+    return is_first;
 }
 
 static void
@@ -211,8 +213,7 @@ broker_write(Sim *sim, Output *output, unsigned member)
         return;
     }
     output->is_written = true;
-    write_effect(sim, output);
-    check_write(sim, output);
+    check_write(sim, output, write_effect(output));
     Effect *effect = output->effect;
     if (effect->n_written == effect->n)
         effect->record->is_covered = true;

@@ -74,6 +74,18 @@ reload(Sim *sim, Member *member)
 }
 
 static void
+fail_edge(Sim *sim, Member *member)
+{
+    KabStopReason reason = sim_below(sim, 2) ? KAB_STOP_SOURCE : KAB_STOP_SINK;
+    TRACE(sim, "%u: an edge fails (%d)", member->number, (int)reason);
+    if (!member->is_draining)
+        member->drains_since = sim->now;
+    member->is_draining = true;
+    kab_engine_fail(member->engine, reason, "an edge fails", sim->now);
+    member_touch(member);
+}
+
+static void
 strike(Sim *sim, Member *member)
 {
     if (!member->engine)
@@ -86,6 +98,8 @@ strike(Sim *sim, Member *member)
         member_drain(sim, member);
     else if (sim_strikes(sim, FAULT_RELOAD))
         reload(sim, member);
+    else if (sim_strikes(sim, FAULT_EDGE) && sim_below(sim, 4) == 0)
+        fail_edge(sim, member);
     else if (sim_strikes(sim, FAULT_BREAK))
         sink_break(sim, member);
     else if (sim_strikes(sim, FAULT_FENCE))

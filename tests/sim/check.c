@@ -235,9 +235,18 @@ check_order(Sim *sim, Effect *effect)
     *last = (int)record->index;
 }
 
+/* At least once: where nothing fails, once. */
 void
-check_write(Sim *sim, const Output *output)
+check_write(Sim *sim, const Output *output, bool is_first)
 {
+    Record *record = output->effect->record;
+    bool is_alone = !sim->plan.faults && sim->plan.n_members == 1 &&
+                    sim->plan.engine.on_failure != KAB_ON_FAILURE_STOP &&
+                    sim->plan.engine.shutdown_timeout_us >= SECOND;
+    if (is_alone &&
+        (!is_first || (record->visible && record->visible != output->effect)))
+        fail(sim, record, "is written twice without a fault");
+    record->visible = output->effect;
     check_order(sim, output->effect);
 }
 
@@ -519,10 +528,65 @@ check_fetcher(Sim *sim, const Member *member, Fetcher *fetcher)
     check_waiting(sim, member, fetcher);
 }
 
+/* What an operator sees of a record is what happens to it. */
+static void
+check_look(Member *member, const Message *message)
+{
+    KabSlotState state;
+    const char *waits_for;
+    int64_t since_us;
+    const Record *record = message->record;
+    bool is_found =
+        kab_engine_find(member->engine, "in", (int32_t)record->partition,
+                        record->offset, &state, &waits_for, &since_us);
+    bool is_right = !is_found || state == KAB_SLOT_FINISHED ||
+                    (state == KAB_SLOT_WAITING) == !message->calls;
+    bool is_called = is_found && state == KAB_SLOT_CALLED;
+    if (message->call && !is_called)
+        fail(member->sim, record, "is called, and is not found so");
+    if (!is_right || (message->is_resolved && is_called))
+        fail(member->sim, record, "is not found where it is");
+    if (message->is_finished && is_found && state != KAB_SLOT_FINISHED)
+        fail(member->sim, record, "is finished, and is not found so");
+}
+
+static void
+look_in(Member *member)
+{
+    Sim *sim = member->sim;
+    for (unsigned i = 0; i < member->n_fetchers; i++) {
+        const Fetcher *fetcher = member->fetchers[i];
+        if (is_owned(fetcher) && fetcher->n_messages)
+            check_look(member,
+                       fetcher->messages[sim_below(sim, fetcher->n_messages)]);
+    }
+    g_free(kab_engine_dup_stall(member->engine, sim->now + 100 * SECOND));
+}
+
+/* Every call is counted, once. */
+static void
+check_counters(Member *member)
+{
+    const KabCounters *counters = kab_engine_counters(member->engine);
+    uint64_t batches = 0, calls = member->calls_wanted;
+    for (unsigned i = 0; i < KAB_N_TRIGGERS; i++)
+        batches += counters->batches[i];
+    for (unsigned i = 0; i < KAB_N_CALL_RESULTS; i++)
+        calls += counters->calls[i];
+    if (batches != member->n_invoked || calls != member->n_invoked)
+        sim_fail(member->sim,
+                 "counts %" PRIu64 " batches and %" PRIu64
+                 " calls; there were %" PRIu64,
+                 batches, calls, member->n_invoked);
+}
+
 void
 check_advance(Member *member)
 {
     Sim *sim = member->sim;
+    check_counters(member);
+    if (sim_below(sim, 16) == 0)
+        look_in(member);
     KabEngineState state;
     kab_engine_get_state(member->engine, sim->now, &state);
     if (state.bytes != member->charge)

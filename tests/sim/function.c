@@ -91,6 +91,7 @@ give_result(Call *call, size_t i)
                     (KabOutcome)(KAB_OUTCOME_REJECT + sim_below(sim, 3)));
     } else if (sim_strikes(sim, FAULT_RETRY)) {
         result->outcome = KAB_OUTCOME_RETRY;
+        result->reason = sim_below(sim, 2) ? "not now" : NULL;
         result->delay_ms = (int64_t)sim_below(sim, 12) - 1;
     } else if (!sim_strikes(sim, FAULT_NO_ANSWER)) {
         give_done(call, i);
@@ -299,6 +300,7 @@ function_invoke(void *user, KabAttempt *attempt)
     Call *call = make_call(member, attempt);
     member->n_effects++;
     member->attempts_out++;
+    member->n_invoked++;
     member->calls_wanted++;
     member->calls_open++;
     TRACE(member->sim, "%u: call %" PRIu64 " of %zu from %u/%" PRIi64,

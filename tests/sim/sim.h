@@ -44,6 +44,7 @@ enum {
     X(STOP, "stop")               /* a member drains and starts again */       \
     X(RESET, "reset")             /* the log's beginning overtakes a reader */ \
     X(RELOAD, "reload")           /* options change in place */                \
+    X(EDGE, "edge")               /* an edge fails: the binding stops */       \
     X(LATE, "late")               /* the loop turns late */                    \
     X(LOAD, "load")               /* committed state is slow to come */        \
     X(BREAK, "break")             /* the producer breaks */                    \
@@ -306,6 +307,7 @@ struct Member {
     int64_t drains_since;
     size_t messages_out, attempts_out, calls_wanted, calls_open;
     size_t charge, n_effects;
+    uint64_t n_invoked;
     unsigned n_fenced;
 };
 
@@ -453,7 +455,7 @@ void check_produce(Member *member,
                    const Message *message,
                    const Effect *effect,
                    const KabDeadLetter *letter);
-void check_write(Sim *sim, const Output *output);
+void check_write(Sim *sim, const Output *output, bool is_first);
 void check_visible(Sim *sim, const Output *output);
 void check_order(Sim *sim, Effect *effect);
 void check_commit_items(Member *member, const KabCommitItem *items, size_t n);

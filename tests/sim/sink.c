@@ -451,12 +451,11 @@ open_transaction(Sim *sim, unsigned member)
     sim_after(sim, limit, NULL, time_out, serial);
 }
 
+/* Too late, it changes nothing: the producer was replaced meanwhile. */
 static void
-begun(Sim *sim, Member *member, void *data)
+note_begun(Sim *sim, Member *member, uint32_t epoch, bool ok)
 {
     Sink *sink = &member->sink;
-    uint32_t epoch = (uint32_t)GPOINTER_TO_UINT(data);
-    bool ok = !sink->is_broken && !sim_strikes(sim, FAULT_BEGIN);
     sink->is_busy = false;
     if (!ok)
         sink->is_broken = sink->is_dead = sink->is_told = true;
@@ -464,6 +463,15 @@ begun(Sim *sim, Member *member, void *data)
     sink->transaction = epoch;
     if (ok && !is_fenced(member))
         open_transaction(sim, member->number);
+}
+
+static void
+begun(Sim *sim, Member *member, void *data)
+{
+    uint32_t epoch = (uint32_t)GPOINTER_TO_UINT(data);
+    bool ok = !member->sink.is_broken && !sim_strikes(sim, FAULT_BEGIN);
+    if (epoch > member->sink.epoch && member->sink.is_ready)
+        note_begun(sim, member, epoch, ok);
     TRACE(sim, "%u: transaction %u %s", member->number, epoch,
           ok ? "begun" : "not begun");
     kab_engine_transaction_begun(member->engine, epoch, ok, sim->now);
@@ -598,6 +606,10 @@ give_up(Sim *sim, Member *member, Request *request)
 static bool
 are_offsets_refused(Sim *sim, Member *member, Request *request)
 {
+    for (size_t i = 0; i < request->n; i++)
+        TRACE(sim, "%u: offsets %u: %" PRIi64 " and %zu intervals, %zu bytes",
+              member->number, request->partitions[i], request->copies[i].offset,
+              request->copies[i].n, committed_size(&request->copies[i]));
     bool is_stale = request->generation != sim->group.generation ||
                     !sim->group.has[member->number];
     if (request->n && is_stale)

@@ -317,6 +317,66 @@ TEST(metadata_too_large_halves_the_cap)
     assert_produced(edge, "1,2,3,1");
 }
 
+TEST(a_transaction_that_was_lost_makes_the_next_one_smaller)
+{
+    FakeEdge *edge = *state;
+    edge->options.buffer_bytes = 8;
+    start_transactional(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 4; i++)
+        answer_first(edge);
+    begin(edge);
+    assert_produced(edge, "0,1,2,3");
+    fake_edge_acknowledge(edge);
+    assert_true(edge->wants_end);
+    end_with(edge, KAB_TXN_FENCED);
+    fake_edge_advance(edge, 8000);
+    fake_edge_open_sink(edge);
+    load(edge, &(KabCommitted){.has_offset = true});
+    begin(edge);
+    assert_produced(edge, "0,1,2,3,0,1");
+}
+
+static void
+refuse_metadata(FakeEdge *edge)
+{
+    for (size_t i = 0; i < edge->n_end_items; i++)
+        edge->end_items[i].result = KAB_COMMIT_TOO_LARGE;
+    end_with(edge, KAB_TXN_ABORTED);
+    fake_edge_advance(edge, 100000);
+    begin(edge);
+    fake_edge_advance(edge, 100000);
+}
+
+/* Partition 0 has finished more beyond its straggler than the broker takes;
+ * partition 1 commits without it. */
+TEST(metadata_that_does_not_fit_holds_no_other_partition)
+{
+    FakeEdge *edge = *state;
+    edge->options.metadata_cap = 20;
+    start_transactional(edge);
+    emit_beyond_a_straggler(edge);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 100000);
+    end_with(edge, KAB_TXN_COMMITTED);
+    KabPartition *other =
+        kab_engine_assigned(edge->engine, "in", 1, NULL, edge->now);
+    fake_edge_advance(edge, 0);
+    kab_engine_loaded(edge->engine, other, &(KabCommitted){.has_offset = true},
+                      edge->now);
+    kab_engine_end_of_partition(edge->engine, edge->partition, 1000, edge->now);
+    kab_engine_end_of_partition(edge->engine, other, 5, edge->now);
+    fake_edge_advance(edge, 100000);
+    begin(edge);
+    fake_edge_advance(edge, 100000);
+    assert_int_equal(edge->n_end_items, 2);
+    for (int i = 0; i < 4; i++)
+        refuse_metadata(edge);
+    assert_int_equal(edge->n_end_items, 1);
+    assert_int_equal(edge->end_items[0].number, 1);
+}
+
 TEST(a_producer_lost_while_its_past_is_checked_is_replaced)
 {
     FakeEdge *edge = *state;
@@ -372,6 +432,8 @@ main(void)
         T(in_order_nothing_is_held_whatever_the_cap),
         T(a_drain_does_not_wait_for_what_is_held),
         T(metadata_too_large_halves_the_cap),
+        T(a_transaction_that_was_lost_makes_the_next_one_smaller),
+        T(metadata_that_does_not_fit_holds_no_other_partition),
         T(a_producer_lost_while_its_past_is_checked_is_replaced),
         T(a_binding_that_stops_for_its_sink_is_drained_at_once),
     };

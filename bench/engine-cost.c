@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a record costs in the engine alone: nanoseconds on one core, with an
+ * edge that does nothing. One line a case; the lowest of several rounds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <glib.h>
+
+#include "engine.h"
+
+enum {
+    MAX_CALLS = 64,
+    MAX_UNREPORTED = 1 << 16,
+    FEW_PRODUCTS = 1 << 12,  /* at least once, they are reported at once */
+    MANY_PRODUCTS = 1 << 17, /* of a transaction */
+    MAX_KEYS = 1 << 16,
+};
+
+typedef struct {
+    const char *name;
+    KabOrder order;
+    KabDelivery delivery;
+    unsigned partitions;
+    bool has_straggler; /* one call never ends */
+    unsigned keys;
+    int64_t period_us;
+} Case;
+
+typedef struct {
+    KabEngine *engine;
+    const Case *of;
+    int64_t now;
+    KabPartition **partitions;
+    uint64_t *keys;
+    int64_t *offsets;
+    KabAttempt *calls[MAX_CALLS];
+    size_t n_calls;
+    KabAttempt *straggler;
+    KabProduct *products; /* a ring */
+    size_t n_products, next_product, next_partition;
+    KabProduct *unreported[MAX_UNREPORTED];
+    size_t n_unreported;
+    KabCommitItem *items;
+    size_t n_items;
+    uint32_t epoch, transaction;
+    bool wants_sink, wants_begin, wants_end;
+    uint64_t finished;
+} Bench;
+
+static void
+invoke(void *user, KabAttempt *attempt)
+{
+    Bench *bench = user;
+    if (bench->of->has_straggler && !bench->straggler)
+        bench->straggler = attempt;
+    else
+        bench->calls[bench->n_calls++] = attempt;
+}
+
+static void
+ignore_attempt(void *user, KabAttempt *attempt)
+{
+}
+
+static void
+release_message(void *user, void *message)
+{
+    ((Bench *)user)->finished++;
+}
+
+static void *
+detach_message(void *user, void *message, KabRecord *record)
+{
+    return message;
+}
+
+static KabProduceStatus
+produce(void *user,
+        KabProduct *product,
+        const KabRecord *input,
+        void *message,
+        const KabDeadLetter *letter)
+{
+    Bench *bench = user;
+    if (bench->n_unreported == MAX_UNREPORTED)
+        abort();
+    bench->unreported[bench->n_unreported++] = product;
+    return KAB_PRODUCE_OK;
+}
+
+static void
+replace_sink(void *user, uint32_t epoch)
+{
+    Bench *bench = user;
+    bench->epoch = epoch;
+    bench->wants_sink = true;
+}
+
+static void
+begin_transaction(void *user, uint32_t epoch)
+{
+    Bench *bench = user;
+    bench->transaction = epoch;
+    bench->wants_begin = true;
+}
+
+static void
+end_transaction(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
+{
+    ((Bench *)user)->wants_end = true;
+}
+
+static void
+abort_transaction(void *user, uint32_t epoch)
+{
+    abort();
+}
+
+static bool
+commit(void *user, KabCommitItem *items, size_t n)
+{
+    Bench *bench = user;
+    bench->items = items;
+    bench->n_items = n;
+    return true;
+}
+
+static void
+load(void *user, KabPartition *partition)
+{
+}
+
+static void
+add(void *user, KabPartition *partition, int64_t offset)
+{
+}
+
+static void
+valve(void *user, KabPartition *partition, bool open)
+{
+}
+
+static void
+stop(void *user, KabStopReason reason, const char *message)
+{
+    abort();
+}
+
+static const KabEffects effects = {
+    .invoke = invoke,
+    .cancel = ignore_attempt,
+    .release_attempt = ignore_attempt,
+    .release_message = release_message,
+    .detach_message = detach_message,
+    .produce = produce,
+    .replace_sink = replace_sink,
+    .begin_transaction = begin_transaction,
+    .end_transaction = end_transaction,
+    .abort_transaction = abort_transaction,
+    .commit = commit,
+    .load = load,
+    .add = add,
+    .unassign = load,
+    .valve = valve,
+    .stop = stop,
+};
+
+/* --- The edge ----------------------------------------------------------- */
+
+static void
+take(Bench *bench)
+{
+    const Case *of = bench->of;
+    size_t want = kab_engine_want(bench->engine);
+    for (size_t i = 0; i < want; i++) {
+        unsigned p = (unsigned)(bench->next_partition++ / 64) % of->partitions;
+        int64_t offset = bench->offsets[p]++;
+        KabRecord record = {.key = {&bench->keys[offset % MAX(of->keys, 1)], 8},
+                            .value = {bench->keys, 100},
+                            .topic = "in",
+                            .partition = (int32_t)p,
+                            .offset = offset};
+        kab_engine_take(bench->engine, bench->partitions[p], &record, bench,
+                        bench->now);
+    }
+}
+
+static KabProduct *
+give_product(Bench *bench)
+{
+    KabProduct *product =
+        &bench->products[bench->next_product++ % bench->n_products];
+    *product = (KabProduct){.output = KAB_OUTPUT_INIT};
+    return product;
+}
+
+static void
+answer(Bench *bench)
+{
+    for (size_t i = 0; i < bench->n_calls; i++) {
+        KabAttempt *attempt = bench->calls[i];
+        for (size_t j = 0; j < attempt->n; j++) {
+            KabResult *result = &attempt->results[j];
+            result->outcome = KAB_OUTCOME_DONE;
+            result->first = result->last = give_product(bench);
+            result->first->output.value = attempt->records[j].value;
+            result->n_products = 1;
+            result->bytes = result->first->output.value.len;
+        }
+        kab_engine_answered(bench->engine, attempt, attempt->serial,
+                            &(KabAnswer){.retry_after_ms = -1}, bench->now);
+    }
+    bench->n_calls = 0;
+}
+
+static void
+report(Bench *bench)
+{
+    for (size_t i = 0; i < bench->n_unreported; i++)
+        kab_engine_acknowledged(bench->engine, bench->unreported[i],
+                                bench->now);
+    bench->n_unreported = 0;
+    if (!bench->items)
+        return;
+    for (size_t i = 0; i < bench->n_items; i++)
+        bench->items[i].result = KAB_COMMIT_OK;
+    kab_engine_commit_done(bench->engine, g_steal_pointer(&bench->items),
+                           bench->n_items, bench->now);
+}
+
+static void
+serve_sink(Bench *bench)
+{
+    if (bench->wants_sink)
+        kab_engine_sink_ready(bench->engine, bench->epoch, bench->now);
+    if (bench->wants_begin)
+        kab_engine_transaction_begun(bench->engine, bench->transaction, true,
+                                     bench->now);
+    if (bench->wants_end)
+        kab_engine_transaction_ended(bench->engine, bench->transaction,
+                                     KAB_TXN_COMMITTED, NULL, bench->now);
+    bench->wants_sink = bench->wants_begin = bench->wants_end = false;
+}
+
+static void
+turn(Bench *bench)
+{
+    bench->now += 200;
+    serve_sink(bench);
+    take(bench);
+    kab_engine_advance(bench->engine, bench->now);
+    answer(bench);
+    kab_engine_advance(bench->engine, bench->now);
+    report(bench);
+}
+
+/* --- Measuring ---------------------------------------------------------- */
+
+static const KabEngineOptions defaults = {
+    .on_failure = KAB_ON_FAILURE_STOP,
+    .batch_count = 256,
+    .batch_bytes = 1 << 20,
+    .max_in_flight = 4,
+    .threads = 4,
+    .buffer_bytes = 64 << 20,
+    .commit_interval_us = 10000,
+    .transaction_interval_us = 2000,
+    .call_timeout_us = 30000000,
+    .retry_max_attempts = 5,
+    .retry_backoff_us = 100000,
+    .retry_backoff_max_us = 10000000,
+    .bisect = true,
+    .rebalance_drain_timeout_us = 10000000,
+    .shutdown_timeout_us = 25000000,
+    .stall_timeout_us = 60000000,
+    .metadata_cap = 3000,
+};
+
+static Bench *
+start(const Case *of)
+{
+    Bench *bench = g_new0(Bench, 1);
+    KabEngineOptions options = defaults;
+    options.order = of->order;
+    options.delivery = of->delivery;
+    options.batch_period_us = of->period_us;
+    bench->of = of;
+    bench->n_products = of->delivery ? MANY_PRODUCTS : FEW_PRODUCTS;
+    bench->products = g_new0(KabProduct, bench->n_products);
+    bench->partitions = g_new0(KabPartition *, of->partitions);
+    bench->offsets = g_new0(int64_t, of->partitions);
+    bench->keys = g_new0(uint64_t, MAX_KEYS);
+    for (unsigned i = 0; i < MAX_KEYS; i++)
+        bench->keys[i] = i;
+    bench->engine = kab_engine_new(&options, &effects, bench);
+    for (unsigned i = 0; i < of->partitions; i++)
+        bench->partitions[i] =
+            kab_engine_assigned(bench->engine, "in", (int32_t)i, NULL, 0);
+    kab_engine_advance(bench->engine, 0);
+    for (unsigned i = 0; i < of->partitions; i++)
+        kab_engine_loaded(bench->engine, bench->partitions[i],
+                          &(KabCommitted){.has_offset = true}, 0);
+    kab_engine_advance(bench->engine, 0);
+    return bench;
+}
+
+static void
+end(Bench *bench)
+{
+    kab_engine_free(bench->engine);
+    g_free(bench->products);
+    g_free(bench->partitions);
+    g_free(bench->offsets);
+    g_free(bench->keys);
+    g_free(bench);
+}
+
+static double
+seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static double
+run(Bench *bench, uint64_t records)
+{
+    uint64_t from = bench->finished;
+    double start_s = seconds_now();
+    while (bench->finished - from < records)
+        turn(bench);
+    return (seconds_now() - start_s) * 1e9 / (double)(bench->finished - from);
+}
+
+static void
+measure(const Case *of, uint64_t records)
+{
+    Bench *bench = start(of);
+    run(bench, records / 4);
+    double best = 1e9;
+    for (int i = 0; i < 5; i++)
+        best = MIN(best, run(bench, records));
+    printf("%-36s %6.0f ns/record\n", of->name, best);
+    end(bench);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const Case cases[] = {
+        {"unordered, 1 partition", .partitions = 1},
+        {"unordered, 8 partitions", .partitions = 8},
+        {"unordered, 1000 partitions", .partitions = 1000},
+        {"unordered, batch.period", .partitions = 8, .period_us = 5000},
+        {"unordered, a straggler", .partitions = 1, .has_straggler = true},
+        {"ordered", .partitions = 8, .order = KAB_ORDER_ORDERED},
+        {"partition", .partitions = 8, .order = KAB_ORDER_PARTITION},
+        {"key, 10 keys", .partitions = 8, .order = KAB_ORDER_KEY, .keys = 10},
+        {"key, 50000 keys", .partitions = 8, .order = KAB_ORDER_KEY,
+         .keys = 50000},
+        {"key, 50000 keys, batch.period", .partitions = 8,
+         .order = KAB_ORDER_KEY, .keys = 50000, .period_us = 5000},
+        {"exactly once", .partitions = 8,
+         .delivery = KAB_DELIVERY_EXACTLY_ONCE},
+        {"exactly once, a straggler", .partitions = 8,
+         .delivery = KAB_DELIVERY_EXACTLY_ONCE, .has_straggler = true},
+    };
+    uint64_t records = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        measure(&cases[i], records);
+    return 0;
+}
