@@ -19,10 +19,12 @@ libkab_kafka_la_SOURCES = \
 	plugin/kafka/probe.h \
 	plugin/kafka/producer-client.c \
 	plugin/kafka/producer-client.h \
+	plugin/kafka/producer-duty.c \
 	plugin/kafka/producer-internal.h \
 	plugin/kafka/producer-open.c \
 	plugin/kafka/producer-produce.c \
 	plugin/kafka/producer-report.c \
+	plugin/kafka/producer-setup.c \
 	plugin/kafka/producer.c \
 	plugin/kafka/producer.h \
 	plugin/kafka/properties-known.c \

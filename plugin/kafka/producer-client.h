@@ -93,7 +93,6 @@ typedef struct {
 
     /* The loop's alone. */
     rd_kafka_queue_t *queue; /* its reports; NULL: not open */
-    uint32_t epoch;
     size_t n_unreported;
     bool is_busy; /* has a duty whose result was not taken */
     bool is_open, is_lost, is_closing;

@@ -30,7 +30,6 @@ struct KabProducer {
     uint32_t epoch;     /* of the last replacement */
     uint32_t transaction;
     bool is_owed_ready; /* sink_ready of that epoch */
-    bool is_owed_end;   /* the result of end or abort */
     bool has_waiting;   /* a duty, until another one is done */
     KabDuty waiting;
     KabClientOffsets waiting_offsets;
@@ -51,6 +50,18 @@ struct KabProducer {
     int64_t now;
     KabProducerState state;
 };
+
+/* producer-setup.c. False: a property is wrong. */
+bool kab_producer_prepare(KabProducer *producer, GError **error);
+/* For a new client. */
+bool kab_producer_make_plan(const KabProducer *producer,
+                            KabClientPlan *ret_plan,
+                            GError **error);
+
+/* producer-duty.c. True: a duty of the client has ended, and was told. */
+bool kab_producer_take_done(KabProducer *producer, KabClient *client);
+/* The one that waits is not wanted any more. */
+void kab_producer_drop_waiting(KabProducer *producer);
 
 /* Counts and tells the engine, once a client. */
 void kab_producer_lose(KabProducer *producer,

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a producer's clients are made of: destinations, properties, and what
+ * a client's thread is given to work with.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "producer-internal.h"
+
+static const char *
+lookup(const KabProducer *producer, const char *name)
+{
+    return kab_properties_lookup(KAB_CLIENT_PRODUCER,
+                                 producer->setup.properties,
+                                 producer->setup.n_properties, name);
+}
+
+static size_t
+lookup_number(const KabProducer *producer, const char *name, size_t otherwise)
+{
+    const char *value = lookup(producer, name);
+    return value ? strtoul(value, NULL, 10) : otherwise;
+}
+
+static size_t
+add_destination(KabProducer *producer, const char *name)
+{
+    for (size_t i = 0; i < producer->n_destinations; i++)
+        if (strcmp(producer->destinations[i].name, name) == 0)
+            return i;
+    producer->destinations[producer->n_destinations] =
+        (KabDestination){.name = name, .alias = name};
+    return producer->n_destinations++;
+}
+
+static void
+list_destinations(KabProducer *producer)
+{
+    const KabProducerSetup *setup = &producer->setup;
+    const char *const *more = setup->output_topics;
+    size_t n = 2;
+    for (const char *const *topic = more; topic && *topic; topic++)
+        n++;
+    producer->destinations = g_new0(KabDestination, n);
+    producer->output = producer->dead_letter = SIZE_MAX;
+    if (setup->output_topic)
+        producer->output = add_destination(producer, setup->output_topic);
+    for (const char *const *topic = more; topic && *topic; topic++)
+        add_destination(producer, *topic);
+    producer->n_outputs = producer->n_destinations;
+    if (setup->dead_letter_topic)
+        producer->dead_letter =
+            add_destination(producer, setup->dead_letter_topic);
+}
+
+static bool
+is_exactly_once(const KabProducer *producer)
+{
+    return producer->setup.delivery == KAB_DELIVERY_EXACTLY_ONCE;
+}
+
+static bool
+is_compressing(const KabProducer *producer)
+{
+    const char *codec = lookup(producer, "compression.codec");
+    if (!codec)
+        codec = lookup(producer, "compression.type");
+    return codec && strcmp(codec, "none") != 0;
+}
+
+/* The transactional id's slot, and time-outs that belong together. */
+static void
+set_transactional(const KabProducer *producer, rd_kafka_conf_t *conf)
+{
+    char timeout[24];
+    g_autofree char *id =
+        g_strdup_printf("%s-0", producer->setup.transactional_id);
+    g_snprintf(timeout, sizeof timeout, "%d",
+               (int)(producer->transaction_us / 1000));
+    rd_kafka_conf_set(conf, "transactional.id", id, NULL, 0);
+    rd_kafka_conf_set(conf, "transaction.timeout.ms", timeout, NULL, 0);
+    rd_kafka_conf_set(conf, "message.timeout.ms", timeout, NULL, 0);
+    if (!lookup(producer, "retry.backoff.ms"))
+        rd_kafka_conf_set(conf, "retry.backoff.ms", "20", NULL, 0);
+}
+
+static rd_kafka_conf_t *
+make_conf(const KabProducer *producer, GError **error)
+{
+    rd_kafka_conf_t *conf =
+        kab_properties_new_conf(KAB_CLIENT_PRODUCER, producer->setup.properties,
+                                producer->setup.n_properties, error);
+    if (conf && is_exactly_once(producer))
+        set_transactional(producer, conf);
+    return conf;
+}
+
+/* False: a property is wrong. */
+bool
+kab_producer_prepare(KabProducer *producer, GError **error)
+{
+    producer->transaction_us =
+        1000 *
+        (int64_t)lookup_number(producer, "transaction.timeout.ms", 10000);
+    producer->batch_bytes = lookup_number(producer, "batch.size", 1000000);
+    producer->is_compressed = is_compressing(producer);
+    list_destinations(producer);
+    rd_kafka_conf_t *conf = make_conf(producer, error);
+    if (conf)
+        rd_kafka_conf_destroy(conf);
+    return conf != NULL;
+}
+
+bool
+kab_producer_make_plan(const KabProducer *producer,
+                       KabClientPlan *ret_plan,
+                       GError **error)
+{
+    rd_kafka_conf_t *conf = make_conf(producer, error);
+    if (!conf)
+        return false;
+    const KabProducerSetup *setup = &producer->setup;
+    const char *bootstrap = lookup(producer, "bootstrap.servers");
+    KabClientPlan plan = {
+        .conf = conf,
+        .topics = g_new0(char *, producer->n_destinations + 1),
+        .n_topics = producer->n_destinations,
+        .n_outputs = producer->n_outputs,
+        .inputs = setup->partition_is_same
+                      ? g_strdupv((char **)(uintptr_t)setup->input_topics)
+                      : NULL,
+        .bootstrap = g_strdup(bootstrap ? bootstrap : "BROKER:9092"),
+        .is_transactional = is_exactly_once(producer),
+        .is_size_given = lookup(producer, "message.max.bytes") != NULL,
+        .batch_bytes = producer->batch_bytes,
+        .missing_topic_us = setup->missing_topic_us,
+        .transaction_us = producer->transaction_us,
+    };
+    for (size_t i = 0; i < plan.n_topics; i++)
+        plan.topics[i] = g_strdup(producer->destinations[i].name);
+    *ret_plan = plan;
+    return true;
+}
