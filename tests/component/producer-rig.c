@@ -450,6 +450,7 @@ rig_add_partitions(Rig *rig, const char *topic, int n_partitions)
     rd_kafka_NewPartitions_destroy(wanted);
 }
 
+/* A broker that was stopped takes a while to coordinate again. */
 int64_t
 rig_read_committed(Rig *rig)
 {
@@ -457,7 +458,11 @@ rig_read_committed(Rig *rig)
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, rig->in, 0);
-    rd_kafka_resp_err_t error = rd_kafka_committed(client, list, 20000);
+    rd_kafka_resp_err_t error;
+    int64_t end = g_get_monotonic_time() + PATIENCE_US;
+    do {
+        error = rd_kafka_committed(client, list, 5000);
+    } while (error && g_get_monotonic_time() < end);
     int64_t offset = list->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(list);
     rd_kafka_destroy(client);

@@ -9,6 +9,7 @@
 
 #include "kab-test.h"
 
+#include "producer-internal.h"
 #include "producer-rig.h"
 
 static uint64_t
@@ -196,6 +197,20 @@ TEST(a_broker_stopped_before_the_first_report_is_waited_for)
     outlive(state, false);
 }
 
+static void
+say_losses(Rig *rig)
+{
+    print_message("# lost sinks %d, of them by time-out %d, unknown %d, fenced "
+                  "%d; transactions committed %d, aborted %d, unknown %d\n",
+                  (int)rig_counters(rig)->sinks_lost,
+                  (int)rig_state(rig).losses[KAB_LOSS_TIMEOUT],
+                  (int)rig_state(rig).losses[KAB_LOSS_UNKNOWN],
+                  (int)rig_state(rig).losses[KAB_LOSS_FENCED],
+                  (int)count_transactions(rig, KAB_TXN_COMMITTED),
+                  (int)count_transactions(rig, KAB_TXN_ABORTED),
+                  (int)count_transactions(rig, KAB_TXN_UNKNOWN));
+}
+
 /* The broker is stopped again and again, wherever the transactions are. */
 TEST(a_broker_that_stalls_at_random_loses_and_doubles_nothing)
 {
@@ -226,15 +241,39 @@ TEST(a_broker_that_stalls_at_random_loses_and_doubles_nothing)
     assert_int_equal(rig_read_committed(rig), N);
     assert_each_once(rig, N);
     assert_int_equal(rig->n_called, N);
-    print_message("# lost sinks %d, of them by time-out %d, unknown %d, fenced "
-                  "%d; transactions committed %d, aborted %d, unknown %d\n",
-                  (int)rig_counters(rig)->sinks_lost,
-                  (int)rig_state(rig).losses[KAB_LOSS_TIMEOUT],
-                  (int)rig_state(rig).losses[KAB_LOSS_UNKNOWN],
-                  (int)rig_state(rig).losses[KAB_LOSS_FENCED],
-                  (int)count_transactions(rig, KAB_TXN_COMMITTED),
-                  (int)count_transactions(rig, KAB_TXN_ABORTED),
-                  (int)count_transactions(rig, KAB_TXN_UNKNOWN));
+    say_losses(rig);
+    rig_free(rig);
+}
+
+static bool
+is_ending(Rig *rig)
+{
+    KabClient *client = rig->producer->client;
+    return client && client->is_busy && client->duty == KAB_DUTY_END;
+}
+
+/* The broker is stopped while offsets are sent or the commit is asked for:
+ * whichever way it went, the outputs are there once. */
+TEST(a_commit_that_is_not_answered_is_looked_up)
+{
+    enum { ROUNDS = 10, STEP = 100 };
+    Rig *rig = new_exactly_once(state);
+    rig->patience_us = 60 * G_USEC_PER_SEC;
+    rig_set(rig, "transaction.timeout.ms", "2000");
+    rig_open(rig);
+    for (int i = 0; i < ROUNDS; i++) {
+        rig_take_range(rig, i * STEP, (i + 1) * STEP);
+        rig_until(rig, is_ending);
+        g_usleep((gulong)(i * 400));
+        GThread *thread = stop_broker_for(9 * G_USEC_PER_SEC);
+        rig_finish(rig);
+        g_thread_join(thread);
+        assert_false(rig->is_stopped);
+    }
+    assert_int_equal(rig_read_committed(rig), ROUNDS * STEP);
+    assert_each_once(rig, ROUNDS * STEP);
+    assert_int_equal(rig->n_called, ROUNDS * STEP);
+    say_losses(rig);
     rig_free(rig);
 }
 
@@ -413,6 +452,7 @@ main(void)
             a_broker_stopped_before_the_first_report_is_waited_for),
         cmocka_unit_test(
             a_broker_that_stalls_at_random_loses_and_doubles_nothing),
+        cmocka_unit_test(a_commit_that_is_not_answered_is_looked_up),
         cmocka_unit_test(at_least_once_waits_for_a_stopped_broker),
         cmocka_unit_test(it_closes_in_time_while_the_broker_is_stopped),
         cmocka_unit_test(requests_are_as_large_as_the_topic_takes),
