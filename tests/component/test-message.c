@@ -21,7 +21,7 @@ produce_one(rd_kafka_t *producer,
 {
     rd_kafka_resp_err_t err = rd_kafka_producev(
         producer, RD_KAFKA_V_TOPIC("t"), RD_KAFKA_V_PARTITION(0),
-        RD_KAFKA_V_KEY(key, key ? strlen(key) : 0),
+        RD_KAFKA_V_KEY((void *)(uintptr_t)key, key ? strlen(key) : 0),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value ? strlen(value) : 0),
         RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_TIMESTAMP(12345),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
@@ -75,7 +75,6 @@ unmake(void **state)
 static void *
 consume(Fixture *fixture, int64_t offset, KabRecord *ret_record)
 {
-    g_autoptr(GError) error = NULL;
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, "t", 0)->offset = offset;

@@ -50,6 +50,7 @@ TEST(nothing_finished_beyond_needs_no_metadata)
     assert_int_equal(intervals->len, 0);
     g_autoptr(GArray) of_empty = decode("", 7, &problem);
     assert_null(problem);
+    assert_int_equal(of_empty->len, 0);
 }
 
 TEST(intervals_come_back_as_they_were)
