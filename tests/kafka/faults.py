@@ -3,7 +3,7 @@
 import random
 import time
 
-from harness import Background, test, wait_for
+from harness import Background, size, test, wait_for
 
 QUICK = {"consumer_session_timeout_ms": 6000,
          "consumer_heartbeat_interval_ms": 1000}
@@ -32,7 +32,7 @@ def ten_kills_lose_nothing(kit):
     kit.expect(kit.wait_lag(first, source).reached,
                "the start is committed before any record")
     feeder = kit.tool_start("generate", topic=source, rate=rate, seconds=30)
-    kit.expect(wait_for(lambda: log.exists() and log.stat().st_size, 20),
+    kit.expect(wait_for(lambda: size(log), 20),
                "records are in calls, none is finished")
     first.kill()
     bridge = kit.bridge(source, sink, name="next", order="key", **common)

@@ -118,7 +118,13 @@ group_committed(const Words *words, rd_kafka_t *client)
         rd_kafka_topic_partition_list_new(partitions);
     for (int i = 0; i < partitions; i++)
         rd_kafka_topic_partition_list_add(list, topic, i);
-    rd_kafka_resp_err_t err = rd_kafka_committed(client, list, WAIT_MS);
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int try = 0; try < PATIENCE_TRIES; try++) {
+        err = rd_kafka_committed(client, list, CALL_MS);
+        if (!err)
+            break;
+        g_usleep(PATIENCE_PAUSE_US);
+    }
     if (err)
         fail("committed: %s", rd_kafka_err2str(err));
     return list;
@@ -130,8 +136,7 @@ print_partition(rd_kafka_t *client,
                 int64_t *total_lag)
 {
     int64_t low = 0, high = 0;
-    rd_kafka_query_watermark_offsets(client, element->topic, element->partition,
-                                     &low, &high, WAIT_MS);
+    topic_watermarks(client, element->topic, element->partition, &low, &high);
     int64_t lag = high - (element->offset >= 0 ? element->offset : low);
     *total_lag += lag;
     printf("%s{\"partition\":%d,\"committed\":%" PRId64 ",\"end\":%" PRId64
@@ -201,8 +206,7 @@ totals_now(const Words *words, rd_kafka_t *client, bool group)
     int partitions = list ? list->cnt : topic_partitions(client, topic);
     for (int i = 0; i < partitions; i++) {
         int64_t low = 0, high = 0;
-        rd_kafka_query_watermark_offsets(client, topic, i, &low, &high,
-                                         WAIT_MS);
+        topic_watermarks(client, topic, i, &low, &high);
         int64_t offset = list ? list->elems[i].offset : low;
         totals.committed += MAX(offset, low);
         totals.end += high;
@@ -229,8 +233,8 @@ verb_wait(const Words *words)
         words, RD_KAFKA_CONSUMER, "group.id", group ? group : "kab-kafka-tool",
         "isolation.level", "read_uncommitted", NULL);
     int64_t start_us = g_get_monotonic_time();
-    int64_t end_us =
-        start_us + words_number(words, "seconds", 60) * G_USEC_PER_SEC;
+    double seconds = g_ascii_strtod(words_get(words, "seconds", "60"), NULL);
+    int64_t end_us = start_us + (int64_t)(seconds * G_USEC_PER_SEC);
     Totals totals = totals_now(words, client, group != NULL);
     while (!reached(words, &totals) && g_get_monotonic_time() < end_us) {
         g_usleep(20000);

@@ -50,6 +50,11 @@ def wait_for(condition, seconds, step=0.05):
         time.sleep(step)
 
 
+def size(path):
+    """Of a file; 0 if it is not there."""
+    return path.stat().st_size if path.exists() else 0
+
+
 class Metrics(dict):
     """Samples of one scrape, by name and labels as they were written."""
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bounds: memory, time, processor, with a function at its worst."""
-import os
 import time
 
-from harness import test, wait_for
+from harness import size, test, wait_for
 
 MIB = 1 << 20
 
@@ -19,7 +18,7 @@ def memory_is_bounded(kit):
         consumer_max_poll_interval_ms=6000, rebalance_drain_timeout="2s",
         consumer_session_timeout_ms=6000, shutdown_timeout="1s",
         consumer_queued_max_messages_kbytes=per_partition // 1024).start()
-    kit.expect(wait_for(lambda: log.exists(), 20), "the function was called")
+    kit.expect(wait_for(lambda: size(log), 20), "the function was called")
     peak, end = 0, time.monotonic() + 15
     while time.monotonic() < end:
         peak = max(peak, bridge.rss_bytes())

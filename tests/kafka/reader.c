@@ -29,10 +29,7 @@ reader_assign(Reader *reader, const char *topic, const int64_t *ends)
         rd_kafka_topic_partition_list_new(reader->partitions);
     for (int i = 0; i < reader->partitions; i++) {
         int64_t low = 0, high = 0;
-        rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(
-            reader->client, topic, i, &low, &high, 30000);
-        if (err)
-            fail("%s/%d: %s", topic, i, rd_kafka_err2str(err));
+        topic_watermarks(reader->client, topic, i, &low, &high);
         reader->ends[i] = ends ? MIN(ends[i], high) : high;
         if (reader->ends[i] <= low) {
             reader->ends[i] = -1;

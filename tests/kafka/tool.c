@@ -135,21 +135,47 @@ client_new(const Words *words, rd_kafka_type_t type, const char *first, ...)
     return client;
 }
 
+/* A topic that was just made, or a broker that was just started, is not known
+ * everywhere at once. */
 int
 topic_partitions(rd_kafka_t *client, const char *topic)
 {
     rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
-    const rd_kafka_metadata_t *metadata = NULL;
-    rd_kafka_resp_err_t err =
-        rd_kafka_metadata(client, 0, handle, &metadata, 30000);
-    if (err)
-        fail("%s: %s", topic, rd_kafka_err2str(err));
-    if (metadata->topic_cnt != 1 || metadata->topics[0].partition_cnt == 0)
+    int count = 0;
+    for (int try = 0; try < PATIENCE_TRIES && count == 0; try++) {
+        const rd_kafka_metadata_t *metadata = NULL;
+        if (rd_kafka_metadata(client, 0, handle, &metadata, CALL_MS)) {
+            g_usleep(PATIENCE_PAUSE_US);
+            continue;
+        }
+        if (metadata->topic_cnt == 1)
+            count = metadata->topics[0].partition_cnt;
+        rd_kafka_metadata_destroy(metadata);
+        if (count == 0)
+            g_usleep(PATIENCE_PAUSE_US);
+    }
+    if (count == 0)
         fail("%s: found no such topic", topic);
-    int count = metadata->topics[0].partition_cnt;
-    rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(handle);
     return count;
+}
+
+void
+topic_watermarks(rd_kafka_t *client,
+                 const char *topic,
+                 int32_t partition,
+                 int64_t *ret_low,
+                 int64_t *ret_high)
+{
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int try = 0; try < PATIENCE_TRIES; try++) {
+        err = rd_kafka_query_watermark_offsets(client, topic, partition,
+                                               ret_low, ret_high, CALL_MS);
+        if (!err)
+            return;
+        g_usleep(PATIENCE_PAUSE_US);
+    }
+    fail("%s/%d: %s", topic, partition, rd_kafka_err2str(err));
 }
 
 static int

@@ -33,8 +33,17 @@ rd_kafka_t *client_new(const Words *words,
                        const char *first,
                        ...) G_GNUC_NULL_TERMINATED;
 
+/* Calls that meet a broker that has just started are repeated so often. */
+enum { PATIENCE_TRIES = 100, PATIENCE_PAUSE_US = 200000, CALL_MS = 10000 };
+
 /* How many partitions a topic has. */
 int topic_partitions(rd_kafka_t *client, const char *topic);
+/* Its first offset and its end. */
+void topic_watermarks(rd_kafka_t *client,
+                      const char *topic,
+                      int32_t partition,
+                      int64_t *ret_low,
+                      int64_t *ret_high);
 
 /* Returns a new list: what group= committed for each partition of topic=.
  * client was made with that group. */
