@@ -46,6 +46,7 @@ move(KabEngine *engine, KabSlot *slot, KabSlots *to)
 {
     KabSlots *held = &engine->sink.held;
     engine->moves++;
+    slot->is_early = false;
     if (slot->emission) {
         kab_slots_remove(slot->emission, slot, LINKS);
         if (slot->partition && slot->emission != held)
@@ -300,21 +301,6 @@ emit(KabEngine *engine, KabSlot *slot)
     return true;
 }
 
-void
-kab_emission_advance(KabEngine *engine)
-{
-    KabSink *sink = &engine->sink;
-    for (KabSlot *slot; (slot = sink->queue.head);) {
-        if (sink->is_full || !kab_sink_can_emit(engine))
-            return;
-        bool is_whole = slot->next_product == slot->products;
-        if (is_whole && must_hold(engine, slot))
-            move(engine, slot, &sink->held);
-        else if (!emit(engine, slot))
-            return;
-    }
-}
-
 static void
 prepend(KabSlots *from, KabSlots *to)
 {
@@ -330,6 +316,66 @@ prepend(KabSlots *from, KabSlots *to)
     *from = (KabSlots){0};
 }
 
+static void
+move_to_front(KabEngine *engine, KabSlot *slot, KabSlots *to)
+{
+    KabSlots rest = *to;
+    *to = (KabSlots){0};
+    move(engine, slot, to);
+    prepend(to, &rest);
+    *to = rest;
+}
+
+/* What is now the first of its partition is never held: it starts no run, it
+ * joins what is before it. Nothing of its group is before it, and what is
+ * held may be after it. */
+static void
+release_first(KabEngine *engine, KabPartition *partition)
+{
+    KabSlot *slot = first_open(partition);
+    if (!slot || slot->emission != &engine->sink.held)
+        return;
+    move_to_front(engine, slot, &engine->sink.queue);
+    slot->is_early = true;
+}
+
+/* One that release_first() took, and that was not produced, goes back to
+ * where it came from. */
+static void
+hold(KabEngine *engine, KabSlot *slot)
+{
+    if (slot->is_early)
+        move_to_front(engine, slot, &engine->sink.held);
+    else
+        move(engine, slot, &engine->sink.held);
+}
+
+static void
+hold_early(KabEngine *engine)
+{
+    KabSlot *slot = engine->sink.queue.head;
+    if (slot && slot->is_early)
+        hold(engine, slot);
+}
+
+void
+kab_emission_advance(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    for (KabSlot *slot; (slot = sink->queue.head);) {
+        if (sink->is_full || !kab_sink_can_emit(engine))
+            return;
+        bool is_whole = slot->next_product == slot->products;
+        KabPartition *partition = slot->partition;
+        if (is_whole && must_hold(engine, slot))
+            hold(engine, slot);
+        else if (!emit(engine, slot))
+            return;
+        else if (partition->is_capped)
+            release_first(engine, partition);
+    }
+}
+
 /* Those of partitions that are not capped any more. They were earlier than
  * what is queued now. */
 static void
@@ -338,7 +384,7 @@ release_held(KabSink *sink)
     KabSlots released = {0};
     for (KabSlot *slot = sink->held.head, *next; slot; slot = next) {
         next = slot->in_emission.next;
-        if (slot->partition->is_capped)
+        if (slot->partition->is_capped && slot != first_open(slot->partition))
             continue;
         kab_slots_remove(&sink->held, slot, LINKS);
         kab_slots_append(&released, slot, LINKS);
@@ -373,13 +419,14 @@ kab_emission_requeue(KabEngine *engine, bool all_outputs)
         if (slot->is_refused)
             refuse(engine, slot);
     }
+    if (sink->queue.head)
+        rewind_slot(engine, sink->queue.head, all_outputs);
+    hold_early(engine);
     for (KabSlot *slot = sink->emitted.head; slot;
          slot = slot->in_emission.next) {
         rewind_slot(engine, slot, all_outputs);
         slot->emission = &sink->queue;
     }
-    if (sink->queue.head)
-        rewind_slot(engine, sink->queue.head, all_outputs);
     for (guint i = 0; i < engine->partitions->len; i++) {
         KabPartition *partition = engine->partitions->pdata[i];
         partition->runs = SIZE_MAX / 2;
@@ -470,6 +517,7 @@ void
 kab_emission_commit(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
+    hold_early(engine);
     for (KabSlot *slot; (slot = sink->emitted.head);) {
         slot->partition->is_capped = false;
         kab_partition_finish(engine, slot, end_of(slot));

@@ -79,6 +79,7 @@ struct KabSlot {
     uint8_t state, fate, stage, class_;
     bool is_refused;  /* an output was: dealt with when all are reported */
     bool is_detached; /* copied out of its fetch response */
+    bool is_early;    /* first of the queue, from what is held */
 };
 
 /* What may be dispatched. A lane that can be busy has at most one set of
