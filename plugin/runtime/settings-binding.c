@@ -177,9 +177,9 @@ check_function(const KabConfig *config,
     }
     for (size_t i = 0; i < function->n_options; i++) {
         const KabOption *option = &function->options[i];
-        if (!is_missing(option, texts))
-            continue;
         g_autofree char *key = g_strconcat(function_prefix, option->name, NULL);
+        if (!is_missing(option, texts) || kab_ini_section_find(section, key))
+            continue;
         kab_fault_take(faults, config, kab_fault_place(section, key),
                        g_strdup_printf("found none; wanted one, function %s "
                                        "needs it: %s",
@@ -229,33 +229,45 @@ read_client_property(KabBindingBuilder *at,
 }
 
 static void
+read_function_option(KabBindingBuilder *at,
+                     const KabIniEntry *entry,
+                     const char *name)
+{
+    KabBindingSettings *binding = at->binding;
+    KabOptionText text = {g_string_chunk_insert(binding->texts, name),
+                          g_string_chunk_insert(binding->texts, entry->value)};
+    g_array_append_val(binding->function_texts, text);
+}
+
+/* What follows the prefix; NULL: the key does not begin with it. */
+static const char *
+behind(const char *key, const char *prefix)
+{
+    return g_str_has_prefix(key, prefix) ? key + strlen(prefix) : NULL;
+}
+
+/* An entry without value could not be expanded; that is said already. */
+static void
 read_entry(KabBindingBuilder *at, const KabIniEntry *entry)
 {
     const char *key = entry->key;
     KabBindingSettings *binding = at->binding;
     const KabOptionRow *row = kab_options_find(KAB_SECTION_BINDING, key);
-    if (row) {
-        if (entry->value && row->size)
-            kab_settings_store(at->builder, at->section, entry, row, binding);
-    } else if (g_str_has_prefix(key, function_prefix)) {
-        KabOptionText text = {
-            g_string_chunk_insert(binding->texts,
-                                  key + strlen(function_prefix)),
-            g_string_chunk_insert(binding->texts,
-                                  entry->value ? entry->value : "")};
-        if (entry->value)
-            g_array_append_val(binding->function_texts, text);
-    } else if (g_str_has_prefix(key, consumer_prefix)) {
-        if (entry->value)
-            read_client_property(at, entry, key + strlen(consumer_prefix),
-                                 binding->consumer);
-    } else if (g_str_has_prefix(key, producer_prefix)) {
-        if (entry->value)
-            read_client_property(at, entry, key + strlen(producer_prefix),
-                                 binding->producer);
-    } else {
+    const char *option = behind(key, function_prefix);
+    const char *consumer = behind(key, consumer_prefix);
+    const char *producer = behind(key, producer_prefix);
+    if (!row && !option && !consumer && !producer)
         refuse_key(at, entry);
-    }
+    else if (!entry->value)
+        return;
+    else if (option)
+        read_function_option(at, entry, option);
+    else if (consumer)
+        read_client_property(at, entry, consumer, binding->consumer);
+    else if (producer)
+        read_client_property(at, entry, producer, binding->producer);
+    else if (row->size)
+        kab_settings_store(at->builder, at->section, entry, row, binding);
 }
 
 static void
@@ -303,49 +315,72 @@ digest_text(GChecksum *checksum, const char *text)
     g_checksum_update(checksum, (const guchar *)text, (gssize)strlen(text) + 1);
 }
 
-static void
-digest_properties(GChecksum *checksum, const GArray *properties)
+static int
+compare_texts(const void *a, const void *b)
 {
-    for (unsigned i = 0; i < properties->len; i++) {
-        const KabProperty *property =
-            &g_array_index(properties, KabProperty, i);
-        digest_text(checksum, property->name);
-        digest_text(checksum, property->value);
-    }
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Does a later pair win? */
+static bool
+is_overruled(const char *const *pairs, unsigned n, unsigned i)
+{
+    for (unsigned later = i + 1; later < n; later++)
+        if (strcmp(pairs[2 * later], pairs[2 * i]) == 0)
+            return true;
+    return false;
+}
+
+/* Names and values that are in force, in whatever order they are given. */
+static void
+digest_pairs(GChecksum *checksum, const GArray *array)
+{
+    G_STATIC_ASSERT(sizeof(KabProperty) == 2 * sizeof(char *));
+    G_STATIC_ASSERT(sizeof(KabOptionText) == 2 * sizeof(char *));
+    const char *const *pairs = (const void *)array->data;
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    for (unsigned i = 0; i < array->len; i++)
+        if (!is_overruled(pairs, array->len, i))
+            g_ptr_array_add(lines, g_strdup_printf("%s=%s", pairs[2 * i],
+                                                   pairs[2 * i + 1]));
+    g_ptr_array_sort(lines, compare_texts);
+    for (unsigned i = 0; i < lines->len; i++)
+        digest_text(checksum, lines->pdata[i]);
     digest_text(checksum, "");
 }
 
-static char *
-dup_digest(const KabBindingBuilder *at, bool of_reloadable)
+static void
+digest_rows(GChecksum *checksum, const KabBindingBuilder *at, unsigned flags)
 {
-    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
     size_t n;
     const KabOptionRow *rows = kab_options(&n);
     for (size_t i = 0; i < n; i++) {
         const char *value = value_of(at, rows[i].name);
-        bool is_reloadable = rows[i].flags & KAB_ROW_RELOADABLE;
         if (rows[i].section != KAB_SECTION_BINDING ||
-            is_reloadable != of_reloadable)
+            (rows[i].flags & KAB_ROW_RELOADABLE) != flags)
             continue;
         digest_text(checksum, rows[i].name);
         digest_text(checksum,
                     value ? value : kab_option_default_words(&rows[i]));
     }
-    if (!of_reloadable) {
-        const KabBindingSettings *binding = at->binding;
-        digest_text(checksum, binding->module.path ? binding->module.path : "");
-        digest_text(checksum, binding->transactional_id);
-        for (unsigned i = 0; i < binding->function_texts->len; i++) {
-            const KabOptionText *text =
-                &g_array_index(binding->function_texts, KabOptionText, i);
-            digest_text(checksum, text->key);
-            digest_text(checksum, text->value);
-        }
-        digest_text(checksum, "");
-        digest_properties(checksum, binding->consumer);
-        digest_properties(checksum, binding->producer);
-    }
-    return g_strdup(g_checksum_get_string(checksum));
+}
+
+static void
+store_digests(const KabBindingBuilder *at)
+{
+    KabBindingSettings *binding = at->binding;
+    const char *path = binding->module.path;
+    g_autoptr(GChecksum) fixed = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autoptr(GChecksum) reloadable = g_checksum_new(G_CHECKSUM_SHA256);
+    digest_rows(reloadable, at, KAB_ROW_RELOADABLE);
+    digest_rows(fixed, at, 0);
+    digest_text(fixed, path ? path : "");
+    digest_text(fixed, binding->transactional_id);
+    digest_pairs(fixed, binding->function_texts);
+    digest_pairs(fixed, binding->consumer);
+    digest_pairs(fixed, binding->producer);
+    binding->fixed_digest = g_strdup(g_checksum_get_string(fixed));
+    binding->reloadable_digest = g_strdup(g_checksum_get_string(reloadable));
 }
 
 static void
@@ -380,6 +415,5 @@ kab_settings_add_binding(KabSettingsBuilder *builder,
                        at.binding->function_texts, builder->faults);
     derive(&at);
     kab_settings_check_binding(builder, section, at.binding);
-    at.binding->fixed_digest = dup_digest(&at, false);
-    at.binding->reloadable_digest = dup_digest(&at, true);
+    store_digests(&at);
 }

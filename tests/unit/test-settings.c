@@ -297,6 +297,24 @@ TEST(digests_say_what_a_reload_has_to_do)
     assert_digests("log/level=info", false, false);
 }
 
+TEST(digests_do_not_depend_on_the_order_of_lines)
+{
+    static const char before[] = "[kafka]\nbootstrap.servers = a:1\n"
+                                 "[binding b]\ninput.topics = t\n"
+                                 "function = fitting\nfunction.url = x\n";
+    static const char one[] = "function.count = 1\nconsumer.client.id = c\n"
+                              "consumer.fetch.min.bytes = 2\n";
+    static const char other[] = "consumer.fetch.min.bytes = 2\n"
+                                "consumer.client.id = c\n"
+                                "function.count = 1\n";
+    g_autofree char *text = g_strconcat(before, one, NULL);
+    g_autofree char *same = g_strconcat(before, other, NULL);
+    g_autoptr(KabSettings) settings = settings_of(text);
+    g_autoptr(KabSettings) again = settings_of(same);
+    assert_string_equal(kab_settings_find(settings, "b")->fixed_digest,
+                        kab_settings_find(again, "b")->fixed_digest);
+}
+
 TEST(effective_values_are_printed_with_their_origin)
 {
     static const char *const lines[] = {
@@ -347,6 +365,7 @@ main(void)
         cmocka_unit_test(reading_again_keeps_what_was_set),
         cmocka_unit_test(a_program_may_give_the_function),
         cmocka_unit_test(digests_say_what_a_reload_has_to_do),
+        cmocka_unit_test(digests_do_not_depend_on_the_order_of_lines),
         cmocka_unit_test(effective_values_are_printed_with_their_origin),
         cmocka_unit_test(a_file_that_is_not_there_is_a_fault),
     };

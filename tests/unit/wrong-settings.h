@@ -191,6 +191,13 @@ static const KabWrong wrong_settings[] = {
            "function = fitting\n",
      "f:3: [binding b] function.url: found none; wanted one, function fitting "
      "needs it: Where to call."},
+    {"a required option that cannot be expanded",
+     KAFKA "[binding b]\n"
+           "input.topics = in\n"
+           "function = fitting\n"
+           "function.url = ${UNSET}\n",
+     "f:6: [binding b] function.url: found ${UNSET}, which is not in the "
+     "environment; wanted it set, or ${UNSET:-default}"},
     {"a function's number", KAFKA FITTING "function.count = 0\n",
      "f:7: [binding b] function.count: found \"0\"; wanted a whole number "
      "1..1000"},
