@@ -263,7 +263,7 @@ rig_new(void **state)
         .passes_headers = true,
         .transactional_id = rig->group_name,
         .properties = rig->properties,
-        .missing_topic_us = G_USEC_PER_SEC,
+        .missing_topic_us = PATIENCE_US,
     };
     rig->loads = g_ptr_array_new();
     rig->calls = g_ptr_array_new();

@@ -253,6 +253,7 @@ TEST(a_missing_topic_stops_with_the_command_that_creates_it)
     rd_kafka_mock_topic_set_error(rig->mock, "nowhere",
                                   RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     rig->setup.output_topic = "nowhere";
+    rig->setup.missing_topic_us = G_USEC_PER_SEC / 10;
     rig_start(rig);
     rig_until(rig, is_stopped);
     assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
