@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kabridge/error.h"
+
 #include "producer-internal.h"
 
 static const char *
@@ -72,14 +74,17 @@ is_compressing(const KabProducer *producer)
 static void
 set_transactional(const KabProducer *producer, rd_kafka_conf_t *conf)
 {
-    char timeout[24];
+    char text[24];
+    size_t timeout = (size_t)(producer->transaction_us / 1000);
+    size_t given = lookup_number(producer, "message.timeout.ms", 0);
     g_autofree char *id =
         g_strdup_printf("%s-0", producer->setup.transactional_id);
-    g_snprintf(timeout, sizeof timeout, "%d",
-               (int)(producer->transaction_us / 1000));
     rd_kafka_conf_set(conf, "transactional.id", id, NULL, 0);
-    rd_kafka_conf_set(conf, "transaction.timeout.ms", timeout, NULL, 0);
-    rd_kafka_conf_set(conf, "message.timeout.ms", timeout, NULL, 0);
+    g_snprintf(text, sizeof text, "%zu", timeout);
+    rd_kafka_conf_set(conf, "transaction.timeout.ms", text, NULL, 0);
+    /* An output must not wait longer than its transaction may last. */
+    g_snprintf(text, sizeof text, "%zu", given ? MIN(given, timeout) : timeout);
+    rd_kafka_conf_set(conf, "message.timeout.ms", text, NULL, 0);
     if (!lookup(producer, "retry.backoff.ms"))
         rd_kafka_conf_set(conf, "retry.backoff.ms", "20", NULL, 0);
 }
@@ -95,7 +100,26 @@ make_conf(const KabProducer *producer, GError **error)
     return conf;
 }
 
-/* False: a property is wrong. */
+/* Takes the configuration. librdkafka judges properties that contradict each
+ * other, and files that they name, only when a client is made: one without
+ * brokers. */
+static bool
+is_accepted(rd_kafka_conf_t *conf, GError **error)
+{
+    char text[256] = "";
+    rd_kafka_conf_set(conf, "bootstrap.servers", "", NULL, 0);
+    rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
+    rd_kafka_t *client =
+        rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (client) {
+        rd_kafka_destroy(client);
+        return true;
+    }
+    rd_kafka_conf_destroy(conf);
+    g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG, "producer: %s", text);
+    return false;
+}
+
 bool
 kab_producer_prepare(KabProducer *producer, GError **error)
 {
@@ -106,9 +130,7 @@ kab_producer_prepare(KabProducer *producer, GError **error)
     producer->is_compressed = is_compressing(producer);
     list_destinations(producer);
     rd_kafka_conf_t *conf = make_conf(producer, error);
-    if (conf)
-        rd_kafka_conf_destroy(conf);
-    return conf != NULL;
+    return conf && is_accepted(conf, error);
 }
 
 bool

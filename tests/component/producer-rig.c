@@ -224,29 +224,31 @@ join_broker(Rig *rig, RigBroker *broker)
     rig_create_topic(rig, rig->dead, 1, NULL, NULL);
 }
 
+static const KabEngineOptions default_options = {
+    .batch_count = 100,
+    .batch_bytes = 1 << 20,
+    .max_in_flight = 4,
+    .threads = 4,
+    .buffer_bytes = 64 << 20,
+    .on_failure = KAB_ON_FAILURE_DLQ,
+    .commit_interval_us = 10000,
+    .transaction_interval_us = 100000,
+    .retry_max_attempts = 3,
+    .retry_backoff_us = 10000,
+    .retry_backoff_max_us = 100000,
+    .bisect = true,
+    .rebalance_drain_timeout_us = 10 * G_USEC_PER_SEC,
+    .shutdown_timeout_us = 25 * G_USEC_PER_SEC,
+    .stall_timeout_us = 60 * G_USEC_PER_SEC,
+    .metadata_cap = 2000,
+};
+
 Rig *
 rig_new(void **state)
 {
     Rig *rig = g_new0(Rig, 1);
     join_broker(rig, *state);
-    rig->options = (KabEngineOptions){
-        .batch_count = 100,
-        .batch_bytes = 1 << 20,
-        .max_in_flight = 4,
-        .threads = 4,
-        .buffer_bytes = 64 << 20,
-        .on_failure = KAB_ON_FAILURE_DLQ,
-        .commit_interval_us = 10000,
-        .transaction_interval_us = 100000,
-        .retry_max_attempts = 3,
-        .retry_backoff_us = 10000,
-        .retry_backoff_max_us = 100000,
-        .bisect = true,
-        .rebalance_drain_timeout_us = 10 * G_USEC_PER_SEC,
-        .shutdown_timeout_us = 25 * G_USEC_PER_SEC,
-        .stall_timeout_us = 60 * G_USEC_PER_SEC,
-        .metadata_cap = 2000,
-    };
+    rig->options = default_options;
     rig->patience_us = PATIENCE_US;
     rig->edge = (KabEdge){
         .user = rig,

@@ -280,6 +280,19 @@ TEST(outputs_out_are_reported_when_it_closes)
     rig_free(rig);
 }
 
+TEST(properties_that_contradict_are_found_at_once)
+{
+    Rig *rig = rig_new(state);
+    g_autoptr(GError) error = NULL;
+    rig->setup.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    rig_set(rig, "socket.timeout.ms", "60000");
+    assert_null(kab_producer_new(&rig->setup, &error));
+    assert_non_null(strstr(error->message, "socket.timeout.ms"));
+    rig->setup.n_properties--;
+    rig_open(rig);
+    rig_free(rig);
+}
+
 TEST(a_fatal_producer_is_replaced)
 {
     Rig *rig = rig_new(state);
@@ -378,6 +391,7 @@ main(void)
         cmocka_unit_test(
             a_missing_topic_stops_with_the_command_that_creates_it),
         cmocka_unit_test(outputs_out_are_reported_when_it_closes),
+        cmocka_unit_test(properties_that_contradict_are_found_at_once),
         cmocka_unit_test(a_fatal_producer_is_replaced),
         cmocka_unit_test(a_full_queue_is_waited_for),
         cmocka_unit_test(outputs_go_to_the_topic_and_partition_they_name),
