@@ -29,6 +29,7 @@ libkab_kafka_la_SOURCES = \
 	plugin/kafka/producer.h \
 	plugin/kafka/properties-known.c \
 	plugin/kafka/properties-known.h \
+	plugin/kafka/properties-try.c \
 	plugin/kafka/properties.c \
 	plugin/kafka/properties.h \
 	plugin/kafka/rdkafka-auto.h \

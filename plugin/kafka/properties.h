@@ -41,9 +41,8 @@ const char *kab_property_refusal(const char *name);
  * with a sentence in *ret_message (owned by the caller): what was found, what
  * is wanted; a nearest known name if it is unknown. The value is not echoed
  * if the name may hold a secret (password, key, secret, token, …). */
-bool kab_property_check(const char *name,
-                        const char *value,
-                        char **ret_message);
+bool
+kab_property_check(const char *name, const char *value, char **ret_message);
 /* Is its value a secret (never printed)? */
 bool kab_property_is_secret(const char *name);
 
@@ -61,3 +60,10 @@ rd_kafka_conf_t *kab_properties_new_conf(KabClientKind kind,
                                          const KabProperty *user,
                                          size_t n_user,
                                          GError **error);
+/* Can a client be made with them? False with librdkafka's sentence in
+ * *ret_message (owned by the caller). Values that are wrong alone are
+ * kab_property_check()'s: then true. Connects to nothing. */
+bool kab_properties_try(KabClientKind kind,
+                        const KabProperty *user,
+                        size_t n_user,
+                        char **ret_message);

@@ -84,20 +84,33 @@ make_conf(KabSource *source, GError **error)
 }
 
 static bool
+is_possible(const KabSource *source, GError **error)
+{
+    g_autofree char *sentence = NULL;
+    if (kab_properties_try(KAB_CLIENT_CONSUMER, source->setup.properties,
+                           source->setup.n_properties, &sentence))
+        return true;
+    g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG, "consumer: %s", sentence);
+    return false;
+}
+
+/* librdkafka 2.0 frees the interceptors of a configuration that it refuses
+ * late, and would free them again with it: so it is tried without them, and
+ * leaked if it is refused all the same. */
+static bool
 make_client(KabSource *source, GError **error)
 {
-    g_autoptr(rd_kafka_conf_t) conf = make_conf(source, error);
+    rd_kafka_conf_t *conf =
+        is_possible(source, error) ? make_conf(source, error) : NULL;
     if (!conf)
         return false;
     char reason[512];
     source->client =
         rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
-    if (!source->client) {
-        g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG, "consumer: %s", reason);
-        return false;
-    }
-    g_steal_pointer(&conf);
-    return true;
+    if (source->client)
+        return true;
+    g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG, "consumer: %s", reason);
+    return false;
 }
 
 static rd_kafka_queue_t *

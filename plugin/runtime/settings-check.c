@@ -297,6 +297,16 @@ check_batching(const KabCheck *check)
               "static");
 }
 
+static bool
+has_text(KabClientKind kind,
+         const KabProperty *user,
+         size_t n_user,
+         const char *name)
+{
+    const char *value = kab_properties_lookup(kind, user, n_user, name);
+    return value && *value;
+}
+
 static void
 check_brokers(const KabCheck *check)
 {
@@ -311,9 +321,8 @@ check_brokers(const KabCheck *check)
         const KabProperty *user =
             (const KabProperty *)clients[i].properties->data;
         unsigned n = clients[i].properties->len;
-        if (kab_properties_lookup(clients[i].kind, user, n, key) ||
-            kab_properties_lookup(clients[i].kind, user, n,
-                                  "metadata.broker.list"))
+        if (has_text(clients[i].kind, user, n, key) ||
+            has_text(clients[i].kind, user, n, "metadata.broker.list"))
             continue;
         const KabIniSection *kafka = kab_ini_find(config->ini, "kafka");
         KabFaultPlace place = kafka ? kab_fault_place(kafka, key)
@@ -326,6 +335,65 @@ check_brokers(const KabCheck *check)
                                        check->binding->name));
         return;
     }
+}
+
+/* The place to blame for librdkafka's sentence: where the first of the
+ * properties that it names is given. */
+static KabFaultPlace
+blame(const KabCheck *check, const char *prefix, const char *sentence)
+{
+    const KabIniSection *kafka =
+        kab_ini_find(check->builder->config->ini, "kafka");
+    g_auto(GStrv) words = g_strsplit_set(sentence, " `,:", -1);
+    for (char **word = words; *word; word++) {
+        g_autofree char *key = g_strconcat(prefix, *word, NULL);
+        const KabIniEntry *entry = kab_ini_section_find(check->section, key);
+        if (entry)
+            return kab_fault_place(check->section, entry->key);
+        entry = kafka ? kab_ini_section_find(kafka, *word) : NULL;
+        if (entry)
+            return kab_fault_place(kafka, entry->key);
+    }
+    return kab_fault_place(check->section, NULL);
+}
+
+/* What librdkafka says against a client with them. Returns a new string;
+ * NULL: nothing. */
+static char *
+dup_refusal(KabClientKind kind, const GArray *properties)
+{
+    char *sentence = NULL;
+    bool is_possible =
+        kab_properties_try(kind, (const KabProperty *)properties->data,
+                           properties->len, &sentence);
+    return is_possible ? NULL : sentence;
+}
+
+static void
+blame_client(const KabCheck *check,
+             const char *client,
+             const char *prefix,
+             const char *sentence)
+{
+    kab_fault_take(check->builder->faults, check->builder->config,
+                   blame(check, prefix, sentence),
+                   g_strdup_printf("found properties that make no %s: %s; "
+                                   "wanted others",
+                                   client, sentence));
+}
+
+/* What both are refused for is said once. */
+static void
+check_clients(const KabCheck *check)
+{
+    g_autofree char *consumer =
+        dup_refusal(KAB_CLIENT_CONSUMER, check->binding->consumer);
+    g_autofree char *producer =
+        dup_refusal(KAB_CLIENT_PRODUCER, check->binding->producer);
+    if (consumer)
+        blame_client(check, "consumer", "consumer.", consumer);
+    if (producer && g_strcmp0(producer, consumer) != 0)
+        blame_client(check, "producer", "producer.", producer);
 }
 
 void
@@ -344,6 +412,7 @@ kab_settings_check_binding(KabSettingsBuilder *builder,
     check_transaction(&check);
     check_idempotence(&check);
     check_batching(&check);
+    check_clients(&check);
 }
 
 /* --- Two bindings -------------------------------------------------------- */

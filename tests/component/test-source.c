@@ -310,6 +310,30 @@ TEST(a_refused_commit_is_classified_and_repeated)
     run(fixture, has_refusals, member);
 }
 
+static void
+ignore_log(void *user, KabLogLevel level, KabPlace place, const char *message)
+{
+}
+
+/* librdkafka finds this one after it has run the interceptors. */
+TEST(a_consumer_that_cannot_be_made_is_an_error)
+{
+    const KabEdge edge = {.log = ignore_log, .wake_fd = -1};
+    const KabProperty properties[] = {
+        {"bootstrap.servers", "127.0.0.1:1"},
+        {"partition.assignment.strategy", "nobody's"},
+    };
+    const KabSourceSetup setup = {
+        .edge = &edge,
+        .group = "g",
+        .properties = properties,
+        .n_properties = G_N_ELEMENTS(properties),
+    };
+    g_autoptr(GError) error = NULL;
+    assert_null(kab_source_new(&setup, &error));
+    assert_non_null(strstr(error->message, "nobody's"));
+}
+
 int
 main(void)
 {
@@ -327,6 +351,7 @@ main(void)
         cmocka_unit_test(a_topic_that_stays_missing_stops_the_binding),
         cmocka_unit_test(a_pattern_that_matches_an_output_stops_the_binding),
         cmocka_unit_test(a_refused_commit_is_classified_and_repeated),
+        cmocka_unit_test(a_consumer_that_cannot_be_made_is_an_error),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }

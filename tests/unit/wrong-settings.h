@@ -56,6 +56,23 @@ static const KabWrong wrong_settings[] = {
     {"a file that is not there", KAFKA BINDING "group = ${file:/nonexistent}\n",
      "f:6: [binding b] group: found \"/nonexistent\", which cannot be read; "
      "wanted a readable file"},
+    {"no broker", "[kafka]\nbootstrap.servers =\n" BINDING,
+     "f:2: [kafka] bootstrap.servers: found none for binding b; wanted "
+     "HOST:PORT, separated by commas"},
+    {"properties that contradict", KAFKA BINDING "producer.acks = 1\n",
+     "f:6: [binding b] producer.acks: found properties that make no producer: "
+     "`acks` must be set to `all` when `enable.idempotence` is true; wanted "
+     "others"},
+    {"an unknown assignor",
+     KAFKA BINDING "consumer.partition.assignment.strategy = x\n",
+     "f:6: [binding b] consumer.partition.assignment.strategy: found "
+     "properties that make no consumer: Unsupported "
+     "partition.assignment.strategy: x; wanted others"},
+    {"a right that is not there",
+     "[kafka]\nbootstrap.servers = a:1\nsecurity.protocol = sasl_ssl\n"
+     "sasl.mechanism = PLAIN\nsasl.password = x\n" BINDING,
+     "f:5: [kafka] sasl.password: found properties that make no consumer: "
+     "sasl.username and sasl.password must be set; wanted others"},
     {"no binding", KAFKA,
      "f: found no binding; wanted a section [binding NAME]"},
     {"no file at all", "",
