@@ -235,16 +235,22 @@ check_order(Sim *sim, Effect *effect)
     *last = (int)record->index;
 }
 
+/* Its only process is still the first one. */
+static bool
+is_undisturbed(const Sim *sim)
+{
+    return !sim->plan.faults && sim->plan.n_members == 1 &&
+           sim->members[0].life == 1;
+}
+
 /* At least once: where nothing fails, once. */
 void
 check_write(Sim *sim, const Output *output, bool is_first)
 {
     Record *record = output->effect->record;
-    bool is_alone = !sim->plan.faults && sim->plan.n_members == 1 &&
-                    sim->plan.engine.on_failure != KAB_ON_FAILURE_STOP &&
-                    sim->plan.engine.shutdown_timeout_us >= SECOND;
-    if (is_alone &&
-        (!is_first || (record->visible && record->visible != output->effect)))
+    bool is_again =
+        !is_first || (record->visible && record->visible != output->effect);
+    if (is_again && is_undisturbed(sim))
         fail(sim, record, "is written twice without a fault");
     record->visible = output->effect;
     check_order(sim, output->effect);

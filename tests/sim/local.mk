@@ -20,3 +20,5 @@ kab_sim_SOURCES = \
 
 dist_check_SCRIPTS += tests/sim/schedules.sh
 TESTS += tests/sim/schedules.sh
+dist_check_SCRIPTS += tests/sim/mutate.sh
+EXTRA_DIST += tests/sim/mutations.txt
