@@ -183,28 +183,44 @@ kab_engine_find(const KabEngine *engine,
     return true;
 }
 
+/* NULL: it moves, or has nothing to do. */
+static char *
+dup_stall_of(const KabEngine *engine,
+             const KabPartition *partition,
+             int64_t still_us)
+{
+    const KabSlot *head = partition->slots.head;
+    int number = (int)partition->number;
+    int64_t still_s = still_us / KAB_SECOND;
+    if (partition->state == KAB_PARTITION_LOADING)
+        return g_strdup_printf("%s [%d] has waited %" PRIi64
+                               " s for its committed offset",
+                               partition->topic, number, still_s);
+    if (head)
+        return g_strdup_printf(
+            "%s [%d] has not moved for %" PRIi64 " s: offset %" PRIi64
+            " is %s and waits for %s",
+            partition->topic, number, still_s, head->record.offset,
+            kab_slot_state_name(head->state), waits_for(engine, head));
+    if (partition->is_dirty || partition->is_committing)
+        return g_strdup_printf("%s [%d] is finished to offset %" PRIi64
+                               ", and its commit has waited %" PRIi64 " s",
+                               partition->topic, number, partition->position,
+                               still_s);
+    return NULL;
+}
+
 char *
 kab_engine_dup_stall(const KabEngine *engine, int64_t now)
 {
     for (guint i = 0; i < engine->partitions->len; i++) {
         const KabPartition *partition = engine->partitions->pdata[i];
         int64_t still_us = now - partition->progress_us;
-        const KabSlot *head = partition->slots.head;
-        if (still_us < engine->options.stall_timeout_us)
-            continue;
-        if (partition->state == KAB_PARTITION_LOADING)
-            return g_strdup_printf("%s [%d] has waited %" PRIi64
-                                   " s for its committed offset",
-                                   partition->topic, (int)partition->number,
-                                   still_us / KAB_SECOND);
-        if (head)
-            return g_strdup_printf("%s [%d] has not moved for %" PRIi64
-                                   " s: offset %" PRIi64 " is %s and waits "
-                                   "for %s",
-                                   partition->topic, (int)partition->number,
-                                   still_us / KAB_SECOND, head->record.offset,
-                                   kab_slot_state_name(head->state),
-                                   waits_for(engine, head));
+        char *stall = NULL;
+        if (still_us >= engine->options.stall_timeout_us)
+            stall = dup_stall_of(engine, partition, still_us);
+        if (stall)
+            return stall;
     }
     return NULL;
 }

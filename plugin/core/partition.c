@@ -410,6 +410,8 @@ kab_engine_end_of_partition(KabEngine *engine,
     partition->is_at_end = true;
     if (offset <= partition->position)
         return;
+    if (!partition->slots.head && !partition->is_dirty)
+        kab_partition_progress(engine, partition);
     partition->position = offset;
     is_loaded(partition, offset);
     kab_partition_mark_dirty(engine, partition);

@@ -106,7 +106,9 @@ typedef struct {
 } KabCommitted;
 
 /* One element of a commit. The edge encodes the intervals; those that
- * exceed its cap were already left out by the engine.
+ * exceed its cap were already left out by the engine. It reads topic and
+ * intervals within the effect only (the partition may be gone before the
+ * event), and writes `result` until the event.
  */
 typedef struct {
     KabPartition *partition;

@@ -38,6 +38,7 @@ typedef enum {
     KAB_DONE_STOP,      /* the binding must stop; message says why. A
                          * transaction is aborted, too */
     KAB_DONE_ABORTED,   /* the transaction is aborted; message says why */
+    KAB_DONE_TOO_LARGE, /* the same: its offsets' metadata was refused */
     KAB_DONE_TIMED_OUT, /* it outlived its time; the client is lost */
     KAB_DONE_FENCED,    /* the client is lost */
     KAB_DONE_UNKNOWN,   /* the same; the commit was asked for */

@@ -114,6 +114,8 @@ kab_producer_end(KabProducer *producer,
     if (!producer->client)
         return;
     producer->transaction = epoch;
+    producer->items = items;
+    producer->n_items = n;
     KabClientOffsets offsets = {
         .offsets = make_offsets(items, n),
         .group = n ? copy_group(producer) : NULL,
@@ -148,6 +150,7 @@ txn_result(KabDone done)
     case KAB_DONE:
         return KAB_TXN_COMMITTED;
     case KAB_DONE_ABORTED:
+    case KAB_DONE_TOO_LARGE:
     case KAB_DONE_STOP:
         return KAB_TXN_ABORTED;
     case KAB_DONE_FENCED:
@@ -168,6 +171,7 @@ loss_of(KabDone done)
     switch (done) {
     case KAB_DONE:
     case KAB_DONE_ABORTED:
+    case KAB_DONE_TOO_LARGE:
     case KAB_DONE_STOP:
     case KAB_DONE_CANCELLED:
         break;
@@ -208,16 +212,29 @@ end_begin(KabProducer *producer, KabClient *client, KabDone done)
                                  done == KAB_DONE, producer->now);
 }
 
+/* The broker's offset.metadata.max.bytes is less than was thought: the engine
+ * says less the next time. */
+static void
+refuse_metadata(KabProducer *producer)
+{
+    for (size_t i = 0; i < producer->n_items; i++)
+        producer->items[i].result = KAB_COMMIT_TOO_LARGE;
+    producer->n_items = 0;
+}
+
 static void
 end_transaction(KabProducer *producer, KabClient *client, KabDone done)
 {
     producer->has_transaction = false;
     count_loss(producer, client, done);
-    if (done == KAB_DONE_ABORTED && client->message[0])
+    bool is_aborted = done == KAB_DONE_ABORTED || done == KAB_DONE_TOO_LARGE;
+    if (is_aborted && client->message[0])
         producer->setup.edge->log(producer->setup.edge->user, KAB_LOG_INFO,
                                   KAB_NOWHERE, client->message);
     if (done == KAB_DONE_STOP)
         kab_producer_stop(producer, g_strdup(client->message));
+    if (done == KAB_DONE_TOO_LARGE)
+        refuse_metadata(producer);
     kab_engine_transaction_ended(producer->setup.engine, producer->transaction,
                                  txn_result(done), client->message,
                                  producer->now);

@@ -33,6 +33,8 @@ struct KabProducer {
     bool has_waiting;   /* a duty, until another one is done */
     KabDuty waiting;
     KabClientOffsets waiting_offsets;
+    KabCommitItem *items; /* the engine's, of the transaction that ends */
+    size_t n_items;
 
     bool is_full;       /* the engine waits for sink_has_room */
     bool is_doubtful;   /* a fatal error may have been raised */

@@ -135,6 +135,8 @@ static KabDone
 aborted(KabClient *client, rd_kafka_resp_err_t error, const char *reason)
 {
     const char *advice = kab_refusal_advice(error);
+    if (error == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
+        return kab_client_say(client, KAB_DONE_TOO_LARGE, "%s", reason);
     if (kab_refusal_verdict(error, 1) != KAB_VERDICT_STOP)
         return kab_client_say(client, KAB_DONE_ABORTED, "%s", reason);
     return kab_client_say(client, KAB_DONE_STOP, "%s; %s", reason,

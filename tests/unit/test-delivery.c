@@ -109,6 +109,22 @@ TEST(a_commit_that_is_held_back_is_asked_for_again)
     assert_int_equal(edge->committed, 7);
 }
 
+TEST(a_commit_that_fails_for_long_is_a_stall)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    edge->auto_commit = false;
+    kab_engine_end_of_partition(edge->engine, edge->partition, 7, edge->now);
+    fake_edge_advance(edge, 10000);
+    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+    fake_edge_commit_done(edge, KAB_COMMIT_FAILED);
+    fake_edge_advance(edge, 60000000);
+    g_autofree char *stall = kab_engine_dup_stall(edge->engine, edge->now);
+    assert_non_null(strstr(stall, "in [0] is finished to offset 7"));
+    fake_edge_commit_done(edge, KAB_COMMIT_OK);
+    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+}
+
 /* --- Start and reset ---------------------------------------------------- */
 
 static void
@@ -417,6 +433,7 @@ main(void)
         T(an_interval_that_was_just_passed_is_not_said),
         T(intervals_that_touch_are_one),
         T(a_commit_that_is_held_back_is_asked_for_again),
+        T(a_commit_that_fails_for_long_is_a_stall),
         T(a_reset_keeps_what_is_finished_beyond_it),
         T(a_log_that_begins_before_the_reset_is_another_one),
         T(a_reset_start_is_committed_before_a_record_is_called),
