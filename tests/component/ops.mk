@@ -31,3 +31,6 @@ TESTS += tests/component/demo.sh
 
 dist_check_SCRIPTS += tests/component/examples.sh
 TESTS += tests/component/examples.sh
+
+dist_check_SCRIPTS += tests/component/try.sh
+TESTS += tests/component/try.sh

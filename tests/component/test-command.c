@@ -11,6 +11,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <librdkafka/rdkafka.h>
 
@@ -25,6 +26,8 @@ typedef struct {
     KabMock *mock;
     char *directory, *config, *stuck_config;
     rd_kafka_t *producer;
+    GSocket *manager; /* the service manager of `run` */
+    char *manager_path;
     Child run, stuck, embed;
 } Fixture;
 
@@ -140,6 +143,36 @@ static const char stuck_text[] = "[binding stone]\n"
                                  "batch.count = 100\n"
                                  "max.in.flight = 1\n";
 
+/* Where the service manager is told of states. */
+static bool
+listen_as_manager(Fixture *fixture)
+{
+    fixture->manager_path =
+        g_build_filename(fixture->directory, "notify", NULL);
+    fixture->manager =
+        g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_DATAGRAM, 0, NULL);
+    g_autoptr(GSocketAddress) address =
+        g_unix_socket_address_new(fixture->manager_path);
+    return g_socket_bind(fixture->manager, address, FALSE, NULL);
+}
+
+/* Is a state told that holds this line? The others are let go. */
+static bool
+is_told(Fixture *fixture, const char *line)
+{
+    char state[1024];
+    g_socket_set_timeout(fixture->manager, TIMEOUT_MS / 1000);
+    for (;;) {
+        gssize n = g_socket_receive(fixture->manager, state, sizeof state - 1,
+                                    NULL, NULL);
+        if (n < 0)
+            return false;
+        state[n] = '\0';
+        if (strstr(state, line))
+            return true;
+    }
+}
+
 static int
 setup(void **state)
 {
@@ -158,7 +191,11 @@ setup(void **state)
     write_config(fixture, fixture->config, copy_text);
     write_config(fixture, fixture->stuck_config, stuck_text);
     g_setenv("BOOTSTRAP_SERVERS", kab_mock_bootstrap(fixture->mock), TRUE);
+    if (!listen_as_manager(fixture))
+        return -1;
+    g_setenv("NOTIFY_SOCKET", fixture->manager_path, TRUE);
     fixture->run = COMMAND("run", fixture->config);
+    g_unsetenv("NOTIFY_SOCKET");
     fixture->stuck = COMMAND("run", fixture->stuck_config);
     g_autofree char *embed =
         g_build_filename(g_getenv("top_builddir"), "embed", NULL);
@@ -181,6 +218,9 @@ teardown(void **state)
     child_clear(&fixture->embed);
     rd_kafka_destroy(fixture->producer);
     kab_mock_free(fixture->mock);
+    g_clear_object(&fixture->manager);
+    g_unlink(fixture->manager_path);
+    g_free(fixture->manager_path);
     g_unlink(fixture->config);
     g_unlink(fixture->stuck_config);
     g_rmdir(fixture->directory);
@@ -219,6 +259,21 @@ TEST(every_record_is_copied_and_the_admin_server_tells)
     child_assert_exit(&top, EX_OK);
 }
 
+#ifdef HAVE_SYSTEMD
+static const bool tells_manager = true;
+#else
+static const bool tells_manager = false;
+#endif
+
+TEST(the_service_manager_is_told)
+{
+    Fixture *fixture = *state;
+    if (!tells_manager)
+        return;
+    assert_true(is_told(fixture, "READY=1"));
+    assert_true(is_told(fixture, "WATCHDOG=1\nSTATUS=1 bindings are ready"));
+}
+
 TEST(a_signal_logs_the_state)
 {
     Fixture *fixture = *state;
@@ -251,6 +306,7 @@ TEST(a_stop_drains_and_ends_with_0)
     g_subprocess_send_signal(fixture->run.process, SIGTERM);
     child_assert_exit(&fixture->run, EX_OK);
     child_assert_said(&fixture->run, "stopping");
+    assert_true(!tells_manager || is_told(fixture, "STOPPING=1"));
     assert_null(strstr(fixture->run.log->str, "delivered again"));
 }
 
@@ -316,6 +372,7 @@ main(void)
         cmocka_unit_test(wrong_usage_ends_with_64),
         cmocka_unit_test(a_port_that_is_taken_ends_with_69),
         cmocka_unit_test(every_record_is_copied_and_the_admin_server_tells),
+        cmocka_unit_test(the_service_manager_is_told),
         cmocka_unit_test(a_signal_logs_the_state),
         cmocka_unit_test(a_reload_with_a_fault_changes_nothing),
         cmocka_unit_test(a_reload_changes_in_place_what_it_can),
