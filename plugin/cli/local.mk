@@ -43,6 +43,8 @@ kabridge_SOURCES = \
 	plugin/cli/top-screen.c \
 	plugin/cli/top.c \
 	plugin/cli/top.h \
+	plugin/cli/try-lines.c \
+	plugin/cli/try-lines.h \
 	plugin/cli/try-run.c \
 	plugin/cli/try.c \
 	plugin/cli/try.h \

@@ -1,30 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The trivial edges around the engine of a trial.
  *
- *   reader thread: line -> mailbox -> pending -> engine -> executor
+ *   lines (try-lines.h) -> engine -> executor -> engine -> standard output
  *   loop: produce prints at once; its acknowledgement is an event of the next
  *   turn, as every answer to an effect
  */
 #include "try.h"
 
 #include <inttypes.h>
-#include <pthread.h>
-#include <string.h>
 
 #include "context.h"
 #include "executor.h"
 #include "loop.h"
-
-/* Lines read ahead of the engine. */
-enum { MAX_AHEAD = 4096 };
-
-typedef struct {
-    KabMail mail;
-    struct Trial *trial;
-    char *text; /* of getline(): freed by free(); NULL: the end */
-    size_t len;
-    int64_t offset;
-} Line;
+#include "try-lines.h"
 
 typedef struct Trial {
     const KabBindingSettings *settings;
@@ -49,95 +37,26 @@ typedef struct Trial {
     KabCommitItem *items;
     size_t n_items;
 
-    GQueue pending; /* Line, not taken yet */
-    bool is_at_end;
-    uint64_t n_lines;
-
-    pthread_mutex_t mutex; /* of n_ahead */
-    pthread_cond_t has_room;
-    unsigned n_ahead;
+    KabLines *lines;
+    uint64_t n_lines; /* taken */
 } Trial;
 
 /* --- Lines ------------------------------------------------------------- */
-
-static void
-free_line(Line *line)
-{
-    free(line->text);
-    g_free(line);
-}
-
-static void
-deliver_line(KabMail *mail, void *user)
-{
-    Line *line = (Line *)(void *)mail;
-    Trial *trial = line->trial;
-    if (line->text) {
-        g_queue_push_tail(&trial->pending, line);
-        return;
-    }
-    trial->is_at_end = true;
-    free_line(line);
-}
-
-static void
-wait_for_room(Trial *trial)
-{
-    pthread_mutex_lock(&trial->mutex);
-    while (trial->n_ahead >= MAX_AHEAD)
-        pthread_cond_wait(&trial->has_room, &trial->mutex);
-    trial->n_ahead++;
-    pthread_mutex_unlock(&trial->mutex);
-}
-
-static void
-give_room(Trial *trial)
-{
-    pthread_mutex_lock(&trial->mutex);
-    trial->n_ahead--;
-    pthread_cond_signal(&trial->has_room);
-    pthread_mutex_unlock(&trial->mutex);
-}
-
-/* The last one posted has no text. */
-static gpointer
-read_lines(gpointer user)
-{
-    Trial *trial = user;
-    for (int64_t offset = 0;; offset++) {
-        wait_for_room(trial);
-        Line *line = g_new0(Line, 1);
-        size_t capacity = 0;
-        ssize_t n = getline(&line->text, &capacity, trial->in);
-        bool is_end = n < 0;
-        if (is_end)
-            g_clear_pointer(&line->text, free);
-        else
-            line->len = (size_t)n - (line->text[n - 1] == '\n');
-        line->trial = trial;
-        line->offset = offset;
-        line->mail.deliver = deliver_line;
-        kab_mailbox_post(kab_loop_mailbox(trial->loop), &line->mail);
-        if (is_end)
-            return NULL;
-    }
-}
 
 static bool
 take_lines(Trial *trial, int64_t now)
 {
     bool has_taken = false;
-    while (trial->is_added && trial->partition &&
-           !g_queue_is_empty(&trial->pending) &&
-           kab_engine_want(trial->engine) > 0) {
-        Line *line = g_queue_pop_head(&trial->pending);
+    while (trial->partition && kab_engine_want(trial->engine) > 0) {
+        KabLine *line = kab_lines_take(trial->lines);
+        if (!line)
+            break;
         KabRecord record = {.value = {line->text, line->len},
                             .topic = trial->topic,
                             .offset = line->offset,
                             .timestamp_ms = g_get_real_time() / 1000};
         kab_engine_take(trial->engine, trial->partition, &record, line, now);
         trial->n_lines++;
-        give_room(trial);
         has_taken = true;
     }
     return has_taken;
@@ -166,7 +85,7 @@ release_attempt(void *user, KabAttempt *attempt)
 static void
 release_message(void *user, void *message)
 {
-    free_line(message);
+    kab_line_free(message);
 }
 
 static void *
@@ -360,7 +279,8 @@ answer_effects(Trial *trial, int64_t now)
 static void
 note_end(Trial *trial)
 {
-    if (!trial->is_at_end || trial->options.batch_period_us != KAB_NEVER)
+    if (!kab_lines_are_read(trial->lines) ||
+        trial->options.batch_period_us != KAB_NEVER)
         return;
     trial->options.batch_period_us = 0;
     kab_engine_set_options(trial->engine, &trial->options);
@@ -376,8 +296,7 @@ is_over(Trial *trial, int64_t now)
         return false;
     if (trial->error)
         return kab_engine_is_drained(trial->engine);
-    return trial->is_at_end && g_queue_is_empty(&trial->pending) &&
-           state.records == 0;
+    return kab_lines_are_taken(trial->lines) && state.records == 0;
 }
 
 static bool
@@ -405,7 +324,7 @@ deadline(void *user)
     int64_t due = kab_engine_next_deadline(trial->engine);
     int64_t patience_us = kab_executor_patience_us(trial->executor);
     /* The last thread out of the function does not say so. */
-    if (trial->is_at_end || trial->error)
+    if (kab_lines_are_read(trial->lines) || trial->error)
         patience_us = MIN(patience_us, 5000);
     if (patience_us == INT64_MAX)
         return due;
@@ -473,6 +392,7 @@ make(Trial *trial)
     trial->topics = list_topics(settings);
     trial->options = options_of(trial);
     trial->loop = kab_loop_new(&work, trial);
+    trial->lines = kab_lines_new(trial->in, kab_loop_mailbox(trial->loop));
     trial->engine = kab_engine_new(&trial->options, &effects, trial);
     KabExecutorSetup setup = {
         .binding = settings->name,
@@ -496,34 +416,24 @@ unmake(Trial *trial)
 {
     kab_engine_free(trial->engine);
     kab_executor_free(trial->executor);
+    kab_lines_free(trial->lines);
     kab_loop_free(trial->loop);
     g_ptr_array_unref(trial->topics);
-    Line *line;
-    while ((line = g_queue_pop_head(&trial->pending)))
-        free_line(line);
 }
 
-static void
-run(Trial *trial, KabTryResult *ret_result)
+static KabTryResult
+run(Trial *trial)
 {
     make(trial);
-    GThread *reader = g_thread_new("lines", read_lines, trial);
     kab_loop_run(trial->loop);
     const KabCounters *counters = kab_engine_counters(trial->engine);
-    *ret_result = (KabTryResult){
+    return (KabTryResult){
         .n_lines = trial->n_lines,
         .n_done = counters->records_finished[KAB_END_DONE],
         .n_dropped = counters->records_finished[KAB_END_DROPPED],
         .n_bad = counters->records_finished[KAB_END_REJECTED],
         .n_batches = counters->batch_records.count,
     };
-    /* A reader that waits for the next line cannot be ended. */
-    if (trial->is_at_end) {
-        g_thread_join(reader);
-        unmake(trial);
-    } else {
-        g_thread_unref(reader);
-    }
 }
 
 bool
@@ -538,23 +448,22 @@ kab_try_run(const KabBindingSettings *settings,
     trial->function = settings->module.function;
     trial->in = in;
     trial->in_name = in_name;
-    pthread_mutex_init(&trial->mutex, NULL);
-    pthread_cond_init(&trial->has_room, NULL);
     bool is_open = open_function(trial, error);
-    bool is_done = false;
     if (is_open) {
-        run(trial, ret_result);
-        is_done = trial->error == NULL;
-        if (trial->error)
-            g_propagate_error(error, g_steal_pointer(&trial->error));
-        if (!trial->is_at_end)
-            return is_done;
+        *ret_result = run(trial);
+        /* The thread that waits for the next line cannot be ended. */
+        if (!kab_lines_are_read(trial->lines)) {
+            g_propagate_error(error, trial->error);
+            return false;
+        }
+        unmake(trial);
         if (trial->function->close)
             trial->function->close(trial->instance);
     }
+    bool is_done = is_open && !trial->error;
+    if (trial->error)
+        g_propagate_error(error, trial->error);
     kab_context_free(trial->context);
-    pthread_mutex_destroy(&trial->mutex);
-    pthread_cond_destroy(&trial->has_room);
     g_free(trial);
     return is_done;
 }

@@ -70,7 +70,7 @@ child_dup_after(Child *child, const char *wanted)
 void
 child_wait_for(Child *child, const char *wanted)
 {
-    g_autofree char *rest = child_dup_after(child, wanted);
+    g_free(child_dup_after(child, wanted));
 }
 
 static char *

@@ -43,7 +43,7 @@ write_letter(Fixture *fixture, const char *value, const char *const *headers)
     }
     rd_kafka_resp_err_t fault = rd_kafka_producev(
         fixture->producer, RD_KAFKA_V_TOPIC("letters"), RD_KAFKA_V_PARTITION(0),
-        RD_KAFKA_V_KEY("k", 1),
+        RD_KAFKA_V_KEY((void *)(uintptr_t) "k", 1),
         RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value ? strlen(value) : 0),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(list),
         RD_KAFKA_V_END);
