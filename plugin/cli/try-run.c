@@ -47,7 +47,7 @@ static bool
 take_lines(Trial *trial, int64_t now)
 {
     bool has_taken = false;
-    while (trial->partition && kab_engine_want(trial->engine) > 0) {
+    while (trial->is_added && kab_engine_want(trial->engine) > 0) {
         KabLine *line = kab_lines_take(trial->lines);
         if (!line)
             break;
@@ -179,7 +179,7 @@ add(void *user, KabPartition *partition, int64_t offset)
 static void
 unassign(void *user, KabPartition *partition)
 {
-    ((Trial *)user)->partition = NULL;
+    ((Trial *)user)->is_added = false;
 }
 
 static void

@@ -5,12 +5,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdio.h>
 
-#include <gio/gio.h>
+#include <glib.h>
 
 typedef struct {
-    GSubprocess *process;
-    GDataInputStream *errors;
+    GPid pid; /* 0: ended, or never begun */
+    FILE *errors, *results;
     GString *log; /* lines of standard error that were read */
     char *output; /* standard output; NULL until it has exited */
 } Child;
@@ -20,6 +21,7 @@ Child child_spawn(const char *const *argv);
 Child child_spawn_command(const char *const *words);
 /* Ends it, if it has not ended. */
 void child_clear(Child *child);
+void child_signal(const Child *child, int number);
 /* False: the process has closed its standard error. */
 bool child_read_line(Child *child, char **ret_line);
 /* Reads on to a line with that text. Returns what is behind it, a new

@@ -107,8 +107,8 @@ assert_each_once(Fixture *fixture,
     Seen seen = read_copies(fixture, topic, is_reversed);
     if (seen.n_different == N_RECORDS && !seen.n_repeated)
         return;
-    g_subprocess_send_signal(child->process, SIGUSR1);
-    g_subprocess_send_signal(child->process, SIGTERM);
+    child_signal(child, SIGUSR1);
+    child_signal(child, SIGTERM);
     char *line;
     while (child_read_line(child, &line))
         g_free(line);
@@ -237,7 +237,7 @@ TEST(an_embedding_program_bridges_two_topics)
 {
     Fixture *fixture = *state;
     assert_each_once(fixture, &fixture->embed, "drow", true);
-    g_subprocess_send_signal(fixture->embed.process, SIGTERM);
+    child_signal(&fixture->embed, SIGTERM);
     child_assert_exit(&fixture->embed, EX_OK);
 }
 
@@ -277,7 +277,7 @@ TEST(the_service_manager_is_told)
 TEST(a_signal_logs_the_state)
 {
     Fixture *fixture = *state;
-    g_subprocess_send_signal(fixture->run.process, SIGUSR1);
+    child_signal(&fixture->run, SIGUSR1);
     child_wait_for(&fixture->run, "running, ready; lag 0");
 }
 
@@ -285,7 +285,7 @@ TEST(a_reload_with_a_fault_changes_nothing)
 {
     Fixture *fixture = *state;
     write_config(fixture, fixture->config, "[binding copy]\nbatch.cuont = 5\n");
-    g_subprocess_send_signal(fixture->run.process, SIGHUP);
+    child_signal(&fixture->run, SIGHUP);
     child_wait_for(&fixture->run, "batch.cuont");
     child_wait_for(&fixture->run, "nothing was changed");
 }
@@ -295,7 +295,7 @@ TEST(a_reload_changes_in_place_what_it_can)
     Fixture *fixture = *state;
     g_autofree char *text = g_strconcat(copy_text, "batch.count = 5\n", NULL);
     write_config(fixture, fixture->config, text);
-    g_subprocess_send_signal(fixture->run.process, SIGHUP);
+    child_signal(&fixture->run, SIGHUP);
     child_wait_for(&fixture->run, "changed in place");
     child_wait_for(&fixture->run, "reloaded");
 }
@@ -303,7 +303,7 @@ TEST(a_reload_changes_in_place_what_it_can)
 TEST(a_stop_drains_and_ends_with_0)
 {
     Fixture *fixture = *state;
-    g_subprocess_send_signal(fixture->run.process, SIGTERM);
+    child_signal(&fixture->run, SIGTERM);
     child_assert_exit(&fixture->run, EX_OK);
     child_assert_said(&fixture->run, "stopping");
     assert_true(!tells_manager || is_told(fixture, "STOPPING=1"));
@@ -323,9 +323,9 @@ TEST(a_second_stop_leaves_at_once_and_says_how_many_are_left)
         is_called = strstr(status, "\"calls_in_flight\":1,") != NULL;
         g_usleep(is_called ? 0 : 50000);
     }
-    g_subprocess_send_signal(stuck->process, SIGINT);
+    child_signal(stuck, SIGINT);
     child_wait_for(stuck, "-> draining");
-    g_subprocess_send_signal(stuck->process, SIGINT);
+    child_signal(stuck, SIGINT);
     child_assert_exit(stuck, EX_TEMPFAIL);
     child_assert_said(stuck,
                       " records were taken and not finished: they will be "
