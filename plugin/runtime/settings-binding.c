@@ -207,7 +207,8 @@ kab_settings_check_function(const KabConfig *config,
 static void
 refuse_key(KabBindingBuilder *at, const KabIniEntry *entry)
 {
-    g_autofree char *hint = kab_settings_dup_hint(entry->key);
+    g_autofree char *hint =
+        kab_settings_dup_hint(at->builder->known, entry->key);
     const char *refusal = kab_property_refusal(entry->key);
     add_fault(at, entry->key,
               g_strdup_printf("found an unknown key%s%s%s; wanted an option of "
@@ -222,9 +223,11 @@ static void
 read_client_property(KabBindingBuilder *at,
                      const KabIniEntry *entry,
                      const char *name,
-                     GArray *properties)
+                     KabClientKind kind)
 {
-    kab_settings_check_property(at->builder, at->section, entry, name);
+    GArray *properties = kind == KAB_CLIENT_CONSUMER ? at->binding->consumer
+                                                     : at->binding->producer;
+    kab_settings_check_property(at->builder, at->section, entry, name, kind);
     add_property(properties, at->binding, name, entry->value);
 }
 
@@ -263,9 +266,9 @@ read_entry(KabBindingBuilder *at, const KabIniEntry *entry)
     else if (option)
         read_function_option(at, entry, option);
     else if (consumer)
-        read_client_property(at, entry, consumer, binding->consumer);
+        read_client_property(at, entry, consumer, KAB_CLIENT_CONSUMER);
     else if (producer)
-        read_client_property(at, entry, producer, binding->producer);
+        read_client_property(at, entry, producer, KAB_CLIENT_PRODUCER);
     else if (row->size)
         kab_settings_store(at->builder, at->section, entry, row, binding);
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "options-value.h"
-#include "properties-known.h"
 #include "settings-internal.h"
 
 /* "functon.url": the part before the first dot. */
@@ -21,9 +20,8 @@ dup_right_prefix(const char *key)
 
 /* "linger.ms": a property without its prefix. */
 static char *
-dup_property(const char *key)
+dup_property(const GPtrArray *known, const char *key)
 {
-    g_autoptr(GPtrArray) known = kab_known_properties_new();
     const KabKnownProperty *property = kab_known_properties_find(known, key);
     if (!property || kab_property_refusal(key))
         return NULL;
@@ -39,10 +37,10 @@ dup_property(const char *key)
 }
 
 char *
-kab_settings_dup_hint(const char *key)
+kab_settings_dup_hint(const GPtrArray *known, const char *key)
 {
     char *hint = g_strdup(kab_options_nearest(KAB_SECTION_BINDING, key));
     if (!hint)
         hint = dup_right_prefix(key);
-    return hint ? hint : dup_property(key);
+    return hint ? hint : dup_property(known, key);
 }

@@ -10,6 +10,7 @@
 #include "configuration.h"
 #include "ini.h"
 #include "options.h"
+#include "properties-known.h"
 
 /* A file as read, with what was set over it in it: such entries and
  * sections have line 0. Owned by the program until kab_bridge_new(). */
@@ -31,6 +32,7 @@ typedef struct {
     KabSettings *settings;
     KabFunctionsFrom functions_from;
     GPtrArray *faults; /* KabConfigFault */
+    GPtrArray *known;  /* KabKnownProperty */
 } KabSettingsBuilder;
 
 /* One fault. key NULL: of the section; section NULL: of the file. Line 0:
@@ -68,10 +70,12 @@ void kab_settings_store(KabSettingsBuilder *builder,
 void kab_settings_store_default(const KabOptionRow *row,
                                 bool is_adaptive,
                                 void *structure);
+/* name: without the prefix that says for which clients it is. */
 void kab_settings_check_property(KabSettingsBuilder *builder,
                                  const KabIniSection *section,
                                  const KabIniEntry *entry,
-                                 const char *name);
+                                 const char *name,
+                                 KabClientKind clients);
 /* settings-binding.c */
 void kab_settings_add_binding(KabSettingsBuilder *builder,
                               const KabIniSection *section);
@@ -84,7 +88,7 @@ void kab_settings_check_bindings(KabSettingsBuilder *builder);
 
 /* settings-hint.c: what key may have been meant in a binding. Returns a new
  * string; NULL: no idea. */
-char *kab_settings_dup_hint(const char *key);
+char *kab_settings_dup_hint(const GPtrArray *known, const char *key);
 
 /* "scoring" of "binding scoring"; NULL: not a binding's section. */
 const char *kab_binding_name_of(const char *section);

@@ -69,22 +69,46 @@ kab_settings_store_default(const KabOptionRow *row,
         g_error("the default of option %s does not fit it", row->name);
 }
 
+/* Is it a property of the other kind of client? It would change nothing. */
+static bool
+is_misplaced(const GPtrArray *known, const char *name, KabClientKind clients)
+{
+    const KabKnownProperty *property = kab_known_properties_find(known, name);
+    return property && !(property->clients & clients);
+}
+
+/* NULL: it is right. */
+static char *
+dup_property_problem(const KabSettingsBuilder *builder,
+                     const char *name,
+                     const char *value,
+                     KabClientKind clients)
+{
+    char *message = NULL;
+    const char *refusal = kab_property_refusal(name);
+    if (refusal)
+        return g_strdup_printf("found a property that the bridge sets itself "
+                               "(%s); wanted none",
+                               refusal);
+    if (is_misplaced(builder->known, name, clients))
+        return g_strdup_printf(
+            "found a property of the other client; wanted "
+            "%s%s",
+            clients == KAB_CLIENT_CONSUMER ? "producer." : "consumer.", name);
+    return kab_property_check(name, value, &message) ? NULL : message;
+}
+
 void
 kab_settings_check_property(KabSettingsBuilder *builder,
                             const KabIniSection *section,
                             const KabIniEntry *entry,
-                            const char *name)
+                            const char *name,
+                            KabClientKind clients)
 {
-    g_autofree char *message = NULL;
-    const char *refusal = kab_property_refusal(name);
-    if (!refusal && kab_property_check(name, entry->value, &message))
-        return;
-    kab_fault_take(builder->faults, builder->config,
-                   kab_fault_place(section, entry->key),
-                   refusal ? g_strdup_printf("found a property that the bridge "
-                                             "sets itself (%s); wanted none",
-                                             refusal)
-                           : g_steal_pointer(&message));
+    char *problem = dup_property_problem(builder, name, entry->value, clients);
+    if (problem)
+        kab_fault_take(builder->faults, builder->config,
+                       kab_fault_place(section, entry->key), problem);
 }
 
 static void
@@ -159,7 +183,8 @@ read_kafka(KabSettingsBuilder *builder)
     for (unsigned i = 0; section && i < section->entries->len; i++) {
         const KabIniEntry *entry = section->entries->pdata[i];
         if (entry->value)
-            kab_settings_check_property(builder, section, entry, entry->key);
+            kab_settings_check_property(builder, section, entry, entry->key,
+                                        KAB_CLIENT_BOTH);
     }
 }
 
@@ -250,7 +275,9 @@ kab_settings_new(const KabConfig *config,
     g_autoptr(KabSettings) settings = g_new0(KabSettings, 1);
     settings->bindings =
         g_ptr_array_new_with_free_func(kab_binding_settings_free);
-    KabSettingsBuilder builder = {config, settings, functions_from, faults};
+    g_autoptr(GPtrArray) known = kab_known_properties_new();
+    KabSettingsBuilder builder = {config, settings, functions_from, faults,
+                                  known};
     add_ini_faults(&builder);
     for (int s = KAB_SECTION_ADMIN; s < KAB_N_SECTIONS; s++)
         read_plain_section(&builder, (KabSection)s);

@@ -245,6 +245,9 @@ static const KabWrong wrong_settings[] = {
      "f:6: [binding b] consumer.fetch.max.byte: found a property that "
      "librdkafka RDKAFKA does not have; wanted one of its properties, perhaps "
      "fetch.max.bytes"},
+    {"a property of the other client", KAFKA BINDING "consumer.linger.ms = 5\n",
+     "f:6: [binding b] consumer.linger.ms: found a property of the other "
+     "client; wanted producer.linger.ms"},
     {"a property's value", KAFKA BINDING "producer.linger.ms = soon\n",
      "f:6: [binding b] producer.linger.ms: found \"soon\"; wanted 0 .. 900000"},
     {"a secret property's value is not shown",
