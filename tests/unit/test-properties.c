@@ -117,7 +117,7 @@ TEST(the_lookup_says_what_is_in_force)
     assert_string_equal(
         kab_properties_lookup(KAB_CLIENT_PRODUCER, user, 3, "acks"), "1");
     assert_string_equal(
-        kab_properties_lookup(KAB_CLIENT_PRODUCER, user, 3, "linger.ms"), "1");
+        kab_properties_lookup(KAB_CLIENT_PRODUCER, user, 3, "linger.ms"), "5");
     assert_null(
         kab_properties_lookup(KAB_CLIENT_CONSUMER, user, 3, "linger.ms"));
     assert_string_equal(kab_properties_lookup(KAB_CLIENT_PRODUCER, user, 3,

@@ -325,7 +325,7 @@ TEST(effective_values_are_printed_with_their_origin)
         "default                  group = kabridge-scoring\n",
         "default                  on.failure = dlq\n",
         "default                  function.count = 3\n",
-        "default                  producer.linger.ms = 1\n",
+        "default                  producer.linger.ms = 5\n",
         "--set                    start = latest\n",
         "f:2                      bootstrap.servers = localhost:9092\n",
         "\n[binding scoring]\n",
