@@ -264,10 +264,12 @@ must_be_leaked(const KabSource *source)
            !source->was_assigned && kab_health_has_joined(source->health);
 }
 
-/* It keeps what its threads use. */
+/* It keeps what its threads use, and no place in its group. */
 static void
 leak(KabSource *source)
 {
+    if (!source->is_closing)
+        rd_kafka_unsubscribe(source->client);
     rd_kafka_set_log_level(source->client, 0);
     kab_health_detach(source->health);
 }

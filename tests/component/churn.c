@@ -125,7 +125,10 @@ leave(Churn *churn, size_t i)
         churn->rebalances[kind] += state.rebalances[kind];
     churn->refused += member->n_refused;
     churn->commits += member->n_commits;
-    bool dies = churn->kills && g_rand_int_range(churn->random, 0, 3) == 0;
+    /* One that was never assigned might have to be leaked, and would go on:
+     * no death at all. */
+    bool dies = churn->kills && state.rebalances[KAB_REBALANCE_ASSIGNED] &&
+                g_rand_int_range(churn->random, 0, 3) == 0;
     if (!dies)
         member_drain(member, churn->members, MEMBERS);
     g_array_append_vals(churn->seen, member->seen->data, member->seen->len);
