@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/kafka/pom.xml \
 	tests/kafka/prove.py \
 	tests/kafka/reach.py \
+	tests/kafka/repair.py \
 	tests/kafka/run.py \
 	tests/kafka/soak.py \
 	tests/kafka/storm.py \

@@ -16,6 +16,7 @@ import faults  # noqa: F401
 import failure  # noqa: F401
 import groups  # noqa: F401
 import reach  # noqa: F401
+import repair  # noqa: F401
 import chaos  # noqa: F401
 
 if __name__ == "__main__":
