@@ -438,6 +438,27 @@ result_of(const KabAnswer *answer)
     return KAB_CALL_TRANSIENT;
 }
 
+/* -1: not said. The function's number may be any: at most a year. */
+static int64_t
+to_us(int64_t delay_ms)
+{
+    const int64_t most_ms = INT64_C(365) * 24 * 3600 * 1000;
+    return delay_ms < 0 ? -1 : MIN(delay_ms, most_ms) * 1000;
+}
+
+/* What a failure says of the function as a whole is true although none of
+ * the call's records is to be called again. */
+static void
+heed(KabEngine *engine, const KabAnswer *answer)
+{
+    if (answer->failed && answer->failure == KAB_FAIL_FATAL)
+        kab_engine_stop(engine, KAB_STOP_FUNCTION,
+                        answer->reason ? answer->reason
+                                       : "the function gave no reason");
+    if (answer->failed && answer->failure == KAB_FAIL_OVERLOAD)
+        kab_limiter_pause(engine, to_us(answer->retry_after_ms));
+}
+
 static void
 settle(KabEngine *engine, KabCall *call, const KabAnswer *answer)
 {
@@ -453,17 +474,20 @@ settle(KabEngine *engine, KabCall *call, const KabAnswer *answer)
     set->call = NULL;
     if (!set->n) {
         kab_set_free(engine, set);
+        heed(engine, answer);
         return;
     }
-    if (!park_drained(engine, set))
+    if (!park_drained(engine, set)) {
+        heed(engine, answer);
         return;
+    }
     kab_cut_unref(g_steal_pointer(&set->cut));
-    int64_t delay_us = tally.delay_ms < 0 ? -1 : tally.delay_ms * 1000;
+    int64_t delay_us = to_us(tally.delay_ms);
     if (!answer->failed) {
         kab_retry_remainder(engine, set, delay_us, tally.reason);
         return;
     }
-    int64_t asked_us = answer->retry_after_ms * 1000;
+    int64_t asked_us = to_us(answer->retry_after_ms);
     KabClass class_ =
         result == KAB_CALL_CRASH ? KAB_CLASS_CRASH : KAB_CLASS_TRANSIENT;
     kab_retry_failed(engine, set, answer->failure, class_,

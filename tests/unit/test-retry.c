@@ -188,6 +188,37 @@ TEST(a_record_cut_off_by_overload_has_its_own_attempts)
     assert_produced(edge, "");
 }
 
+TEST(a_fatal_answer_counts_although_every_record_has_an_outcome)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 1);
+    fake_edge_advance(edge, 0);
+    fake_edge_output(edge, fake_edge_call(edge, 0), 0);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_FATAL, -1);
+    assert_int_equal(edge->stop_reason, KAB_STOP_FUNCTION);
+    assert_commit(edge, 1);
+    assert_true(kab_engine_is_drained(edge->engine));
+}
+
+TEST(any_delay_that_a_function_asks_for_is_taken)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 1);
+    fake_edge_advance(edge, 0);
+    KabAttempt *attempt = fake_edge_call(edge, 0);
+    attempt->results[0] =
+        (KabResult){.outcome = KAB_OUTCOME_RETRY, .delay_ms = INT64_MAX};
+    fake_edge_complete(edge, attempt);
+    assert_true(kab_engine_next_deadline(edge->engine) > edge->now);
+    fake_edge_advance(edge, INT64_C(366) * 24 * 3600 * 1000000);
+    assert_int_equal(edge->calls->len, 1);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_OVERLOAD, INT64_MAX);
+    fake_edge_advance(edge, INT64_C(366) * 24 * 3600 * 1000000);
+    assert_int_equal(edge->calls->len, 1);
+}
+
 int
 main(void)
 {
@@ -199,6 +230,8 @@ main(void)
         T(a_time_out_calls_again_and_ignores_the_late_answer),
         T(too_large_is_halved_and_the_ceiling_learned),
         T(without_bisect_halves_have_all_their_attempts),
+        T(a_fatal_answer_counts_although_every_record_has_an_outcome),
+        T(any_delay_that_a_function_asks_for_is_taken),
         T(a_record_cut_off_by_overload_has_its_own_attempts),
     };
     return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
