@@ -9,12 +9,6 @@
  * were. At least once, a slot is finished when its outputs are acknowledged;
  * exactly once, when the transaction is committed: there a record without
  * output rides in the transaction as well.
- *
- * Exactly-once's cap: what is emitted beyond a partition's first unfinished
- * record must fit into the commit's metadata, or it would be done twice
- * after a restart. A slot that might not fit is held, with all later ones of
- * its partition, until a transaction has moved the partition. The first that
- * is neither finished nor emitted is never held, so this always ends.
  */
 #include "internal.h"
 
@@ -111,71 +105,6 @@ kab_group_leave(KabEngine *engine, KabSlot *slot)
         return;
     kab_slots_remove(&group->slots, slot, KAB_LINKS(in_group));
     run_group(engine, group);
-}
-
-/* --- The cap of exactly-once ------------------------------------------- */
-
-/* Runs of finished or emitted offsets between those that are neither. */
-static size_t
-count_runs(const KabPartition *partition)
-{
-    size_t runs = partition->loaded->len - partition->loaded_next;
-    bool in_run = false, has_open = false;
-    for (KabSlot *slot = partition->slots.head; slot;
-         slot = slot->in_partition.next) {
-        bool is_open = slot->state != KAB_SLOT_EMITTED;
-        if (is_open)
-            in_run = false;
-        has_open |= is_open;
-        bool starts = !is_open || slot->finished_after;
-        runs += has_open && starts && !in_run;
-        in_run |= starts;
-    }
-    return runs;
-}
-
-/* Of one commit's metadata; the last run may still grow by what follows. */
-static size_t
-runs_limit(const KabEngine *engine, const KabPartition *partition)
-{
-    int64_t span = partition->position;
-    if (partition->loaded->len)
-        span = MAX(span, g_array_index(partition->loaded, KabInterval,
-                                       partition->loaded->len - 1)
-                             .to);
-    span -= partition->slots.head->record.offset;
-    size_t room = engine->metadata_cap - MIN(engine->metadata_cap, 10);
-    return room / (2 * kab_varint_size((uint64_t)span));
-}
-
-/* The first slot that is not emitted; NULL: all are. */
-static KabSlot *
-first_open(KabPartition *partition)
-{
-    KabSlot *slot = partition->first_open;
-    if (!slot)
-        slot = partition->slots.head;
-    while (slot->state == KAB_SLOT_EMITTED && slot->in_partition.next)
-        slot = slot->in_partition.next;
-    partition->first_open = slot;
-    return slot->state == KAB_SLOT_EMITTED ? NULL : slot;
-}
-
-static bool
-must_hold(KabEngine *engine, KabSlot *slot)
-{
-    KabPartition *partition = slot->partition;
-    if (!kab_engine_is_exactly_once(engine) || slot == first_open(partition))
-        return false;
-    if (partition->is_capped)
-        return true;
-    size_t limit = runs_limit(engine, partition);
-    if (++partition->runs < limit)
-        return false;
-    /* Some room is kept, so that this is not done for every slot. */
-    partition->runs = count_runs(partition) + 1;
-    partition->is_capped = partition->runs + limit / 8 >= limit;
-    return partition->is_capped;
 }
 
 /* --- Producing --------------------------------------------------------- */
@@ -332,7 +261,7 @@ move_to_front(KabEngine *engine, KabSlot *slot, KabSlots *to)
 static void
 release_first(KabEngine *engine, KabPartition *partition)
 {
-    KabSlot *slot = first_open(partition);
+    KabSlot *slot = kab_cap_first_open(partition);
     if (!slot || slot->emission != &engine->sink.held)
         return;
     move_to_front(engine, slot, &engine->sink.queue);
@@ -367,7 +296,7 @@ kab_emission_advance(KabEngine *engine)
             return;
         bool is_whole = slot->next_product == slot->products;
         KabPartition *partition = slot->partition;
-        if (is_whole && must_hold(engine, slot))
+        if (is_whole && kab_cap_holds(engine, slot))
             hold(engine, slot);
         else if (!emit(engine, slot))
             return;
@@ -384,7 +313,8 @@ release_held(KabSink *sink)
     KabSlots released = {0};
     for (KabSlot *slot = sink->held.head, *next; slot; slot = next) {
         next = slot->in_emission.next;
-        if (slot->partition->is_capped && slot != first_open(slot->partition))
+        if (slot->partition->is_capped &&
+            slot != kab_cap_first_open(slot->partition))
             continue;
         kab_slots_remove(&sink->held, slot, LINKS);
         kab_slots_append(&released, slot, LINKS);

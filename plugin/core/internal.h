@@ -304,6 +304,9 @@ void kab_partition_park(KabEngine *engine, KabSlot *slot);
 bool kab_partition_is_leaving(const KabPartition *partition);
 /* Loads, adds, valves, drained ones: the effects. */
 void kab_partitions_advance(KabEngine *engine);
+void kab_partition_set_state(KabEngine *engine,
+                             KabPartition *partition,
+                             KabPartitionState state);
 void kab_partition_free(KabPartition *partition);
 void kab_partition_drop_slots(KabEngine *engine, KabPartition *partition);
 /* Nothing of it is called or on its way. */
@@ -345,6 +348,9 @@ void kab_set_remove(KabEngine *engine, KabSet *set, KabSlot *slot);
 void kab_set_wait(KabEngine *engine, KabSet *set, int64_t delay_us);
 void kab_set_set_due(KabEngine *engine, KabSet *set);
 KabSet *kab_set_take_due(KabEngine *engine);
+/* Records of partitions that drain are not called again. False: that was
+ * all of the set, and it is freed. */
+bool kab_set_park_leaving(KabEngine *engine, KabSet *set);
 bool kab_set_is_blocked(const KabSet *set);
 /* Cuts it in two; both parts wait delay_us. Frees the set. */
 void kab_set_halve(KabEngine *engine,
@@ -385,6 +391,8 @@ void kab_call_unref(KabEngine *engine, KabCall *call);
 void kab_call_timed_out(KabEngine *engine, KabCall *call);
 /* The slot's answer is not wanted any more. */
 void kab_call_forget(KabEngine *engine, KabSlot *slot);
+/* The slot's answer is here, or not wanted: it is none of the call's. */
+void kab_call_leave(KabSlot *slot);
 /* Out of the open ones; gives back what it refers to. */
 void kab_call_end(KabEngine *engine, KabCall *call);
 void kab_calls_clear(KabEngine *engine);
@@ -402,6 +410,12 @@ void kab_emission_requeue(KabEngine *engine, bool all_outputs);
 /* The transaction is committed: all that was emitted is finished. */
 void kab_emission_commit(KabEngine *engine);
 bool kab_engine_is_exactly_once(const KabEngine *engine);
+
+/* cap.c */
+/* Must it stay resolved, so that the commit's metadata can say it all? */
+bool kab_cap_holds(KabEngine *engine, KabSlot *slot);
+/* The first slot that is not emitted; NULL: all are. */
+KabSlot *kab_cap_first_open(KabPartition *partition);
 
 /* sink.c */
 void kab_sink_set_state(KabEngine *engine, KabSinkState state);

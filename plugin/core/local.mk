@@ -3,8 +3,11 @@ noinst_LTLIBRARIES += libkab-core.la
 libkab_core_la_CPPFLAGS = $(CORE)
 libkab_core_la_LIBADD = $(GLIB_LIBS)
 libkab_core_la_SOURCES = \
+	plugin/core/answer.c \
+	plugin/core/assignment.c \
 	plugin/core/buffer.c \
 	plugin/core/call.c \
+	plugin/core/cap.c \
 	plugin/core/commit.c \
 	plugin/core/counters.h \
 	plugin/core/emission.c \

@@ -118,8 +118,10 @@ kab_partition_free(KabPartition *partition)
     g_free(partition);
 }
 
-static void
-set_state(KabEngine *engine, KabPartition *partition, KabPartitionState state)
+void
+kab_partition_set_state(KabEngine *engine,
+                        KabPartition *partition,
+                        KabPartitionState state)
 {
     engine->moves++;
     engine->n_owned -= partition->state == KAB_PARTITION_OWNED;
@@ -171,7 +173,7 @@ kab_engine_assigned(KabEngine *engine,
     partition->revoke_timer.owner = partition;
     take_reset(engine, partition);
     g_ptr_array_add(engine->partitions, partition);
-    set_state(engine, partition, KAB_PARTITION_LOADING);
+    kab_partition_set_state(engine, partition, KAB_PARTITION_LOADING);
     return partition;
 }
 
@@ -187,7 +189,7 @@ kab_engine_assigned_at_beginning(KabEngine *engine,
     partition->load_wanted = false;
     partition->from_beginning = true;
     partition->add_wanted = true;
-    set_state(engine, partition, KAB_PARTITION_OWNED);
+    kab_partition_set_state(engine, partition, KAB_PARTITION_OWNED);
     return partition;
 }
 
@@ -223,7 +225,7 @@ kab_engine_loaded(KabEngine *engine,
         return;
     take_committed(partition, committed);
     partition->add_wanted = true;
-    set_state(engine, partition, KAB_PARTITION_OWNED);
+    kab_partition_set_state(engine, partition, KAB_PARTITION_OWNED);
 }
 
 /* What waits is given back to its partition's next owner; what is called
@@ -244,11 +246,11 @@ kab_engine_revoking(KabEngine *engine, KabPartition *partition, int64_t now)
     if (partition->state == KAB_PARTITION_GONE)
         return;
     if (partition->state == KAB_PARTITION_LOADING) {
-        set_state(engine, partition, KAB_PARTITION_GONE);
+        kab_partition_set_state(engine, partition, KAB_PARTITION_GONE);
         return;
     }
     partition->is_reset = false;
-    set_state(engine, partition, KAB_PARTITION_DRAINING);
+    kab_partition_set_state(engine, partition, KAB_PARTITION_DRAINING);
     park_all(engine, partition);
     kab_timers_arm(&engine->timers, &partition->revoke_timer,
                    now + engine->options.rebalance_drain_timeout_us);
@@ -259,7 +261,7 @@ kab_engine_lost(KabEngine *engine, KabPartition *partition, int64_t now)
 {
     engine->now = now;
     partition->is_reset = false;
-    set_state(engine, partition, KAB_PARTITION_GONE);
+    kab_partition_set_state(engine, partition, KAB_PARTITION_GONE);
 }
 
 void
@@ -270,7 +272,7 @@ kab_engine_reset(KabEngine *engine, KabPartition *partition, int64_t now)
         return;
     engine->counters.records_skipped[KAB_SKIP_OUT_OF_RANGE]++;
     partition->is_reset = true;
-    set_state(engine, partition, KAB_PARTITION_DRAINING);
+    kab_partition_set_state(engine, partition, KAB_PARTITION_DRAINING);
 }
 
 /* --- Records ----------------------------------------------------------- */
@@ -427,163 +429,6 @@ kab_partition_pin(KabEngine *engine, KabPartition *partition)
     for (KabSlot *slot = partition->slots.head; slot;
          slot = slot->in_partition.next)
         enter_lane(engine, slot, false);
-}
-
-/* --- Effects ----------------------------------------------------------- */
-
-static int64_t
-offset_to_add(const KabEngine *engine, const KabPartition *partition)
-{
-    if (partition->from_beginning)
-        return KAB_OFFSET_BEGINNING;
-    if (partition->is_pinned)
-        return partition->committed;
-    return engine->options.start_latest ? KAB_OFFSET_END : KAB_OFFSET_BEGINNING;
-}
-
-/* While stopping nothing is loaded. */
-static void
-load_or_add(KabEngine *engine, KabPartition *partition)
-{
-    if (engine->is_draining)
-        return;
-    if (partition->load_wanted) {
-        partition->load_wanted = false;
-        engine->effects.load(engine->user, partition);
-    }
-    if (partition->add_wanted && partition->state == KAB_PARTITION_OWNED) {
-        partition->add_wanted = false;
-        partition->is_added = true;
-        engine->effects.add(engine->user, partition,
-                            offset_to_add(engine, partition));
-    }
-}
-
-bool
-kab_partition_is_leaving(const KabPartition *partition)
-{
-    return partition->state == KAB_PARTITION_DRAINING && !partition->is_reset;
-}
-
-bool
-kab_partition_is_quiet(const KabPartition *partition)
-{
-    return !partition->n_called && !partition->n_emitting;
-}
-
-static bool
-is_ended(const KabPartition *partition)
-{
-    switch (partition->state) {
-    case KAB_PARTITION_GONE:
-        return true;
-    case KAB_PARTITION_DRAINING:
-        if (partition->is_overdue)
-            return true;
-        if (partition->is_reset && partition->slots.n)
-            return false;
-        return kab_partition_is_quiet(partition) && !partition->is_dirty &&
-               !partition->is_committing;
-    case KAB_PARTITION_LOADING:
-    case KAB_PARTITION_OWNED:
-        break;
-    }
-    return false;
-}
-
-/* An open transaction must not commit outputs without their offsets. */
-static void
-taint_transaction(KabEngine *engine, const KabPartition *partition)
-{
-    if (!kab_engine_is_exactly_once(engine) ||
-        engine->sink.state == KAB_SINK_ENDING)
-        return;
-    for (KabSlot *slot = partition->slots.head; slot;
-         slot = slot->in_partition.next)
-        if (slot->state == KAB_SLOT_EMITTED ||
-            slot->next_product != slot->products)
-            kab_sink_taint(engine);
-}
-
-static void
-end(KabEngine *engine, KabPartition *partition)
-{
-    set_state(engine, partition, KAB_PARTITION_GONE);
-    taint_transaction(engine, partition);
-    kab_timers_disarm(&engine->timers, &partition->revoke_timer);
-    kab_partition_drop_slots(engine, partition);
-    kab_commit_forget(engine, partition);
-    if (partition->is_checked) {
-        partition->is_checked = false;
-        engine->sink.unchecked--;
-    }
-    g_ptr_array_remove(engine->partitions, partition);
-    engine->effects.unassign(engine->user, partition);
-    if (partition->is_reset)
-        g_ptr_array_add(engine->resets, partition);
-    else
-        kab_partition_free(partition);
-}
-
-/* A partition may hold a quarter of the budget and of what may wait, more
- * when there are fewer; beyond that it is closed until half of it. */
-static bool
-holds_more_than(const KabEngine *engine,
-                const KabPartition *partition,
-                double part)
-{
-    const KabEngineOptions *options = &engine->options;
-    double share = MAX(0.25, 2.0 / (double)MAX(engine->n_owned, 1)) * part;
-    double waiting =
-        8.0 * (double)options->batch_count * options->max_in_flight;
-    return (double)partition->charge > share * (double)options->buffer_bytes ||
-           (double)partition->n_waiting > share * waiting;
-}
-
-static void
-set_valve(KabEngine *engine, KabPartition *partition)
-{
-    if (partition->state != KAB_PARTITION_OWNED || !partition->is_added)
-        return;
-    double part = partition->is_closed ? 0.5 : 1;
-    bool should_close = holds_more_than(engine, partition, part);
-    if (should_close == partition->is_closed)
-        return;
-    partition->is_closed = should_close;
-    engine->effects.valve(engine->user, partition, !should_close);
-}
-
-static void
-set_valves(KabEngine *engine)
-{
-    if (!engine->valves_changed || engine->is_draining)
-        return;
-    engine->valves_changed = false;
-    for (guint i = 0; i < engine->partitions->len; i++)
-        set_valve(engine, engine->partitions->pdata[i]);
-}
-
-/* While one drains, it is looked at every time. */
-static void
-check_all(KabEngine *engine)
-{
-    engine->partitions_changed = false;
-    for (guint i = engine->partitions->len; i-- > 0;) {
-        KabPartition *partition = engine->partitions->pdata[i];
-        load_or_add(engine, partition);
-        if (is_ended(partition))
-            end(engine, partition);
-        else if (partition->state == KAB_PARTITION_DRAINING)
-            engine->partitions_changed = true;
-    }
-}
-
-void
-kab_partitions_advance(KabEngine *engine)
-{
-    if (engine->partitions_changed)
-        check_all(engine);
-    set_valves(engine);
 }
 
 /* --- Looking in -------------------------------------------------------- */

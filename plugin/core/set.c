@@ -141,6 +141,23 @@ kab_set_take_due(KabEngine *engine)
     return NULL;
 }
 
+/* Records of partitions that drain are not called again. False: that was
+ * all of the set, and it is freed. */
+bool
+kab_set_park_leaving(KabEngine *engine, KabSet *set)
+{
+    for (size_t i = set->n; i-- > 0;) {
+        KabSlot *slot = set->slots[i];
+        if (!kab_partition_is_leaving(slot->partition))
+            continue;
+        bool is_last = set->n == 1;
+        kab_partition_park(engine, slot);
+        if (is_last)
+            return false;
+    }
+    return true;
+}
+
 static size_t
 find_cut(const KabSet *set)
 {
