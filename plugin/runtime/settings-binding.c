@@ -207,8 +207,7 @@ kab_settings_check_function(const KabConfig *config,
 static void
 refuse_key(KabBindingBuilder *at, const KabIniEntry *entry)
 {
-    g_autofree char *hint =
-        kab_settings_dup_hint(at->builder->known, entry->key);
+    g_autofree char *hint = kab_settings_dup_hint(at->builder, entry->key);
     const char *refusal = kab_property_refusal(entry->key);
     add_fault(at, entry->key,
               g_strdup_printf("found an unknown key%s%s%s; wanted an option of "

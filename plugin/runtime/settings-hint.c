@@ -20,9 +20,10 @@ dup_right_prefix(const char *key)
 
 /* "linger.ms": a property without its prefix. */
 static char *
-dup_property(const GPtrArray *known, const char *key)
+dup_property(KabSettingsBuilder *builder, const char *key)
 {
-    const KabKnownProperty *property = kab_known_properties_find(known, key);
+    const KabKnownProperty *property =
+        kab_known_properties_find(kab_settings_known(builder), key);
     if (!property || kab_property_refusal(key))
         return NULL;
     switch (property->clients) {
@@ -37,10 +38,10 @@ dup_property(const GPtrArray *known, const char *key)
 }
 
 char *
-kab_settings_dup_hint(const GPtrArray *known, const char *key)
+kab_settings_dup_hint(KabSettingsBuilder *builder, const char *key)
 {
     char *hint = g_strdup(kab_options_nearest(KAB_SECTION_BINDING, key));
     if (!hint)
         hint = dup_right_prefix(key);
-    return hint ? hint : dup_property(known, key);
+    return hint ? hint : dup_property(builder, key);
 }

@@ -32,7 +32,7 @@ typedef struct {
     KabSettings *settings;
     KabFunctionsFrom functions_from;
     GPtrArray *faults; /* KabConfigFault */
-    GPtrArray *known;  /* KabKnownProperty */
+    GPtrArray *known;  /* of kab_settings_known() */
 } KabSettingsBuilder;
 
 /* One fault. key NULL: of the section; section NULL: of the file. Line 0:
@@ -70,6 +70,8 @@ void kab_settings_store(KabSettingsBuilder *builder,
 void kab_settings_store_default(const KabOptionRow *row,
                                 bool is_adaptive,
                                 void *structure);
+/* librdkafka's properties (KabKnownProperty), listed when first asked for. */
+const GPtrArray *kab_settings_known(KabSettingsBuilder *builder);
 /* name: without the prefix that says for which clients it is. */
 void kab_settings_check_property(KabSettingsBuilder *builder,
                                  const KabIniSection *section,
@@ -88,7 +90,7 @@ void kab_settings_check_bindings(KabSettingsBuilder *builder);
 
 /* settings-hint.c: what key may have been meant in a binding. Returns a new
  * string; NULL: no idea. */
-char *kab_settings_dup_hint(const GPtrArray *known, const char *key);
+char *kab_settings_dup_hint(KabSettingsBuilder *builder, const char *key);
 
 /* "scoring" of "binding scoring"; NULL: not a binding's section. */
 const char *kab_binding_name_of(const char *section);

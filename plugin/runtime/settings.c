@@ -69,17 +69,30 @@ kab_settings_store_default(const KabOptionRow *row,
         g_error("the default of option %s does not fit it", row->name);
 }
 
+const GPtrArray *
+kab_settings_known(KabSettingsBuilder *builder)
+{
+    if (!builder->known)
+        builder->known = kab_known_properties_new();
+    return builder->known;
+}
+
 /* Is it a property of the other kind of client? It would change nothing. */
 static bool
-is_misplaced(const GPtrArray *known, const char *name, KabClientKind clients)
+is_misplaced(KabSettingsBuilder *builder,
+             const char *name,
+             KabClientKind clients)
 {
-    const KabKnownProperty *property = kab_known_properties_find(known, name);
+    if (clients == KAB_CLIENT_BOTH)
+        return false;
+    const KabKnownProperty *property =
+        kab_known_properties_find(kab_settings_known(builder), name);
     return property && !(property->clients & clients);
 }
 
 /* NULL: it is right. */
 static char *
-dup_property_problem(const KabSettingsBuilder *builder,
+dup_property_problem(KabSettingsBuilder *builder,
                      const char *name,
                      const char *value,
                      KabClientKind clients)
@@ -90,7 +103,7 @@ dup_property_problem(const KabSettingsBuilder *builder,
         return g_strdup_printf("found a property that the bridge sets itself "
                                "(%s); wanted none",
                                refusal);
-    if (is_misplaced(builder->known, name, clients))
+    if (is_misplaced(builder, name, clients))
         return g_strdup_printf(
             "found a property of the other client; wanted "
             "%s%s",
@@ -275,9 +288,8 @@ kab_settings_new(const KabConfig *config,
     g_autoptr(KabSettings) settings = g_new0(KabSettings, 1);
     settings->bindings =
         g_ptr_array_new_with_free_func(kab_binding_settings_free);
-    g_autoptr(GPtrArray) known = kab_known_properties_new();
     KabSettingsBuilder builder = {config, settings, functions_from, faults,
-                                  known};
+                                  NULL};
     add_ini_faults(&builder);
     for (int s = KAB_SECTION_ADMIN; s < KAB_N_SECTIONS; s++)
         read_plain_section(&builder, (KabSection)s);
@@ -285,6 +297,7 @@ kab_settings_new(const KabConfig *config,
     read_kafka(&builder);
     read_bindings(&builder);
     kab_settings_check_bindings(&builder);
+    g_clear_pointer(&builder.known, g_ptr_array_unref);
     if (faults->len) {
         kab_faults_report(faults, error);
         return NULL;
