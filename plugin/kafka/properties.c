@@ -85,6 +85,10 @@ static const KabClientDefault defaults[] = {
         "cooperative-sticky",
         KAB_CLIENT_CONSUMER,
         "a rebalance stops only the partitions that move"),
+    SET("heartbeat.interval.ms",
+        "500",
+        KAB_CLIENT_CONSUMER,
+        "partitions that move stand still until each member has heard of it"),
     SET("queued.max.messages.kbytes",
         "16384",
         KAB_CLIENT_CONSUMER,
@@ -132,6 +136,7 @@ static const struct {
 } yields[] = {
     {"fetch.max.bytes", "message.max.bytes", NULL},
     {"partition.assignment.strategy", "group.protocol", "consumer"},
+    {"heartbeat.interval.ms", "group.protocol", "consumer"},
 };
 
 const KabClientDefault *

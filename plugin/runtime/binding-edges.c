@@ -119,38 +119,41 @@ valve(void *user, KabPartition *partition, bool open)
     kab_source_valve(((KabBinding *)user)->source, partition, open);
 }
 
-static const char *
-advice(KabStopReason reason)
+static char *
+dup_advice(const KabBinding *binding, KabStopReason reason)
 {
     switch (reason) {
     case KAB_STOP_FENCED:
-        return "; another process uses the same transactional.id: give each "
-               "process on this host an [bridge] instance of its own";
+        return g_strdup_printf(
+            "; another process uses the transactional id %s: give each "
+            "process on this host an [bridge] instance of its own",
+            binding->settings->transactional_id);
     case KAB_STOP_FAILURE:
-        return "; on.failure = stop. Mend the function or the record, or see "
-               "dead.letter.topic and kabridge skip";
+        return g_strdup("; on.failure = stop. Mend the function or the "
+                        "record, or see dead.letter.topic and kabridge skip");
     case KAB_STOP_FUNCTION:
     case KAB_STOP_DEAD_LETTER:
     case KAB_STOP_SINK:
     case KAB_STOP_SOURCE:
         break;
     }
-    return "";
+    return g_strdup("");
 }
 
 static void
 stop(void *user, KabStopReason reason, const char *message)
 {
     KabBinding *binding = user;
+    g_autofree char *advice = dup_advice(binding, reason);
     int code =
         reason == KAB_STOP_FENCED ? KAB_ERROR_CONFIG : KAB_ERROR_UNAVAILABLE;
     if (!binding->error)
         g_set_error(&binding->error, KAB_ERROR, code, "binding %s: %s%s",
-                    binding->settings->name, message, advice(reason));
+                    binding->settings->name, message, advice);
     g_free(binding->last_error);
     binding->last_error = g_strdup(message);
     kab_log(KAB_LOG_ERROR, binding->settings->name, "stops: %s%s", message,
-            advice(reason));
+            advice);
 }
 
 const KabEffects kab_binding_effects = {
