@@ -44,14 +44,23 @@ kab_partition_is_quiet(const KabPartition *partition)
     return !partition->n_called && !partition->n_emitting;
 }
 
+/* Nothing more of it can be finished: the sink is given up. */
 static bool
-is_ended(const KabPartition *partition)
+is_hopeless(const KabEngine *engine, const KabPartition *partition)
+{
+    bool may_commit = !kab_engine_is_exactly_once(engine) &&
+                      (partition->is_dirty || partition->is_committing);
+    return engine->sink.is_given_up && !partition->n_called && !may_commit;
+}
+
+static bool
+is_ended(const KabEngine *engine, const KabPartition *partition)
 {
     switch (partition->state) {
     case KAB_PARTITION_GONE:
         return true;
     case KAB_PARTITION_DRAINING:
-        if (partition->is_overdue)
+        if (partition->is_overdue || is_hopeless(engine, partition))
             return true;
         if (partition->is_reset && partition->slots.n)
             return false;
@@ -144,7 +153,7 @@ check_all(KabEngine *engine)
     for (guint i = engine->partitions->len; i-- > 0;) {
         KabPartition *partition = engine->partitions->pdata[i];
         load_or_add(engine, partition);
-        if (is_ended(partition))
+        if (is_ended(engine, partition))
             end(engine, partition);
         else if (partition->state == KAB_PARTITION_DRAINING)
             engine->partitions_changed = true;
