@@ -187,6 +187,19 @@ kab_client_cancel(KabClient *client)
 }
 
 void
+kab_client_describe_fencing(const KabClient *client,
+                            const char *error,
+                            char *ret,
+                            size_t size)
+{
+    g_snprintf(ret, size,
+               "another producer uses the transactional id %s (%s); give each "
+               "process on this host an instance of its own ([bridge] "
+               "instance)",
+               client->plan.transactional_id, error);
+}
+
+void
 kab_client_free(KabClient *client)
 {
     pthread_join(client->thread, NULL);
@@ -195,6 +208,7 @@ kab_client_free(KabClient *client)
     g_strfreev(client->plan.topics);
     g_strfreev(client->plan.inputs);
     g_free(client->plan.bootstrap);
+    g_free(client->plan.transactional_id);
     rd_kafka_conf_destroy(client->plan.conf);
     g_free(client->topics);
     g_free(client->limits);

@@ -52,6 +52,7 @@ typedef struct {
     size_t n_topics, n_outputs; /* outputs first, then dead letters */
     char **inputs;              /* output.partition = same; else NULL */
     char *bootstrap;            /* for messages */
+    char *transactional_id;     /* the same; NULL */
     bool is_transactional;
     bool is_size_given; /* message.max.bytes is the user's */
     size_t batch_bytes; /* batch.size at most */
@@ -114,6 +115,12 @@ void kab_client_cancel(KabClient *client);
 void kab_client_free(KabClient *client);
 /* Lets go of one whose thread does not return; never freed. */
 void kab_client_abandon(KabClient *client);
+
+/* Why it is lost to another producer, and what to do. Thread: any */
+void kab_client_describe_fencing(const KabClient *client,
+                                 const char *error,
+                                 char *ret,
+                                 size_t size);
 
 /* --- For the duties, on the client's thread ---------------------------- */
 

@@ -338,10 +338,13 @@ refuse(KabProducer *producer, const Output *output, rd_kafka_resp_err_t error)
         return miss_partition(producer, output);
     case RD_KAFKA_RESP_ERR__FATAL:
     case RD_KAFKA_RESP_ERR__FENCED:
-    case RD_KAFKA_RESP_ERR__STATE:
-        /* The next turn finds out, or a report says that the transaction
-         * must be aborted. */
         producer->is_full = producer->is_doubtful = true;
+        return KAB_PRODUCE_FULL;
+    case RD_KAFKA_RESP_ERR__STATE:
+        /* The transaction must be aborted; a report will say so. */
+        if (!producer->client->n_unreported)
+            break;
+        producer->is_full = true;
         return KAB_PRODUCE_FULL;
     default:
         break;

@@ -77,23 +77,30 @@ serve_reports(KabProducer *producer, KabClient *client, rd_kafka_event_t *event)
 
 /* A fatal one is left to a transaction's call that is under way: it says
  * more. */
+static KabLoss
+judge_fatal(KabProducer *producer, KabClient *client, rd_kafka_resp_err_t error)
+{
+    if (kab_refusal_verdict(error, 1) != KAB_VERDICT_FENCED)
+        return KAB_LOSS_FATAL;
+    int64_t age_us = producer->now - client->begun_us;
+    bool has_outlived =
+        producer->has_transaction && age_us >= client->plan.transaction_us;
+    return has_outlived ? KAB_LOSS_TIMEOUT : KAB_LOSS_FENCED;
+}
+
 void
 kab_producer_check_fatal(KabProducer *producer, KabClient *client)
 {
-    char text[256];
+    char text[512];
     rd_kafka_resp_err_t error =
         rd_kafka_fatal_error(client->handle, text, sizeof text);
     if (!error || client->is_busy || client != producer->client)
         return;
-    bool is_fenced = kab_refusal_verdict(error, 1) == KAB_VERDICT_FENCED;
-    bool has_outlived =
-        producer->has_transaction &&
-        producer->now - client->begun_us >= client->plan.transaction_us;
-    kab_producer_lose(producer, client,
-                      !is_fenced     ? KAB_LOSS_FATAL
-                      : has_outlived ? KAB_LOSS_TIMEOUT
-                                     : KAB_LOSS_FENCED,
-                      text);
+    KabLoss loss = judge_fatal(producer, client, error);
+    if (loss == KAB_LOSS_FENCED)
+        kab_client_describe_fencing(client, rd_kafka_err2name(error), text,
+                                    sizeof text);
+    kab_producer_lose(producer, client, loss, text);
 }
 
 static void

@@ -70,15 +70,21 @@ is_compressing(const KabProducer *producer)
     return codec && strcmp(codec, "none") != 0;
 }
 
-/* The transactional id's slot, and time-outs that belong together. */
+/* The one slot there is. */
+static char *
+dup_id(const KabProducer *producer)
+{
+    return g_strdup_printf("%s-0", producer->setup.transactional_id);
+}
+
+/* The transactional id, and time-outs that belong together. */
 static void
 set_transactional(const KabProducer *producer, rd_kafka_conf_t *conf)
 {
     char text[24];
     size_t timeout = (size_t)(producer->transaction_us / 1000);
     size_t given = lookup_number(producer, "message.timeout.ms", 0);
-    g_autofree char *id =
-        g_strdup_printf("%s-0", producer->setup.transactional_id);
+    g_autofree char *id = dup_id(producer);
     rd_kafka_conf_set(conf, "transactional.id", id, NULL, 0);
     g_snprintf(text, sizeof text, "%zu", timeout);
     rd_kafka_conf_set(conf, "transaction.timeout.ms", text, NULL, 0);
@@ -153,6 +159,7 @@ kab_producer_make_plan(const KabProducer *producer,
                       : NULL,
         .bootstrap = g_strdup(bootstrap ? bootstrap : "BROKER:9092"),
         .is_transactional = is_exactly_once(producer),
+        .transactional_id = is_exactly_once(producer) ? dup_id(producer) : NULL,
         .is_size_given = lookup(producer, "message.max.bytes") != NULL,
         .batch_bytes = producer->batch_bytes,
         .missing_topic_us = setup->missing_topic_us,

@@ -244,6 +244,8 @@ int64_t
 kab_producer_deadline(const KabProducer *producer)
 {
     int64_t deadline = INT64_MAX;
+    if (producer->stop || producer->is_doubtful)
+        return 0;
     if (producer->client)
         deadline = watchdog_us(producer, producer->client);
     for (guint i = 0; i < producer->retired->len; i++) {

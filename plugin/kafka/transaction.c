@@ -54,8 +54,11 @@ lost(KabClient *client, KabDone otherwise)
             "the transaction outlived transaction.timeout.ms (%d ms): the "
             "broker has aborted it",
             (int)(client->plan.transaction_us / 1000));
-    if (is_fenced)
-        return kab_client_say(client, KAB_DONE_FENCED, "%s", text);
+    if (is_fenced) {
+        kab_client_describe_fencing(client, rd_kafka_err2name(error),
+                                    client->message, sizeof client->message);
+        return KAB_DONE_FENCED;
+    }
     if (error)
         return kab_client_say(client, otherwise, "%s", text);
     return otherwise;
