@@ -21,6 +21,7 @@ enum {
     CONNECTION_BYTES = 16 * 1024,
     IDLE_TIMEOUT_S = 15,
     BACKLOG = 64,
+    DEFAULT_PORT = 9464,
 };
 
 static const char json_type[] = "application/json";
@@ -265,7 +266,7 @@ static GSocket *
 listen_on(const char *listen, GError **error)
 {
     g_autoptr(GSocketConnectable) place =
-        g_network_address_parse(listen, 0, error);
+        g_network_address_parse(listen, DEFAULT_PORT, error);
     if (!place)
         return NULL;
     g_autoptr(GSocketAddressEnumerator) addresses =

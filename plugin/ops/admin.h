@@ -26,9 +26,9 @@ typedef struct {
     void *user;           /* until the server is freed */
 } KabAdminView;
 
-/* Copies the view. listen: HOST:PORT, [IPv6]:PORT; port 0: any free one. Serves
- * from now on. The error's code: KAB_ERROR_UNAVAILABLE, with the address and
- * the cause. */
+/* Copies the view. listen: HOST:PORT, [IPv6]:PORT; port 0: any free one; none:
+ * 9464. Serves from now on. The error's code: KAB_ERROR_UNAVAILABLE, with the
+ * address and the cause. */
 KabAdmin *
 kab_admin_new(const char *listen, const KabAdminView *view, GError **error);
 /* "http://ADDRESS:PORT", with the port that was chosen. Borrowed. */
