@@ -91,6 +91,8 @@ struct KabSource {
     /* loading */
     size_t n_load_wanted;
     bool is_load_out;
+    bool is_probing; /* what is out is a probe */
+    int64_t probed_us;
     int64_t load_due_us;
 
     /* committing */

@@ -10,6 +10,8 @@
 #define AGAIN_US INT64_C(100000)
 #define AGAIN_AFTER_ERROR_US INT64_C(500000)
 #define REQUEST_TIMEOUT_MS 10000
+/* Without an answer from anyone. */
+#define PROBE_US INT64_C(4000000)
 
 static void
 want(KabSource *source, KabToppar *toppar, int64_t due_us)
@@ -57,9 +59,8 @@ take_wanted(KabSource *source)
 }
 
 static void
-ask(KabSource *source)
+ask(KabSource *source, const rd_kafka_topic_partition_list_t *list)
 {
-    g_autoptr(rd_kafka_topic_partition_list_t) list = take_wanted(source);
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(
         source->client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
     rd_kafka_error_t *error =
@@ -74,6 +75,31 @@ ask(KabSource *source)
     rd_kafka_ListConsumerGroupOffsets_destroy(request);
     rd_kafka_AdminOptions_destroy(options);
     source->is_load_out = true;
+}
+
+/* While a JoinGroup request waits for other members, or a topic for its
+ * creation, the client may ask nothing at all for minutes: is anyone there?
+ * Nothing is done with the answer. */
+static bool
+must_probe(const KabSource *source)
+{
+    int64_t heard_us = kab_health_answered_us(source->health);
+    return heard_us &&
+           source->now - MAX(heard_us, source->probed_us) > PROBE_US;
+}
+
+static void
+probe(KabSource *source)
+{
+    const char *topic = source->setup.topics[0];
+    source->probed_us = source->now;
+    if (*topic == '^')
+        return;
+    g_autoptr(rd_kafka_topic_partition_list_t) list =
+        rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, 0);
+    ask(source, list);
+    source->is_probing = true;
 }
 
 /* --- The answer -------------------------------------------------------- */
@@ -201,8 +227,12 @@ take_groups(KabSource *source, rd_kafka_event_t *event)
 static void
 take_answer(KabSource *source, rd_kafka_event_t *event)
 {
-    source->has_moved = true;
     source->is_load_out = false;
+    if (source->is_probing) {
+        source->is_probing = false;
+        return;
+    }
+    source->has_moved = true;
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
     if (err)
         note_error(source, KAB_NOWHERE, err,
@@ -218,7 +248,12 @@ kab_source_serve_loads(KabSource *source)
     g_autoptr(rd_kafka_event_t) event = rd_kafka_queue_poll(source->admin, 0);
     if (event)
         take_answer(source, event);
-    if (source->n_load_wanted && !source->is_load_out && !source->is_leaving &&
-        source->now >= source->load_due_us)
-        ask(source);
+    if (source->is_load_out || source->is_leaving)
+        return;
+    if (source->n_load_wanted && source->now >= source->load_due_us) {
+        g_autoptr(rd_kafka_topic_partition_list_t) list = take_wanted(source);
+        ask(source, list);
+    } else if (must_probe(source)) {
+        probe(source);
+    }
 }
