@@ -591,6 +591,8 @@ check_advance(Member *member)
 {
     Sim *sim = member->sim;
     check_counters(member);
+    if (member->must_stop && !member->is_told_to_stop)
+        sim_fail(sim, "goes on although it must stop");
     if (sim_below(sim, 16) == 0)
         look_in(member);
     KabEngineState state;

@@ -215,6 +215,8 @@ tell(Call *call, const KabAnswer *answer)
           (int)answer->failure, call->is_cancelled ? ", unwanted" : "");
     if (!call->is_cancelled)
         count_failure(call, answer->failed, answer->failure);
+    member->must_stop |= !call->is_cancelled && answer->failed &&
+                         answer->failure == KAB_FAIL_FATAL;
     let_go(call);
     member->calls_wanted -= !call->is_cancelled;
     member->calls_open--;

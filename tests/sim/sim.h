@@ -304,6 +304,7 @@ struct Member {
     bool is_committing, advances, polls;
     int64_t wakes_at;
     bool is_draining, is_told_to_stop, is_zombie, flushes;
+    bool must_stop; /* the function, or the broker, has said so */
     int64_t drains_since;
     size_t messages_out, attempts_out, calls_wanted, calls_open;
     size_t charge, n_effects;

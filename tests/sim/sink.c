@@ -149,6 +149,7 @@ report(Sim *sim, Member *member, Output *output)
     if (output->fate == OUTPUT_REFUSED)
         output->effect->message->may_fail = output->effect->record->may_fail =
             true;
+    member->must_stop |= output->fate == OUTPUT_FATAL;
     if (output->fate == OUTPUT_ACKNOWLEDGED)
         acknowledge(sim, member, output);
     else
