@@ -121,6 +121,23 @@ log_faults(const GError *error)
     kab_log(KAB_LOG_ERROR, NULL, "reload refused: nothing was changed");
 }
 
+static void
+warn_if(bool has_changed, const char *what)
+{
+    if (has_changed)
+        kab_log(KAB_LOG_WARNING, NULL,
+                "%s changed: in force at the next start only", what);
+}
+
+/* What belongs to the process and is set up once. */
+static void
+warn_of_fixed(const KabSettings *before, const KabSettings *after)
+{
+    warn_if(g_strcmp0(before->admin_listen, after->admin_listen) != 0,
+            "[admin] listen");
+    warn_if(before->log_format != after->log_format, "[log] format");
+}
+
 void
 kab_bridge_reload_now(KabBridge *bridge)
 {
@@ -133,6 +150,7 @@ kab_bridge_reload_now(KabBridge *bridge)
         return;
     }
     kab_log_set_level(generation->settings->log_level);
+    warn_of_fixed(bridge->generation->settings, generation->settings);
     for (guint i = 0; i < bridge->members->len; i++) {
         KabMember *member = bridge->members->pdata[i];
         if (!member->is_removed && !member->is_replaced)
