@@ -76,7 +76,9 @@ struct KabSource {
     rd_kafka_message_t *messages[KAB_TAKE_MAX];
     const rd_kafka_topic_t *batch_handle; /* within one batch: its topic */
     KabSourceTopic *batch_topic;
-    bool is_dry; /* the last take left nothing */
+    bool is_dry;                     /* the last take left nothing */
+    size_t n_taken;                  /* since fetchers were woken */
+    const char *username, *password; /* to wake them with; NULL: no need */
 
     /* rebalances */
     GQueue events; /* KabRebalanceEvent; the head is being answered */

@@ -8,6 +8,8 @@
  */
 #include "source-internal.h"
 
+#define WAKE_RECORDS 10000
+
 /* --- Errors of partitions ---------------------------------------------- */
 
 static void
@@ -153,6 +155,22 @@ take_message(KabSource *source, rd_kafka_message_t *message)
     rd_kafka_message_destroy(message);
 }
 
+/* Before 2.2 a partition whose queue was full is looked at again when its
+ * broker's thread wakes, within a second. Credentials, given again as they
+ * are, wake every broker's thread, and do nothing else. */
+static void
+wake_fetchers(KabSource *source, size_t n)
+{
+    source->n_taken += n;
+    if (!source->username || source->n_taken < WAKE_RECORDS)
+        return;
+    source->n_taken = 0;
+    rd_kafka_error_t *error = rd_kafka_sasl_set_credentials(
+        source->client, source->username, source->password);
+    if (error)
+        rd_kafka_error_destroy(error);
+}
+
 void
 kab_source_take(KabSource *source)
 {
@@ -167,6 +185,7 @@ kab_source_take(KabSource *source)
         take_message(source, source->messages[i]);
     source->is_dry = n < (ssize_t)want;
     source->has_moved |= n > 0;
+    wake_fetchers(source, (size_t)MAX(n, 0));
 }
 
 /* --- The consumer's own queue ------------------------------------------ */

@@ -94,6 +94,15 @@ is_possible(const KabSource *source, GError **error)
     return false;
 }
 
+static const char *
+get_property(const KabSource *source, const char *name)
+{
+    const char *value =
+        kab_properties_lookup(KAB_CLIENT_CONSUMER, source->setup.properties,
+                              source->setup.n_properties, name);
+    return value ? value : "";
+}
+
 /* librdkafka 2.0 frees the interceptors of a configuration that it refuses
  * late, and would free them again with it: so it is tried without them, and
  * leaked if it is refused all the same. */
@@ -158,6 +167,10 @@ kab_source_new(const KabSourceSetup *setup, GError **error)
     source->toppars = g_ptr_array_new();
     source->health = kab_health_new(setup->edge);
     g_queue_init(&source->events);
+    if (rd_kafka_version() < 0x02020000) {
+        source->username = get_property(source, "sasl.username");
+        source->password = get_property(source, "sasl.password");
+    }
     if (!make_client(source, error)) {
         kab_source_free(source);
         return NULL;

@@ -162,7 +162,7 @@ TEST(an_unknown_property_gets_the_nearest_known_one)
 
 TEST(a_wrong_value_is_told_the_range_and_a_secret_is_not_shown)
 {
-    assert_says("fetch.min.bytes", "0", "found \"0\"; wanted 1 .. 100000000");
+    assert_says("session.timeout.ms", "0", "found \"0\"; wanted 1 .. 3600000");
     assert_says("isolation.level", "dirty",
                 "wanted read_uncommitted, read_committed");
     assert_true(kab_property_is_secret("sasl.password"));
