@@ -10,6 +10,7 @@
  */
 #include "ticket.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <glib.h>
@@ -196,6 +197,13 @@ resolve_topic(KabTicket *ticket, const char *topic, const char **ret_topic)
 }
 
 static void
+refuse(KabTicket *ticket, KabResult *result, const char *text)
+{
+    *result = (KabResult){.outcome = KAB_OUTCOME_INVALID,
+                          .reason = dup_reason(ticket, text)};
+}
+
+static void
 refuse_topic(KabTicket *ticket, KabResult *result, const char *topic)
 {
     char text[512];
@@ -208,8 +216,35 @@ refuse_topic(KabTicket *ticket, KabResult *result, const char *topic)
         g_snprintf(text, sizeof text,
                    "the output names no topic, and the binding has no "
                    "output.topic");
-    *result = (KabResult){.outcome = KAB_OUTCOME_INVALID,
-                          .reason = dup_reason(ticket, text)};
+    refuse(ticket, result, text);
+}
+
+static void
+refuse_partition(KabTicket *ticket, KabResult *result, int32_t partition)
+{
+    char text[128];
+    g_snprintf(text, sizeof text,
+               "the output names partition %" PRIi32
+               ", which is neither one from 0 nor -1",
+               partition);
+    refuse(ticket, result, text);
+}
+
+/* False: it goes nowhere, and its record has failed. Whether a topic has that
+ * many partitions is known only when it is produced. */
+static bool
+resolve(KabTicket *ticket,
+        KabResult *result,
+        const KabOutput *output,
+        const char **ret_topic)
+{
+    if (!resolve_topic(ticket, output->topic, ret_topic))
+        refuse_topic(ticket, result, output->topic);
+    else if (output->partition < -1)
+        refuse_partition(ticket, result, output->partition);
+    else
+        return true;
+    return false;
 }
 
 static bool
@@ -287,10 +322,8 @@ kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output)
     if (!result)
         return;
     KabOutput kept = *output;
-    if (!resolve_topic(ticket, output->topic, &kept.topic)) {
-        refuse_topic(ticket, result, output->topic);
+    if (!resolve(ticket, result, output, &kept.topic))
         return;
-    }
     const KabRecord *record = &ticket->attempt->records[i];
     kept.key = keep_bytes(ticket, record, output->key);
     kept.value = keep_bytes(ticket, record, output->value);
@@ -306,10 +339,8 @@ kab_batch_emit_copy(KabBatch *batch, size_t i, const KabOutput *output)
     if (!result)
         return;
     KabOutput copy = *output;
-    if (!resolve_topic(ticket, output->topic, &copy.topic)) {
-        refuse_topic(ticket, result, output->topic);
+    if (!resolve(ticket, result, output, &copy.topic))
         return;
-    }
     copy.key = copy_bytes(ticket, output->key);
     copy.value = copy_bytes(ticket, output->value);
     take_headers(ticket, &copy);
@@ -324,10 +355,8 @@ kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len)
     if (!result)
         return;
     KabOutput output = KAB_OUTPUT_INIT;
-    if (!resolve_topic(ticket, NULL, &output.topic)) {
-        refuse_topic(ticket, result, NULL);
+    if (!resolve(ticket, result, &output, &output.topic))
         return;
-    }
     output.key = ticket->attempt->records[i].key;
     output.value = copy_bytes(ticket, (KabBytes){data, len});
     append(ticket, result, &output);

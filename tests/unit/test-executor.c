@@ -287,6 +287,27 @@ TEST(a_topic_that_is_not_listed_fails_the_record)
 }
 
 static void
+emit_partitions(KabBatch *batch)
+{
+    KabOutput output = KAB_OUTPUT_INIT;
+    output.partition = 0;
+    kab_batch_emit_copy(batch, 0, &output);
+    output.partition = -2;
+    kab_batch_emit_copy(batch, 1, &output);
+    kab_batch_complete(batch);
+}
+
+TEST(a_partition_below_minus_1_fails_the_record)
+{
+    Fixture *fixture = *state;
+    run(fixture, emit_partitions);
+    assert_int_equal(fixture->results[0].outcome, KAB_OUTCOME_DONE);
+    assert_int_equal(fixture->results[1].outcome, KAB_OUTCOME_INVALID);
+    assert_non_null(strstr(fixture->results[1].reason, "-2"));
+    assert_null(fixture->results[1].first);
+}
+
+static void
 emit_headers(KabBatch *batch)
 {
     KabHeader headers[] = {{"h", {"v", 1}}, {"h", {NULL, 0}}};
@@ -619,6 +640,7 @@ main(void)
         WITH_CALLS(only_bytes_that_live_long_enough_are_borrowed),
         WITH_CALLS(a_neighbours_bytes_are_copied),
         WITH_CALLS(a_topic_that_is_not_listed_fails_the_record),
+        WITH_CALLS(a_partition_below_minus_1_fails_the_record),
         WITH_CALLS(headers_are_copied),
         WITH_CALLS(the_last_header_of_a_name_is_found),
         WITH_CALLS(the_first_outcome_of_a_record_stands),
