@@ -338,6 +338,7 @@ kab_source_get_state(const KabSource *source,
     *ret_state = (KabSourceState){
         .is_member = source->is_member && !source->is_leaving,
         .is_rebalancing = has_events(source),
+        .is_joining = source->is_joining,
         .answered_us = kab_health_answered_us(source->health),
         .waits_for =
             source->missing_us ? "an input topic does not exist yet" : NULL,

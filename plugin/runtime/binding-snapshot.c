@@ -34,8 +34,26 @@ dup_engine_reason(const KabBinding *binding,
     return kab_engine_dup_stall(binding->engine, now);
 }
 
+/* A join is answered when every member has come, and nothing else may be
+ * asked meanwhile. */
 static char *
-dup_broker_reason(const KabSourceState *source, int64_t now)
+dup_silence(const KabBinding *binding,
+            const KabSourceState *source,
+            int64_t silence_us)
+{
+    if (source->is_joining)
+        return g_strdup_printf(
+            "joins group %s: for %" PRIi64 " s its coordinator waits for the "
+            "other members, each until its session.timeout.ms is over",
+            binding->settings->group, silence_us / SECOND);
+    return g_strdup_printf("no broker has answered for %" PRIi64 " s",
+                           silence_us / SECOND);
+}
+
+static char *
+dup_broker_reason(const KabBinding *binding,
+                  const KabSourceState *source,
+                  int64_t now)
 {
     if (source->has_silent_broker)
         return g_strdup_printf("broker %s does not answer",
@@ -43,8 +61,7 @@ dup_broker_reason(const KabSourceState *source, int64_t now)
     if (!source->answered_us)
         return g_strdup("no broker has answered yet");
     if (now - source->answered_us > SILENCE_US)
-        return g_strdup_printf("no broker has answered for %" PRIi64 " s",
-                               (now - source->answered_us) / SECOND);
+        return dup_silence(binding, source, now - source->answered_us);
     return NULL;
 }
 
@@ -64,7 +81,7 @@ dup_reason(const KabBinding *binding,
         return g_strdup(binding->error ? binding->error->message
                                        : "it has stopped");
     }
-    char *reason = dup_broker_reason(&snapshot->source, now);
+    char *reason = dup_broker_reason(binding, &snapshot->source, now);
     if (!reason && snapshot->producer.waits_for && !snapshot->producer.is_ready)
         reason = g_strdup(snapshot->producer.waits_for);
     if (!reason && snapshot->source.waits_for)
