@@ -375,6 +375,25 @@ kab_binding_start(KabBinding *binding)
     binding->thread = g_thread_new(name, run, binding);
 }
 
+bool
+kab_binding_was_started(const KabBinding *binding)
+{
+    return binding->thread != NULL;
+}
+
+void
+kab_binding_refuse(KabBinding *binding, const GError *error)
+{
+    binding->error = g_error_copy(error);
+    set_state(binding, KAB_STATE_STOPPED);
+    KabBindingSnapshot *last = g_new0(KabBindingSnapshot, 1);
+    last->name = g_strdup(binding->settings->name);
+    last->state = KAB_STATE_STOPPED;
+    last->reason = g_strdup(error->message);
+    binding->snapshot = last;
+    atomic_store(&binding->has_ended, true);
+}
+
 void
 kab_binding_stop(KabBinding *binding)
 {

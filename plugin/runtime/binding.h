@@ -64,6 +64,9 @@ KabBinding *kab_binding_new(const KabBindingSettings *settings,
 bool kab_binding_open(KabBinding *binding, GError **error);
 /* Starts its thread. */
 void kab_binding_start(KabBinding *binding);
+bool kab_binding_was_started(const KabBinding *binding);
+/* Instead of a start: it has ended, and the error is why. Copies it. */
+void kab_binding_refuse(KabBinding *binding, const GError *error);
 /* Drain and leave. Thread: any */
 void kab_binding_stop(KabBinding *binding);
 /* New values of reloadable options; they are copied. */

@@ -4,6 +4,16 @@
 
 #include <inttypes.h>
 
+/* One that a reload removed is not missed: it keeps nothing from ready. */
+static KabBindingSnapshot *
+snapshot_of(const KabMember *member)
+{
+    KabBindingSnapshot *snapshot = kab_binding_snapshot(member->binding);
+    if (member->is_removed)
+        g_clear_pointer(&snapshot->reason, g_free);
+    return snapshot;
+}
+
 GPtrArray *
 kab_bridge_snapshots(KabBridge *bridge)
 {
@@ -13,7 +23,7 @@ kab_bridge_snapshots(KabBridge *bridge)
     for (guint i = 0; i < bridge->members->len; i++) {
         const KabMember *member = bridge->members->pdata[i];
         if (member->binding)
-            g_ptr_array_add(snapshots, kab_binding_snapshot(member->binding));
+            g_ptr_array_add(snapshots, snapshot_of(member));
     }
     pthread_mutex_unlock(&bridge->mutex);
     return snapshots;

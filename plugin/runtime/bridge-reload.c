@@ -37,20 +37,22 @@ replace(KabMember *member)
 }
 
 static void
-remove_member(KabMember *member)
+remove_member(KabBridge *bridge, KabMember *member)
 {
+    pthread_mutex_lock(&bridge->mutex);
     member->is_removed = true;
+    pthread_mutex_unlock(&bridge->mutex);
     kab_log(KAB_LOG_INFO, member->settings->name,
             "its section is gone: drained");
     kab_binding_stop(member->binding);
 }
 
 static void
-update(KabMember *member, KabGeneration *generation)
+update(KabBridge *bridge, KabMember *member, KabGeneration *generation)
 {
     const KabBindingSettings *settings = settings_of(generation, member);
     if (!settings)
-        remove_member(member);
+        remove_member(bridge, member);
     else if (kab_binding_has_ended(member->binding) ||
              strcmp(settings->fixed_digest, member->settings->fixed_digest))
         replace(member);
@@ -69,6 +71,18 @@ has_member(const KabBridge *bridge, const char *name)
     return false;
 }
 
+/* What is leaked keeps what it was started from. */
+static void
+forget(KabBridge *bridge, guint i)
+{
+    KabMember *member = bridge->members->pdata[i];
+    g_ptr_array_remove_index(bridge->members, i);
+    if (kab_binding_has_leaked(member->binding))
+        bridge->has_leaked = true;
+    else
+        kab_member_free(member);
+}
+
 /* What was removed and has ended makes room for its name. */
 static void
 drop_removed(KabBridge *bridge, const char *name)
@@ -78,27 +92,28 @@ drop_removed(KabBridge *bridge, const char *name)
         if (!member->is_removed || strcmp(member->settings->name, name) ||
             !kab_binding_has_ended(member->binding))
             continue;
-        g_ptr_array_remove_index(bridge->members, i);
-        kab_member_free(member);
+        forget(bridge, i);
     }
 }
 
+/* One whose function does not open is there, stopped, with the reason: the
+ * others go on, and the next reload tries it again. */
 static void
 start(KabBridge *bridge, const KabBindingSettings *settings)
 {
     g_autoptr(GError) error = NULL;
     KabMember *member = kab_member_new(bridge, bridge->generation, settings);
-    if (!kab_member_open(bridge, member, &error)) {
+    if (kab_member_open(bridge, member, &error)) {
+        kab_binding_start(member->binding);
+    } else {
         kab_log(KAB_LOG_ERROR, settings->name, "not started: %s",
                 error->message);
-        kab_member_free(member);
-        return;
+        kab_binding_refuse(member->binding, error);
     }
     pthread_mutex_lock(&bridge->mutex);
     drop_removed(bridge, settings->name);
     g_ptr_array_add(bridge->members, member);
     pthread_mutex_unlock(&bridge->mutex);
-    kab_binding_start(member->binding);
 }
 
 static void
@@ -154,12 +169,21 @@ kab_bridge_reload_now(KabBridge *bridge)
     for (guint i = 0; i < bridge->members->len; i++) {
         KabMember *member = bridge->members->pdata[i];
         if (!member->is_removed && !member->is_replaced)
-            update(member, generation);
+            update(bridge, member, generation);
     }
     kab_generation_unref(bridge->generation);
     bridge->generation = generation;
     start_new(bridge);
     kab_log(KAB_LOG_INFO, NULL, "reloaded %s", kab_config_path(config));
+}
+
+/* Nobody asks it for its error any more. */
+static void
+log_unfinished(const KabMember *member)
+{
+    const GError *error = kab_binding_error(member->binding);
+    if (error)
+        kab_log(KAB_LOG_WARNING, member->settings->name, "%s", error->message);
 }
 
 void
@@ -171,9 +195,9 @@ kab_bridge_restart_ended(KabBridge *bridge)
             continue;
         const KabBindingSettings *settings =
             settings_of(bridge->generation, member);
+        log_unfinished(member);
         pthread_mutex_lock(&bridge->mutex);
-        g_ptr_array_remove_index(bridge->members, i);
-        kab_member_free(member);
+        forget(bridge, i);
         pthread_mutex_unlock(&bridge->mutex);
         if (settings && !bridge->is_stopping)
             start(bridge, settings);

@@ -131,20 +131,18 @@ kab_bridge_set_function(KabBridge *bridge,
 bool
 kab_member_open(KabBridge *bridge, KabMember *member, GError **error)
 {
-    const char *name = member->settings->name;
-    if (!member->function) {
-        g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
-                    "[binding %s] function: found nothing; wanted the name of "
-                    "a function, or one given by the program",
-                    name);
-        return false;
-    }
     KabBinding *binding =
         kab_binding_new(member->settings, member->function, on_ended, bridge);
     pthread_mutex_lock(&bridge->mutex);
     member->binding = binding;
     pthread_mutex_unlock(&bridge->mutex);
-    return kab_binding_open(binding, error);
+    if (member->function)
+        return kab_binding_open(binding, error);
+    g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
+                "[binding %s] function: found nothing; wanted the name of a "
+                "function, or one given by the program",
+                member->settings->name);
+    return false;
 }
 
 /* Every function that does not open is named. */
@@ -191,6 +189,14 @@ count_running(const KabBridge *bridge)
     return n;
 }
 
+/* Not one that a reload stopped, or could not start. */
+static bool
+has_stopped_by_itself(const KabMember *member)
+{
+    return kab_binding_error(member->binding) && !member->is_removed &&
+           !member->is_replaced && kab_binding_was_started(member->binding);
+}
+
 /* A binding that stopped by itself takes the others along, if so asked. */
 static void
 watch_ended(KabBridge *bridge)
@@ -200,9 +206,8 @@ watch_ended(KabBridge *bridge)
         if (!member->binding || member->is_noted || is_running(member))
             continue;
         member->is_noted = true;
-        bool has_failed = kab_binding_error(member->binding) != NULL;
         KabOnStop on_stop = bridge->generation->settings->on_stop;
-        if (has_failed && on_stop == KAB_ON_STOP_EXIT)
+        if (has_stopped_by_itself(member) && on_stop == KAB_ON_STOP_EXIT)
             kab_bridge_stop_all(bridge);
     }
 }
@@ -293,6 +298,13 @@ weight(const GError *error)
     return 3;
 }
 
+/* It could not be opened, and a reload took it out of the file again. */
+static bool
+is_forgiven(const KabMember *member)
+{
+    return member->is_removed && !kab_binding_was_started(member->binding);
+}
+
 static bool
 collect(KabBridge *bridge, GError **error)
 {
@@ -301,7 +313,7 @@ collect(KabBridge *bridge, GError **error)
     for (guint i = 0; i < bridge->members->len; i++) {
         KabMember *member = bridge->members->pdata[i];
         const GError *one = kab_binding_error(member->binding);
-        if (!one)
+        if (!one || is_forgiven(member))
             continue;
         g_string_append_printf(lines, "%s%s", lines->len ? "\n" : "",
                                one->message);
@@ -333,7 +345,7 @@ kab_bridge_run(KabBridge *bridge, GError **error)
     for (guint i = 0; i < bridge->members->len; i++)
         kab_binding_start(((KabMember *)bridge->members->pdata[i])->binding);
     kab_loop_run(bridge->loop);
-    bridge->has_leaked = has_leaks(bridge);
+    bridge->has_leaked |= has_leaks(bridge);
     if (!count_running(bridge))
         return collect(bridge, error);
     g_set_error_literal(error, KAB_ERROR, KAB_ERROR_UNFINISHED,

@@ -24,7 +24,7 @@ enum { N_RECORDS = 300, TIMEOUT_MS = 20000, WATCHDOG_S = 120 };
 
 typedef struct {
     KabMock *mock;
-    char *directory, *config, *stuck_config;
+    char *directory, *config, *stuck_config, *url, *stuck_url;
     rd_kafka_t *producer;
     GSocket *manager; /* the service manager of `run` */
     char *manager_path;
@@ -139,7 +139,6 @@ static const char stuck_text[] = "[binding stone]\n"
                                  "function = delay\n"
                                  "function.base = 1h\n"
                                  "call.timeout = 0\n"
-                                 "shutdown.timeout = 10m\n"
                                  "batch.count = 100\n"
                                  "max.in.flight = 1\n";
 
@@ -189,7 +188,12 @@ setup(void **state)
     fixture->stuck_config =
         g_build_filename(fixture->directory, "stuck.conf", NULL);
     write_config(fixture, fixture->config, copy_text);
-    write_config(fixture, fixture->stuck_config, stuck_text);
+    g_autofree char *stuck =
+        g_strconcat(stuck_text, "shutdown.timeout = 10m\n", NULL);
+    write_config(fixture, fixture->stuck_config, stuck);
+    g_autofree char *modules = g_build_filename(
+        g_getenv("top_builddir"), "tests", "support", "modules", ".libs", NULL);
+    g_setenv("KABRIDGE_MODULE_PATH", modules, TRUE);
     g_setenv("BOOTSTRAP_SERVERS", kab_mock_bootstrap(fixture->mock), TRUE);
     if (!listen_as_manager(fixture))
         return -1;
@@ -227,6 +231,8 @@ teardown(void **state)
     g_free(fixture->config);
     g_free(fixture->stuck_config);
     g_free(fixture->directory);
+    g_free(fixture->url);
+    g_free(fixture->stuck_url);
     g_free(fixture);
     return 0;
 }
@@ -244,7 +250,7 @@ TEST(an_embedding_program_bridges_two_topics)
 TEST(every_record_is_copied_and_the_admin_server_tells)
 {
     Fixture *fixture = *state;
-    g_autofree char *url =
+    const char *url = fixture->url =
         child_dup_after(&fixture->run, "metrics, health and status at ");
     assert_each_once(fixture, &fixture->run, "copies", false);
     g_autofree char *ready = kab_fetch(url, "/ready", NULL);
@@ -300,6 +306,40 @@ TEST(a_reload_changes_in_place_what_it_can)
     child_wait_for(&fixture->run, "reloaded");
 }
 
+static void
+reload_with(Fixture *fixture, const char *more)
+{
+    g_autofree char *text =
+        g_strconcat(copy_text, "batch.count = 5\n", more, NULL);
+    write_config(fixture, fixture->config, text);
+    child_signal(&fixture->run, SIGHUP);
+    child_wait_for(&fixture->run, "reloaded");
+}
+
+TEST(a_function_that_a_reload_cannot_open_is_not_ready)
+{
+    Fixture *fixture = *state;
+    reload_with(fixture, "[binding second]\ninput.topics = stones\n"
+                         "function = fitting\nfunction.url = x\n"
+                         "function.fail = asked\n");
+    g_autoptr(GError) error = NULL;
+    assert_null(kab_fetch(fixture->url, "/ready", &error));
+    g_autofree char *status = kab_fetch(fixture->url, "/status", NULL);
+    assert_non_null(status);
+    assert_non_null(strstr(status, "\"second\""));
+    assert_non_null(strstr(status, "told to fail: asked"));
+}
+
+TEST(a_section_that_a_reload_removes_is_not_missed)
+{
+    Fixture *fixture = *state;
+    reload_with(fixture, "");
+    child_assert_said(&fixture->run, "its section is gone");
+    g_autofree char *ready = kab_fetch(fixture->url, "/ready", NULL);
+    assert_non_null(ready);
+    assert_string_equal(ready, "{\"ready\":true,\"reasons\":[]}\n");
+}
+
 TEST(a_stop_drains_and_ends_with_0)
 {
     Fixture *fixture = *state;
@@ -310,12 +350,9 @@ TEST(a_stop_drains_and_ends_with_0)
     assert_null(strstr(fixture->run.log->str, "delivered again"));
 }
 
-TEST(a_second_stop_leaves_at_once_and_says_how_many_are_left)
+static void
+await_call(const char *url)
 {
-    Fixture *fixture = *state;
-    Child *stuck = &fixture->stuck;
-    g_autofree char *url =
-        child_dup_after(stuck, "metrics, health and status at ");
     bool is_called = false;
     while (!is_called) {
         g_autofree char *status = kab_fetch(url, "/status", NULL);
@@ -323,6 +360,35 @@ TEST(a_second_stop_leaves_at_once_and_says_how_many_are_left)
         is_called = strstr(status, "\"calls_in_flight\":1,") != NULL;
         g_usleep(is_called ? 0 : 50000);
     }
+}
+
+static void
+reload_stuck(Fixture *fixture, const char *more, const char *wanted)
+{
+    g_autofree char *text = g_strconcat(stuck_text, more, NULL);
+    write_config(fixture, fixture->stuck_config, text);
+    child_signal(&fixture->stuck, SIGHUP);
+    child_wait_for(&fixture->stuck, wanted);
+}
+
+TEST(a_reload_that_cannot_finish_a_call_stops_nothing)
+{
+    Fixture *fixture = *state;
+    Child *stuck = &fixture->stuck;
+    fixture->stuck_url =
+        child_dup_after(stuck, "metrics, health and status at ");
+    await_call(fixture->stuck_url);
+    reload_stuck(fixture, "shutdown.timeout = 0\n", "changed in place");
+    reload_stuck(fixture, "shutdown.timeout = 10m\nbisect = false\n",
+                 "not finished within shutdown.timeout");
+    child_wait_for(stuck, "starting -> running");
+}
+
+TEST(a_second_stop_leaves_at_once_and_says_how_many_are_left)
+{
+    Fixture *fixture = *state;
+    Child *stuck = &fixture->stuck;
+    await_call(fixture->stuck_url);
     child_signal(stuck, SIGINT);
     child_wait_for(stuck, "-> draining");
     child_signal(stuck, SIGINT);
@@ -376,8 +442,11 @@ main(void)
         cmocka_unit_test(a_signal_logs_the_state),
         cmocka_unit_test(a_reload_with_a_fault_changes_nothing),
         cmocka_unit_test(a_reload_changes_in_place_what_it_can),
+        cmocka_unit_test(a_function_that_a_reload_cannot_open_is_not_ready),
+        cmocka_unit_test(a_section_that_a_reload_removes_is_not_missed),
         cmocka_unit_test(a_stop_drains_and_ends_with_0),
         cmocka_unit_test(an_embedding_program_bridges_two_topics),
+        cmocka_unit_test(a_reload_that_cannot_finish_a_call_stops_nothing),
         cmocka_unit_test(
             a_second_stop_leaves_at_once_and_says_how_many_are_left),
         cmocka_unit_test(a_wrong_configuration_ends_with_78_and_every_fault),
