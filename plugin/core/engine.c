@@ -109,6 +109,7 @@ kab_engine_set_options(KabEngine *engine, const KabEngineOptions *options)
 {
     engine->options = *options;
     engine->valves_changed = true;
+    kab_buffer_forget_period(engine);
 }
 
 const KabEngineOptions *

@@ -69,6 +69,10 @@ reload(Sim *sim, Member *member)
     options->max_in_flight = 1 + sim_below(sim, 4);
     options->buffer_bytes = (size_t)sim_between(sim, 1000, 20000);
     options->retry_backoff_us = sim_between(sim, 100, 2 * MS);
+    options->commit_interval_us = sim_between(sim, 0, 20 * MS);
+    options->transaction_interval_us = sim_between(sim, MS, 50 * MS);
+    if (options->batch_period_us != KAB_NEVER)
+        options->batch_period_us = sim_between(sim, 0, 30 * MS);
     kab_engine_set_options(member->engine, options);
     member_touch(member);
 }

@@ -112,6 +112,21 @@ TEST(period_runs_from_the_first_record)
     assert_offsets(fake_edge_call(edge, 0), "0,1");
 }
 
+TEST(a_reload_changes_the_period_of_what_waits)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_period_us = 1000;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, NULL);
+    fake_edge_advance(edge, 500);
+    edge->options.batch_period_us = 3000;
+    kab_engine_set_options(edge->engine, &edge->options);
+    fake_edge_advance(edge, 2499);
+    assert_int_equal(edge->calls->len, 0);
+    fake_edge_advance(edge, 1);
+    assert_int_equal(edge->calls->len, 1);
+}
+
 TEST(an_oversize_record_travels_alone)
 {
     FakeEdge *edge = *state;
@@ -429,6 +444,7 @@ main(void)
         T(an_exception_propagates),
         T(a_free_call_slot_takes_what_is_there),
         T(period_runs_from_the_first_record),
+        T(a_reload_changes_the_period_of_what_waits),
         T(an_oversize_record_travels_alone),
         T(a_full_budget_lets_what_is_ready_leave),
         T(a_record_that_waited_behind_a_busy_lane_does_not_wait_anew),
