@@ -107,8 +107,9 @@ struct KabSource {
     int64_t check_due_us;
     KabTopicCheck *check;
 
-    bool is_leaving; /* asked to; nothing new is assigned */
-    bool is_closing; /* the client has been told */
+    bool is_leaving;       /* asked to; nothing new is assigned */
+    bool is_closing;       /* the client has been told */
+    bool is_close_refused; /* it is beyond use: nothing is left to close */
     bool has_failed;
     int64_t leave_due_us;
 };

@@ -190,6 +190,31 @@ kab_source_take(KabSource *source)
 
 /* --- The consumer's own queue ------------------------------------------ */
 
+/* librdkafka tells some errors, fatal ones too, as a message only. */
+void
+kab_source_on_error(rd_kafka_t *client, int err, const char *reason, void *user)
+{
+    KabSource *source = user;
+    char fatal[512];
+    if (err == RD_KAFKA_RESP_ERR__FATAL) {
+        rd_kafka_fatal_error(client, fatal, sizeof fatal);
+        kab_source_fail(source,
+                        "the consumer is beyond use: %s. If "
+                        "group.instance.id is set, another process uses the "
+                        "same one: give each its own",
+                        fatal);
+    } else if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+               err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED) {
+        kab_source_fail(source,
+                        "the broker refuses the log-in: %s. See "
+                        "security.protocol and sasl.* in [kafka]",
+                        reason);
+    } else {
+        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE, "consumer: %s",
+                       reason);
+    }
+}
+
 static void
 take_group_error(KabSource *source, const rd_kafka_message_t *m)
 {
@@ -206,8 +231,7 @@ take_group_error(KabSource *source, const rd_kafka_message_t *m)
                        "the group gives its partitions away: %s",
                        reason);
     else
-        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE, "consumer: %s",
-                       reason);
+        kab_source_on_error(source->client, m->err, reason, source);
 }
 
 static void
@@ -252,29 +276,5 @@ kab_source_serve_main(KabSource *source)
         }
         take_main_error(source, messages[i]);
         rd_kafka_message_destroy(messages[i]);
-    }
-}
-
-void
-kab_source_on_error(rd_kafka_t *client, int err, const char *reason, void *user)
-{
-    KabSource *source = user;
-    char fatal[512];
-    if (err == RD_KAFKA_RESP_ERR__FATAL) {
-        rd_kafka_fatal_error(client, fatal, sizeof fatal);
-        kab_source_fail(source,
-                        "the consumer is beyond use: %s. If "
-                        "group.instance.id is set, another process uses the "
-                        "same one: give each its own",
-                        fatal);
-    } else if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-               err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED) {
-        kab_source_fail(source,
-                        "the broker refuses the log-in: %s. See "
-                        "security.protocol and sasl.* in [kafka]",
-                        reason);
-    } else {
-        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE, "consumer: %s",
-                       reason);
     }
 }

@@ -214,6 +214,7 @@ serve_leaving(KabSource *source)
     source->is_closing = source->has_moved = true;
     g_autoptr(rd_kafka_error_t) error =
         rd_kafka_consumer_close_queue(source->client, source->closing);
+    source->is_close_refused = error != NULL;
     if (error)
         kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE,
                        "leaving the group: %s", rd_kafka_error_string(error));
@@ -264,8 +265,9 @@ kab_source_close(KabSource *source)
 bool
 kab_source_is_closed(const KabSource *source)
 {
-    return source->is_closing && !has_events(source) &&
-           rd_kafka_consumer_closed(source->client);
+    return source->is_close_refused ||
+           (source->is_closing && !has_events(source) &&
+            rd_kafka_consumer_closed(source->client));
 }
 
 /* librdkafka before 2.3 aborts when it destroys a client with a sticky
@@ -295,7 +297,8 @@ free_client(KabSource *source)
     g_clear_pointer(&source->admin, rd_kafka_queue_destroy);
     g_clear_pointer(&source->commits, rd_kafka_queue_destroy);
     g_clear_pointer(&source->closing, rd_kafka_queue_destroy);
-    int flags = source->is_closing ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
+    bool is_closed = source->is_closing && !source->is_close_refused;
+    int flags = is_closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
     if (source->client)
         rd_kafka_destroy_flags(g_steal_pointer(&source->client), flags);
 }

@@ -11,7 +11,7 @@
 #include "member.h"
 #include "mock.h"
 
-enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9 };
+enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9, HEARTBEAT = 12 };
 
 #define N 500
 #define TIMEOUT 20000
@@ -310,6 +310,28 @@ TEST(a_refused_commit_is_classified_and_repeated)
     run(fixture, has_refusals, member);
 }
 
+static bool
+is_any_fenced(void *data)
+{
+    const Fixture *fixture = data;
+    for (size_t i = 0; i < N_MEMBERS; i++)
+        if (fixture->members[i]->is_stopped &&
+            strstr(fixture->members[i]->stop_message, "beyond use"))
+            return true;
+    return false;
+}
+
+/* Which of them asks first is all the same. */
+TEST(a_member_that_is_fenced_stops_the_binding)
+{
+    Fixture *fixture = *state;
+    rd_kafka_mock_push_request_errors(kab_mock_cluster(fixture->mock),
+                                      HEARTBEAT, 1,
+                                      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+    assert_true(members_run(fixture->members, N_MEMBERS, is_any_fenced, fixture,
+                            TIMEOUT));
+}
+
 static void
 ignore_log(void *user, KabLogLevel level, KabPlace place, const char *message)
 {
@@ -352,6 +374,7 @@ main(void)
         cmocka_unit_test(a_pattern_that_matches_an_output_stops_the_binding),
         cmocka_unit_test(a_refused_commit_is_classified_and_repeated),
         cmocka_unit_test(a_consumer_that_cannot_be_made_is_an_error),
+        cmocka_unit_test(a_member_that_is_fenced_stops_the_binding),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }
