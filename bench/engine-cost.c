@@ -12,7 +12,7 @@
 #include "engine.h"
 
 enum {
-    MAX_CALLS = 64,
+    MAX_CALLS = 512,
     MAX_UNREPORTED = 1 << 16,
     FEW_PRODUCTS = 1 << 12,  /* at least once, they are reported at once */
     MANY_PRODUCTS = 1 << 17, /* of a transaction */
@@ -25,7 +25,7 @@ typedef struct {
     KabDelivery delivery;
     unsigned partitions;
     bool has_straggler; /* one call never ends */
-    unsigned keys;
+    unsigned keys, in_flight;
     int64_t period_us;
 } Case;
 
@@ -37,7 +37,7 @@ typedef struct {
     uint64_t *keys;
     int64_t *offsets;
     KabAttempt *calls[MAX_CALLS];
-    size_t n_calls;
+    size_t n_calls, n_turns;
     KabAttempt *straggler;
     KabProduct *products; /* a ring */
     size_t n_products, next_product, next_partition;
@@ -198,22 +198,32 @@ give_product(Bench *bench)
 }
 
 static void
+answer_one(Bench *bench, KabAttempt *attempt)
+{
+    for (size_t j = 0; j < attempt->n; j++) {
+        KabResult *result = &attempt->results[j];
+        result->outcome = KAB_OUTCOME_DONE;
+        result->first = result->last = give_product(bench);
+        result->first->output.value = attempt->records[j].value;
+        result->n_products = 1;
+        result->bytes = result->first->output.value.len;
+    }
+    kab_engine_answered(bench->engine, attempt, attempt->serial,
+                        &(KabAnswer){.retry_after_ms = -1}, bench->now);
+}
+
+/* All of them; of many, some here and there. */
+static void
 answer(Bench *bench)
 {
-    for (size_t i = 0; i < bench->n_calls; i++) {
-        KabAttempt *attempt = bench->calls[i];
-        for (size_t j = 0; j < attempt->n; j++) {
-            KabResult *result = &attempt->results[j];
-            result->outcome = KAB_OUTCOME_DONE;
-            result->first = result->last = give_product(bench);
-            result->first->output.value = attempt->records[j].value;
-            result->n_products = 1;
-            result->bytes = result->first->output.value.len;
-        }
-        kab_engine_answered(bench->engine, attempt, attempt->serial,
-                            &(KabAnswer){.retry_after_ms = -1}, bench->now);
-    }
-    bench->n_calls = 0;
+    size_t kept = 0, every = bench->of->in_flight ? 100 : 1;
+    for (size_t i = 0; i < bench->n_calls; i++)
+        if ((i + bench->n_turns * 37) % every)
+            bench->calls[kept++] = bench->calls[i];
+        else
+            answer_one(bench, bench->calls[i]);
+    bench->n_calls = kept;
+    bench->n_turns++;
 }
 
 static void
@@ -287,6 +297,8 @@ start(const Case *of)
     options.order = of->order;
     options.delivery = of->delivery;
     options.batch_period_us = of->period_us;
+    if (of->in_flight)
+        options.max_in_flight = options.threads = of->in_flight;
     bench->of = of;
     bench->n_products = of->delivery ? MANY_PRODUCTS : FEW_PRODUCTS;
     bench->products = g_new0(KabProduct, bench->n_products);
@@ -357,6 +369,7 @@ main(int argc, char **argv)
         {"unordered, 1000 partitions", .partitions = 1000},
         {"unordered, batch.period", .partitions = 8, .period_us = 5000},
         {"unordered, a straggler", .partitions = 1, .has_straggler = true},
+        {"unordered, 100000 outstanding", .partitions = 1, .in_flight = 400},
         {"ordered", .partitions = 8, .order = KAB_ORDER_ORDERED},
         {"partition", .partitions = 8, .order = KAB_ORDER_PARTITION},
         {"key, 10 keys", .partitions = 8, .order = KAB_ORDER_KEY, .keys = 10},

@@ -13,6 +13,8 @@
 /* After a commit that failed. */
 #define RETRY_US INT64_C(50000)
 #define MAX_REFUSALS 3
+/* Unfinished records: so many, and a commit takes a noticeable time. */
+#define MANY_SLOTS 10000
 
 void
 kab_commit_clear(KabCommit *commit)
@@ -271,11 +273,23 @@ kab_commit_is_urgent(const KabEngine *engine)
     return false;
 }
 
+/* A commit is written by looking at every unfinished record. With very many
+ * of them it is written less often, so that the loop has its time for other
+ * things: half a microsecond for each. */
+static int64_t
+interval_us(const KabEngine *engine)
+{
+    int64_t interval = engine->options.commit_interval_us;
+    if (engine->n_slots < MANY_SLOTS)
+        return interval;
+    return MAX(interval, (int64_t)(engine->n_slots / 2));
+}
+
 static bool
 is_time(KabEngine *engine)
 {
     KabCommit *commit = &engine->commit;
-    int64_t due = commit->asked_us + engine->options.commit_interval_us;
+    int64_t due = commit->asked_us + interval_us(engine);
     if (kab_commit_is_urgent(engine))
         due = 0;
     due = MAX(due, commit->not_before_us);

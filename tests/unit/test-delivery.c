@@ -109,6 +109,31 @@ TEST(a_commit_that_is_held_back_is_asked_for_again)
     assert_int_equal(edge->committed, 7);
 }
 
+static void
+finish_a_batch(FakeEdge *edge)
+{
+    answer_first(edge);
+    fake_edge_acknowledge(edge);
+}
+
+TEST(with_very_many_unfinished_records_commits_are_rarer)
+{
+    FakeEdge *edge = *state;
+    edge->options.buffer_bytes = 1 << 30;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 40000);
+    fake_edge_advance(edge, 0);
+    finish_a_batch(edge);
+    fake_edge_advance(edge, 0);
+    size_t commits = edge->n_commits;
+    finish_a_batch(edge);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->n_commits, commits);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->n_commits, commits + 1);
+    assert_int_equal(edge->committed, 8);
+}
+
 TEST(a_commit_that_fails_for_long_is_a_stall)
 {
     FakeEdge *edge = *state;
@@ -433,6 +458,7 @@ main(void)
         T(an_interval_that_was_just_passed_is_not_said),
         T(intervals_that_touch_are_one),
         T(a_commit_that_is_held_back_is_asked_for_again),
+        T(with_very_many_unfinished_records_commits_are_rarer),
         T(a_commit_that_fails_for_long_is_a_stall),
         T(a_reset_keeps_what_is_finished_beyond_it),
         T(a_log_that_begins_before_the_reset_is_another_one),
