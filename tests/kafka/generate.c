@@ -169,7 +169,7 @@ producer_new(const Words *words, Generator *generator)
         {"linger.ms", "5"},
         {"queue.buffering.max.messages", "500000"},
         {"retry.backoff.ms", "20"},
-        {"log_level", "3"},
+        {"log_level", "0"},
         {"message.timeout.ms", generator->transaction ? "60000" : "0"},
         {generator->transaction ? "transactional.id" : "client.id", id},
     };

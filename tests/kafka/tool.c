@@ -122,7 +122,7 @@ client_new(const Words *words, rd_kafka_type_t type, const char *first, ...)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set(conf, "bootstrap.servers", words_need(words, "brokers"));
     set(conf, "socket.nagle.disable", "true");
-    set(conf, "log_level", "3");
+    set(conf, "log_level", "0");
     va_list more;
     va_start(more, first);
     for (const char *name = first; name; name = va_arg(more, const char *))
