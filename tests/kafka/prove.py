@@ -33,7 +33,7 @@ def prove(options):
         failed = True
         try:
             storm = Kills(kit, options.seed, delivery=options.delivery,
-                          rate=options.rate, order="key", poison=10 ** 9,
+                          rate=options.rate, order="key", poison=None,
                           output_timestamp="now")
             print(f"three bridges, {options.delivery}, {options.rate} "
                   f"records/s for {options.seconds} s, seed {options.seed}",

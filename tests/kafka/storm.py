@@ -24,7 +24,7 @@ class Storm:
         self.rate = rate
         self.exact = options.get("delivery") == "exactly-once"
         self.order = options.get("order", "unordered")
-        self.marks = dict(mark="P", mark_every=poison)
+        self.marks = dict(mark="P", mark_every=poison) if poison else {}
         self.source = kit.topic(partitions)
         self.sink = kit.topic(partitions,
                               message_timestamp_type="LogAppendTime")
