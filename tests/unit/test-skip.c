@@ -30,7 +30,8 @@ static bool
 are_equal(const GArray *a, const GArray *b)
 {
     return a->len == b->len &&
-           memcmp(a->data, b->data, a->len * sizeof(KabInterval)) == 0;
+           (a->len == 0 ||
+            memcmp(a->data, b->data, a->len * sizeof(KabInterval)) == 0);
 }
 
 /* Every set of finished records, every record. */
