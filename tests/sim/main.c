@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +53,15 @@ make_plan(const Run *run, uint64_t seed, Plan *plan)
     limit(&plan->n_members, run->members);
     limit(&plan->n_partitions, run->partitions);
     limit(&plan->n_records, run->records);
+}
+
+/* An engine that hangs has failed. Of its own time: the machine may be busy
+ * with other things. */
+static void
+limit_time(void)
+{
+    struct itimerval limit_of = {.it_value.tv_sec = SCHEDULE_SECONDS};
+    setitimer(ITIMER_PROF, &limit_of, NULL);
 }
 
 static bool
@@ -123,7 +133,7 @@ fails(const Run *run, uint64_t seed)
     pid_t pid = fork();
     if (pid == 0) {
         fclose(stderr);
-        alarm(SCHEDULE_SECONDS);
+        limit_time();
         _exit(run_seed(run, seed) ? 0 : 1);
     }
     return wait_for(pid) != 0;
@@ -225,7 +235,7 @@ work(const Run *run, unsigned job, Progress *progress)
         if (end > 0 && seconds_now() > end)
             break;
         progress->seed = run->from + i;
-        alarm(SCHEDULE_SECONDS); /* an engine that hangs has failed */
+        limit_time();
         if (!run_seed(run, progress->seed))
             _exit(1);
         progress->done++;
@@ -258,6 +268,8 @@ wait_jobs(const pid_t *pids, unsigned n)
         int status = 0;
         pid_t pid = wait(&status);
         bool is_good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (WIFSIGNALED(status) && failed == n)
+            printf("# a job was ended by signal %d\n", WTERMSIG(status));
         for (unsigned i = 0; i < n; i++)
             if (pids[i] == pid && !is_good && failed == n) {
                 failed = i;
