@@ -14,6 +14,9 @@
 #include "loop.h"
 #include "try-lines.h"
 
+/* A call that timed out is waited for this long when all else is done. */
+#define PATIENCE_US (2 * G_USEC_PER_SEC)
+
 typedef struct Trial {
     const KabBindingSettings *settings;
     const KabFunction *function;
@@ -38,7 +41,9 @@ typedef struct Trial {
     size_t n_items;
 
     KabLines *lines;
-    uint64_t n_lines; /* taken */
+    uint64_t n_lines;    /* taken */
+    int64_t finished_us; /* all but calls that timed out; 0 */
+    bool leaves_calls;   /* which do not return */
 } Trial;
 
 /* --- Lines ------------------------------------------------------------- */
@@ -287,16 +292,29 @@ note_end(Trial *trial)
 }
 
 static bool
-is_over(Trial *trial, int64_t now)
+is_finished(Trial *trial, int64_t now)
 {
     KabEngineState state;
     kab_engine_get_state(trial->engine, now, &state);
-    bool has_answers = trial->items || !g_queue_is_empty(&trial->products);
-    if (has_answers || !kab_executor_is_idle(trial->executor))
+    if (trial->items || !g_queue_is_empty(&trial->products))
         return false;
     if (trial->error)
         return kab_engine_is_drained(trial->engine);
     return kab_lines_are_taken(trial->lines) && state.records == 0;
+}
+
+/* A call that timed out may return late, or never. */
+static bool
+is_over(Trial *trial, int64_t now)
+{
+    if (!is_finished(trial, now))
+        return false;
+    if (kab_executor_is_idle(trial->executor))
+        return true;
+    if (!trial->finished_us)
+        trial->finished_us = now;
+    trial->leaves_calls = now - trial->finished_us >= PATIENCE_US;
+    return trial->leaves_calls;
 }
 
 static bool
@@ -451,10 +469,13 @@ kab_try_run(const KabBindingSettings *settings,
     bool is_open = open_function(trial, error);
     if (is_open) {
         *ret_result = run(trial);
-        /* The thread that waits for the next line cannot be ended. */
-        if (!kab_lines_are_read(trial->lines)) {
-            g_propagate_error(error, trial->error);
-            return false;
+        /* A thread that waits for the next line, or is inside the function,
+         * cannot be ended. */
+        if (!kab_lines_are_read(trial->lines) || trial->leaves_calls) {
+            bool is_done = !trial->error;
+            if (trial->error)
+                g_propagate_error(error, trial->error);
+            return is_done;
         }
         unmake(trial);
         if (trial->function->close)

@@ -32,6 +32,13 @@ output.topic = out
 function = chaos
 batch.count = 4
 retry.backoff = 1ms
+[binding stuck]
+input.topics = in
+output.topic = out
+function = chaos
+function.hold.time = 1h
+call.timeout = 50ms
+retry.max.attempts = 1
 END
 
 seq 1 3000 >"$root/lines"
@@ -53,6 +60,10 @@ try 65 "$root/conf" --binding marks "$root/lines"
 grep -q "^$root/lines:2: rejected after " "$root/err" || fail "line 2"
 grep -q "^$root/lines:4: permanent after" "$root/err" || fail "line 4"
 grep -q '3 done, 1 without output, 2 failed' "$root/err" || fail "no sum"
+
+# The call never returns.
+line 1 H | try 65 "$root/conf" --binding stuck
+grep -q 'did not answer within call.timeout' "$root/err" || fail "a time-out"
 
 line 1 F | try 69 "$root/conf" --binding marks
 try 65 "$root/conf" --binding same "$root/none"
