@@ -245,14 +245,31 @@ start_leaving(KabBinding *binding, int64_t now)
     kab_source_close(binding->source);
 }
 
+/* Says what the end waited for in vain. */
+static void
+give_up(KabBinding *binding)
+{
+    const char *name = binding->settings->name;
+    binding->has_leaked = true;
+    if (!kab_source_is_closed(binding->source))
+        kab_log(KAB_LOG_WARNING, name,
+                "leaving the group did not end in time: given up");
+    else if (!kab_producer_is_closed(binding->producer))
+        kab_log(KAB_LOG_WARNING, name,
+                "the producer did not end in time: given up");
+    else
+        kab_log(KAB_LOG_WARNING, name,
+                "function %s has not returned from calls that timed out: it "
+                "is not closed",
+                binding->function->name);
+}
+
 /* True: the group is left and the producer ended, or given up. */
 static bool
 has_left(KabBinding *binding, int64_t now)
 {
     if (now >= binding->leave_end_us) {
-        kab_log(KAB_LOG_WARNING, binding->settings->name,
-                "leaving the group did not end in time: given up");
-        binding->has_leaked = true;
+        give_up(binding);
         return true;
     }
     if (!kab_source_is_closed(binding->source))
