@@ -126,7 +126,7 @@ refuse(KabEngine *engine, KabSlot *slot)
 {
     if (slot->unreported)
         return;
-    g_autofree char *message = g_steal_pointer(&slot->failure);
+    g_autofree char *message = g_strdup(slot->failure);
     slot->is_refused = false;
     kab_emission_leave(engine, slot);
     kab_retry_fail_slot(engine, slot, KAB_STAGE_PRODUCE, KAB_CLASS_PERMANENT,

@@ -55,6 +55,10 @@ produce(void *user,
     if (edge->room != SIZE_MAX)
         edge->room--;
     const char *mark = letter ? "!" : "";
+    if (letter) {
+        g_free(edge->letter_message);
+        edge->letter_message = g_strdup(letter->message);
+    }
     g_ptr_array_add(edge->produced, product);
     g_ptr_array_add(edge->lines,
                     g_strdup_printf("%s%d", mark, (int)input->offset));
@@ -235,6 +239,7 @@ fake_edge_free(FakeEdge *edge)
     g_ptr_array_unref(edge->lines);
     g_ptr_array_unref(edge->arenas);
     g_free(edge->stop_message);
+    g_free(edge->letter_message);
     g_free(edge);
 }
 

@@ -32,6 +32,7 @@ typedef struct {
     size_t room;        /* of the sink; SIZE_MAX: always */
     KabStopReason stop_reason;
     char *stop_message;
+    char *letter_message; /* of the last dead letter */
     bool is_stopped;
 } FakeEdge;
 

@@ -290,6 +290,27 @@ TEST(a_lost_sink_emits_again_without_calling)
     assert_commit(edge, 4);
 }
 
+TEST(a_refused_letter_goes_again_with_its_message)
+{
+    FakeEdge *edge = *state;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, "a");
+    fake_edge_advance(edge, 0);
+    KabAttempt *attempt = fake_edge_call(edge, 0);
+    attempt->results[0].outcome = KAB_OUTCOME_REJECT;
+    attempt->results[0].reason = "unfit";
+    fake_edge_complete(edge, attempt);
+    kab_engine_refused(edge->engine, g_ptr_array_steal_index(edge->produced, 0),
+                       KAB_REFUSED_RECORD, "too large", edge->now);
+    fake_edge_advance(edge, 0);
+    assert_produced(edge, "!0,!0");
+    assert_string_equal(edge->letter_message, "unfit");
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->committed, 1);
+}
+
 TEST(a_refused_record_goes_to_the_dead_letters)
 {
     FakeEdge *edge = *state;
@@ -455,6 +476,7 @@ main(void)
         T(commits_never_pass_an_unfinished_record),
         T(a_lost_sink_emits_again_without_calling),
         T(a_refused_record_goes_to_the_dead_letters),
+        T(a_refused_letter_goes_again_with_its_message),
         T(end_of_partition_is_committed),
         T(a_revoked_partition_finishes_what_is_called_and_commits),
         T(a_drain_flushes_partial_batches),
