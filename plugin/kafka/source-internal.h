@@ -164,6 +164,8 @@ void kab_source_on_error(rd_kafka_t *client,
 /* source-missing.c */
 /* An input topic is missing, says the client. */
 void kab_source_note_missing(KabSource *source, const char *topic);
+/* Perhaps one is: asks. */
+void kab_source_suspect_missing(KabSource *source);
 void kab_source_serve_missing(KabSource *source);
 int64_t kab_source_missing_deadline(const KabSource *source);
 /* Waits for its thread. */

@@ -91,6 +91,12 @@ kab_source_note_missing(KabSource *source, const char *topic)
 {
     kab_source_log(source, KAB_LOG_WARNING, (KabPlace){topic, -1, -1},
                    "input topic %s does not exist: waiting for it", topic);
+    kab_source_suspect_missing(source);
+}
+
+void
+kab_source_suspect_missing(KabSource *source)
+{
     if (source->missing_us)
         return;
     source->missing_us = source->now;

@@ -112,6 +112,23 @@ def an_outage_repeats_nothing_under_exactly_once(kit):
     outage(kit, "exactly-once", 0)
 
 
+@test("the input topic is deleted, and made again", "faults")
+def a_deleted_input_shows(kit):
+    source, sink = kit.topic(), kit.topic()
+    kit.tool("generate", topic=source, records=100)
+    bridge = kit.bridge(source, sink).start()
+    kit.tool("wait", topic=sink, end=100, seconds=30)
+
+    def answers(status):
+        return wait_for(
+            lambda: (bridge.get("/ready") or (0,))[0] == status, 30)
+    kit.tool("delete", topic=source)
+    kit.expect(answers(503), "not ready")
+    kit.tool("create", topic=source, partitions=8)
+    kit.expect(answers(200), "ready again")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+
+
 @test("SIGTERM while the broker is away", "faults")
 def a_stop_without_a_broker_ends(kit):
     source, sink = kit.topic(), kit.topic()
