@@ -19,6 +19,7 @@ FUZZ_settings = $(FUZZ_ini) \
 	plugin/runtime/settings-text.c \
 	plugin/runtime/settings.c \
 	plugin/kafka/properties-known.c \
+	plugin/kafka/properties-try.c \
 	plugin/kafka/properties.c
 FUZZ_value = plugin/runtime/options-value.c
 FUZZ_committed = plugin/kafka/committed.c
