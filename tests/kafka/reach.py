@@ -72,7 +72,7 @@ def straggler(kit, records, hold, flat, part):
 
 @test("one record takes 10 s while 300,000 pass", "reach")
 def a_straggler_stops_nobody(kit):
-    straggler(kit, 300000, 10, 30 * MIB, 0.5)
+    straggler(kit, 300000, 10, 64 * MIB, 0.5)
 
 
 @test("one record takes 30 s while 1,000,000 pass", "long")
