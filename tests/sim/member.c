@@ -83,7 +83,8 @@ end(Sim *sim, Member *member)
     if (took > member->options.shutdown_timeout_us + SECOND + 10 * MS)
         sim_fail(sim, "the drain took %" PRIi64 " us", took);
     bool has_time = member->options.shutdown_timeout_us >= SECOND;
-    if (sim->is_over && has_time && !sim->plan.has_endless &&
+    bool has_calm = sim->is_over && member->drains_since >= sim->calm_since;
+    if (has_calm && has_time && !sim->plan.has_endless &&
         kab_engine_is_overdue(member->engine))
         sim_fail(sim, "a drain without faults was not clean");
     member_kill(sim, member);

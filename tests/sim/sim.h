@@ -325,7 +325,8 @@ struct Sim {
     Plan plan;
     uint64_t random;
     int64_t now;
-    bool is_calm; /* no more faults */
+    bool is_calm;       /* no more faults */
+    int64_t calm_since; /* when the faults stopped */
     bool is_over;
     Event *events;
     size_t n_events, events_capacity;

@@ -166,6 +166,7 @@ calm_down(Sim *sim, Member *member, void *data)
 {
     TRACE(sim, "--- no more faults");
     sim->is_calm = true;
+    sim->calm_since = sim->now;
 }
 
 static bool
