@@ -472,6 +472,7 @@ kab_try_run(const KabBindingSettings *settings,
         /* A thread that waits for the next line, or is inside the function,
          * cannot be ended. */
         if (!kab_lines_are_read(trial->lines) || trial->leaves_calls) {
+            ret_result->has_leaked = true;
             bool is_done = !trial->error;
             if (trial->error)
                 g_propagate_error(error, trial->error);

@@ -35,7 +35,10 @@ try_lines(const KabBindingSettings *binding, FILE *in, const char *path)
             " done, %" PRIu64 " without output, %" PRIu64 " failed\n",
             result.n_lines, result.n_batches, result.n_done, result.n_dropped,
             result.n_bad);
-    return result.n_bad ? EX_DATAERR : EX_OK;
+    int status = result.n_bad ? EX_DATAERR : EX_OK;
+    if (result.has_leaked)
+        kab_cli_leave(status);
+    return status;
 }
 
 int

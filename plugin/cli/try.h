@@ -14,6 +14,7 @@
 /* What became of the lines. */
 typedef struct {
     uint64_t n_lines, n_done, n_dropped, n_bad, n_batches;
+    bool has_leaked; /* a thread could not be ended: leave the process */
 } KabTryResult;
 
 /* Runs the binding's function over every line of `in`; outputs go to stdout
