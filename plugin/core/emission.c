@@ -3,7 +3,7 @@
  *
  *   resolved -> (its order group) -> queue -> produced -> emitted -> finished
  *
- * A slot passes its group when every earlier one of the group has passed.
+ * A slot passes its group when every earlier one of it in its partition has.
  * From there on one queue keeps the order; the list of emitted slots is in
  * emission order too, so that a lost sink puts them back in front as they
  * were. At least once, a slot is finished when its outputs are acknowledged;
@@ -75,13 +75,36 @@ may_pass(const KabSlot *slot)
     return slot->state == KAB_SLOT_RESOLVED && slot->fate != KAB_FATE_HELD;
 }
 
-/* Everything at the head of the group that may pass does. */
-static void
-run_group(KabEngine *engine, KabGroup *group)
+/* A group that partitions share by a collision keeps the order of each. */
+static bool
+has_earlier(const KabSlot *slot)
 {
-    for (KabSlot *slot; (slot = group->slots.head) && may_pass(slot);) {
-        kab_slots_remove(&group->slots, slot, KAB_LINKS(in_group));
-        slot->group = NULL;
+    const KabSlot *other = slot->in_group.previous;
+    while (other && other->partition != slot->partition)
+        other = other->in_group.previous;
+    return other != NULL;
+}
+
+static void
+leave_group(KabSlot *slot)
+{
+    kab_slots_remove(&slot->group->slots, slot, KAB_LINKS(in_group));
+    slot->group = NULL;
+}
+
+/* The first of its partition, and what follows it there, as far as it may
+ * pass. */
+static void
+pass_from(KabEngine *engine, KabSlot *slot)
+{
+    const KabPartition *partition = slot->partition;
+    for (KabSlot *next; slot; slot = next) {
+        next = slot->in_group.next;
+        if (slot->partition != partition)
+            continue;
+        if (!may_pass(slot))
+            return;
+        leave_group(slot);
         kab_emission_push(engine, slot);
     }
 }
@@ -91,20 +114,17 @@ kab_slot_resolve(KabEngine *engine, KabSlot *slot)
 {
     slot->resolved_us = engine->now;
     kab_lane_leave(engine, slot);
-    if (slot->group)
-        run_group(engine, slot->group);
-    else if (may_pass(slot))
+    if (slot->group && !has_earlier(slot))
+        pass_from(engine, slot);
+    else if (!slot->group && may_pass(slot))
         kab_emission_push(engine, slot);
 }
 
 void
-kab_group_leave(KabEngine *engine, KabSlot *slot)
+kab_group_leave(KabSlot *slot)
 {
-    KabGroup *group = g_steal_pointer(&slot->group);
-    if (!group)
-        return;
-    kab_slots_remove(&group->slots, slot, KAB_LINKS(in_group));
-    run_group(engine, group);
+    if (slot->group)
+        leave_group(slot);
 }
 
 /* --- Producing --------------------------------------------------------- */

@@ -401,7 +401,7 @@ void kab_calls_clear(KabEngine *engine);
 /* The outcome of a slot is final. */
 void kab_slot_resolve(KabEngine *engine, KabSlot *slot);
 /* Out of its group without waiting: dropped. */
-void kab_group_leave(KabEngine *engine, KabSlot *slot);
+void kab_group_leave(KabSlot *slot);
 void kab_emission_push(KabEngine *engine, KabSlot *slot);
 void kab_emission_leave(KabEngine *engine, KabSlot *slot);
 void kab_emission_advance(KabEngine *engine);

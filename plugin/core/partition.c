@@ -96,13 +96,12 @@ drop_slot(KabEngine *engine, KabSlot *slot)
     kab_call_forget(engine, slot);
     kab_partition_park(engine, slot);
     kab_emission_leave(engine, slot);
+    kab_group_leave(slot);
     unlink_slot(engine, slot);
     kab_slot_set_state(engine, slot, KAB_SLOT_FINISHED);
-    kab_group_leave(engine, slot);
     kab_slot_unref(engine, slot);
 }
 
-/* From the end: no later slot of a group passes one that is dropped next. */
 void
 kab_partition_drop_slots(KabEngine *engine, KabPartition *partition)
 {
@@ -346,16 +345,15 @@ add_slot(KabEngine *engine,
 }
 
 static void
-enter_lane(KabEngine *engine, KabSlot *slot, bool enters_group)
+enter_lane(KabEngine *engine, KabSlot *slot)
 {
     KabGroup *group;
     KabLane *lane = kab_lane_of(engine, slot->partition, &slot->record, &group);
-    if (enters_group && group) {
+    if (group) {
         slot->group = group;
         kab_slots_append(&group->slots, slot, KAB_LINKS(in_group));
     }
-    if (!enters_group || slot->partition->is_pinned)
-        kab_lane_append(engine, lane, slot);
+    kab_lane_append(engine, lane, slot);
 }
 
 static void
@@ -396,7 +394,9 @@ kab_engine_take(KabEngine *engine,
         engine->effects.release_message(engine->user, message);
         return;
     }
-    enter_lane(engine, add_slot(engine, partition, record, message), true);
+    KabSlot *slot = add_slot(engine, partition, record, message);
+    if (partition->is_pinned)
+        enter_lane(engine, slot);
 }
 
 void
@@ -428,7 +428,7 @@ kab_partition_pin(KabEngine *engine, KabPartition *partition)
     partition->is_pinned = true;
     for (KabSlot *slot = partition->slots.head; slot;
          slot = slot->in_partition.next)
-        enter_lane(engine, slot, false);
+        enter_lane(engine, slot);
 }
 
 /* --- Looking in -------------------------------------------------------- */

@@ -202,6 +202,31 @@ has_events(const KabSource *source)
     return source->events.length > 0;
 }
 
+static bool
+owns_nothing(const KabSource *source)
+{
+    for (guint i = 0; i < source->toppars->len; i++)
+        if (((KabToppar *)source->toppars->pdata[i])->partition)
+            return false;
+    return true;
+}
+
+/* A cooperative member without partitions that is closed does not tell the
+ * group, in librdkafka 2.0 to 2.14 at least: each rebalance would wait for it
+ * until its session.timeout.ms is over. Without a subscription it does. */
+static void
+leave_group(KabSource *source)
+{
+    if (owns_nothing(source))
+        rd_kafka_unsubscribe(source->client);
+    g_autoptr(rd_kafka_error_t) error =
+        rd_kafka_consumer_close_queue(source->client, source->closing);
+    source->is_close_refused = error != NULL;
+    if (error)
+        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE,
+                       "leaving the group: %s", rd_kafka_error_string(error));
+}
+
 /* Behind a JoinGroup request the word that it leaves would reach the broker
  * only when the others have joined; the client gives up waiting after five
  * seconds, and the group waits as long. */
@@ -212,12 +237,7 @@ serve_leaving(KabSource *source)
     if (!source->is_leaving || source->is_closing || waits)
         return;
     source->is_closing = source->has_moved = true;
-    g_autoptr(rd_kafka_error_t) error =
-        rd_kafka_consumer_close_queue(source->client, source->closing);
-    source->is_close_refused = error != NULL;
-    if (error)
-        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE,
-                       "leaving the group: %s", rd_kafka_error_string(error));
+    leave_group(source);
 }
 
 bool
