@@ -334,8 +334,6 @@ refuse(KabProducer *producer, const Output *output, rd_kafka_resp_err_t error)
                 "producer.message.max.bytes",
                 name_of(producer, output));
         return KAB_PRODUCE_REFUSED_RECORD;
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        return miss_partition(producer, output);
     case RD_KAFKA_RESP_ERR__FATAL:
     case RD_KAFKA_RESP_ERR__FENCED:
         producer->is_full = producer->is_doubtful = true;

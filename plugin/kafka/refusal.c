@@ -3,7 +3,9 @@
  * that nobody has judged must not send records to the dead letters.
  *
  * An unknown topic is not in it on purpose: the next producer waits for the
- * topic as the first one did, and stops the binding when it does not come.
+ * topic as the first one did, and stops the binding when it does not come. Nor
+ * is an unknown partition: one that was there when the record was produced is
+ * gone with its topic.
  */
 #include "refusal.h"
 
@@ -22,8 +24,6 @@ static const struct {
      NULL},
     {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, KAB_VERDICT_RECORD,
      KAB_VERDICT_ISOLATE, NULL},
-    {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, KAB_VERDICT_RECORD,
-     KAB_VERDICT_RECORD, NULL},
     {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, KAB_VERDICT_FENCED,
      KAB_VERDICT_FENCED, NULL},
     {RD_KAFKA_RESP_ERR_PRODUCER_FENCED, KAB_VERDICT_FENCED, KAB_VERDICT_FENCED,

@@ -153,6 +153,31 @@ def a_too_large_output_is_a_dead_letter(kit):
     kit.expect(stages == {"produce"}, f"stage produce: {stages}")
 
 
+@test("the output topic is deleted, and made again", "failure")
+def a_deleted_output_fails_no_record(kit):
+    for option in ({"on_failure": "drop"}, {"dead_letter_topic": None}):
+        source, sink, dead = kit.topic(2), kit.topic(2), kit.topic(1)
+        option = {key: value or dead for key, value in option.items()}
+        kit.tool("generate", topic=source, records=1000)
+        bridge = kit.bridge(source, sink, **option).start()
+        kit.caught_up(bridge, source)
+        kit.tool("delete", topic=sink)
+        kit.tool("generate", topic=source, records=1000, **{"from": 1000})
+        kit.expect(wait_for(lambda: "do not exist yet" in
+                            (bridge.get("/ready") or (0, ""))[1], 30),
+                   "waits for the topic")
+        kit.tool("create", topic=sink, partitions=2)
+        kit.caught_up(bridge, source)
+        finished = bridge.metrics().total("records_finished_total",
+                                          outcome="done")
+        kit.expect(finished == 2000, f"{finished:.0f} of 2000 are done")
+        kit.expect(bridge.stop() == 0, "leaves with 0")
+        kit.expect(len(kit.dump(dead)) == 0, "no dead letters")
+        # What was produced before went with the topic.
+        counts = kit.tool("check", topic=sink, records=2000)
+        kit.expect(counts.read == 1000, f"{counts.read} of 1000 results")
+
+
 @test("dlq replay sends them back", "failure")
 def replay_sends_records_back(kit):
     source, sink, dead = kit.topic(2), kit.topic(2), kit.topic(1)
