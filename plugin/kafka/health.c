@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "health.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <glib.h>
 
@@ -11,10 +14,11 @@
 #define METADATA 3
 #define JOIN_GROUP 11
 #define HEARTBEAT 12
+#define LEAVE_GROUP 13
 #define SYNC_GROUP 14
 /* From what makes the member join to its request: less than a millisecond,
- * but on a machine under load. */
-#define QUIET_US INT64_C(50000)
+ * but on a machine under load. As long before it a commit is not begun. */
+#define QUIET_US INT64_C(100000)
 /* Between two of its requests, at least. */
 #define JOIN_INTERVAL_US G_USEC_PER_SEC
 /* An event follows SyncGroup's answer, a JoinGroup request a REVOKE's, at
@@ -35,11 +39,14 @@ typedef struct {
 
 struct KabHealth {
     _Atomic(const KabEdge *) edge; /* NULL: detached */
-    atomic_bool is_joining, has_joined, is_assigned;
+    atomic_bool is_joining, has_joined;
     atomic_llong waits_since_us; /* for an event or a request to follow; 0 */
     atomic_llong told_us;        /* perhaps, that it has to join */
     atomic_llong asked_us;       /* to join again, the last time */
     atomic_llong answered_us;
+    /* where a request waits for the other members, and a copy of it; -1 */
+    atomic_int group_socket, group_copy;
+    atomic_bool is_cut, has_left;
     Broker brokers[N_BROKERS];
 };
 
@@ -48,14 +55,26 @@ kab_health_new(const KabEdge *edge)
 {
     KabHealth *health = g_new0(KabHealth, 1);
     atomic_init(&health->edge, edge);
+    atomic_init(&health->group_socket, -1);
+    atomic_init(&health->group_copy, -1);
     for (size_t i = 0; i < N_BROKERS; i++)
         atomic_init(&health->brokers[i].id, FREE);
     return health;
 }
 
+static void
+drop_connection(KabHealth *health)
+{
+    int copy = atomic_exchange(&health->group_copy, -1);
+    if (copy >= 0)
+        close(copy);
+}
+
 void
 kab_health_free(KabHealth *health)
 {
+    if (health)
+        drop_connection(health);
     g_free(health);
 }
 
@@ -93,12 +112,41 @@ find_broker(KabHealth *health, int32_t id, const char *name)
 }
 
 static void
-set_joining(KabHealth *health, int64_t waits_since_us)
+wake(KabHealth *health)
 {
     const KabEdge *edge = atomic_load(&health->edge);
-    atomic_store(&health->waits_since_us, waits_since_us);
-    if (!atomic_exchange(&health->is_joining, true) && edge)
+    if (edge)
         kab_edge_wake(edge);
+}
+
+static void
+set_joining(KabHealth *health, int64_t waits_since_us)
+{
+    atomic_store(&health->waits_since_us, waits_since_us);
+    if (!atomic_exchange(&health->is_joining, true))
+        wake(health);
+}
+
+/* The client may close its own at any time, and the number be another's. */
+static void
+hold_connection(KabHealth *health, int fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    atomic_store(&health->group_socket, fd);
+    int old = atomic_exchange(&health->group_copy, copy);
+    if (old >= 0)
+        close(old);
+}
+
+/* While there is a copy the connection would stay. */
+bool
+kab_health_note_closed(KabHealth *health, int fd)
+{
+    int socket = fd;
+    if (!atomic_compare_exchange_strong(&health->group_socket, &socket, -1))
+        return false;
+    drop_connection(health);
+    return atomic_exchange(&health->is_cut, false);
 }
 
 static rd_kafka_resp_err_t
@@ -114,14 +162,16 @@ on_request_sent(rd_kafka_t *rk,
 {
     KabHealth *health = user;
     if (key == JOIN_GROUP) {
-        /* At first nobody else is likely to move, and little to be lost. */
-        if (atomic_load(&health->is_assigned))
-            atomic_store(&health->asked_us, g_get_monotonic_time());
+        atomic_store(&health->asked_us, g_get_monotonic_time());
         set_joining(health, 0);
     }
     /* These are answered when all members have come. */
-    if (key == JOIN_GROUP || key == SYNC_GROUP)
+    if (key == JOIN_GROUP || key == SYNC_GROUP) {
+        hold_connection(health, fd);
         return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    if (key == LEAVE_GROUP && !atomic_exchange(&health->has_left, true))
+        wake(health);
     Broker *broker = find_broker(health, id, name);
     long long none = 0;
     if (broker)
@@ -147,6 +197,8 @@ on_response_received(rd_kafka_t *rk,
     int64_t now = g_get_monotonic_time();
     if (err < RD_KAFKA_RESP_ERR_NO_ERROR)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (key == JOIN_GROUP || key == SYNC_GROUP)
+        drop_connection(health);
     if (key == JOIN_GROUP)
         atomic_store(&health->has_joined, true);
     else if (key == SYNC_GROUP)
@@ -221,7 +273,6 @@ kab_health_expect_join(KabHealth *health)
 void
 kab_health_clear_joining(KabHealth *health)
 {
-    atomic_store(&health->is_assigned, true);
     atomic_store(&health->is_joining, false);
 }
 
@@ -240,7 +291,27 @@ kab_health_may_join(const KabHealth *health, int64_t now)
     int64_t asked_us = atomic_load(&health->asked_us);
     int64_t due_us = MAX(told_us, asked_us + JOIN_INTERVAL_US);
     return kab_health_is_joining(health, now) ||
-           (told_us > asked_us && now - due_us < QUIET_US);
+           (told_us > asked_us && ABS(now - due_us) < QUIET_US);
+}
+
+bool
+kab_health_cut_group(KabHealth *health)
+{
+    atomic_store(&health->is_cut, true);
+    int copy = atomic_exchange(&health->group_copy, -1);
+    if (copy < 0) {
+        atomic_store(&health->is_cut, false);
+        return false;
+    }
+    shutdown(copy, SHUT_RDWR);
+    close(copy);
+    return true;
+}
+
+bool
+kab_health_has_left(const KabHealth *health)
+{
+    return atomic_load(&health->has_left);
 }
 
 bool

@@ -12,7 +12,7 @@
  * from the answer to a REVOKE, which makes it join again. What is left is
  * the time from the broker's word that the group rebalances, in the answer
  * to a heartbeat (or that topics have changed, in metadata), to the request,
- * which is not sent within a second of the last one.
+ * which is sent at once or when the last one is a second old.
  */
 #pragma once
 
@@ -35,10 +35,19 @@ void kab_health_expect_join(KabHealth *health);
 /* A rebalance event has come: joined. */
 void kab_health_clear_joining(KabHealth *health);
 
+/* Cuts the connection on which a request waits until the other members have
+ * joined. False: none waits. */
+bool kab_health_cut_group(KabHealth *health);
+/* The client closes this socket, on its thread for it. True: because it was
+ * cut; its requests fail when this thread goes on. */
+bool kab_health_note_closed(KabHealth *health, int fd);
+
 /* Thread: any, for what follows. */
 bool kab_health_is_joining(const KabHealth *health, int64_t now);
 /* Might it be about to join? */
 bool kab_health_may_join(const KabHealth *health, int64_t now);
+/* Has it sent the word that it leaves? */
+bool kab_health_has_left(const KabHealth *health);
 /* Was a JoinGroup request ever answered? */
 bool kab_health_has_joined(const KabHealth *health);
 /* A broker's last answer; 0: none yet. */

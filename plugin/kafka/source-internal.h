@@ -107,11 +107,14 @@ struct KabSource {
     int64_t check_due_us;
     KabTopicCheck *check;
 
+    bool is_parting;       /* the binding drains */
+    bool has_waited;       /* long enough for the others to join */
+    bool is_cutting;       /* a request that waits for others is given up */
     bool is_leaving;       /* asked to; nothing new is assigned */
     bool is_closing;       /* the client has been told */
     bool is_close_refused; /* it is beyond use: nothing is left to close */
     bool has_failed;
-    int64_t leave_due_us;
+    int64_t part_due_us, leave_due_us;
 };
 
 /* source.c */

@@ -6,10 +6,15 @@
 #include "source-internal.h"
 
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "kabridge/error.h"
 
+/* A group without a dead member has joined by then. */
+#define PARTING_PATIENCE_US G_USEC_PER_SEC
 #define LEAVE_PATIENCE_US (3 * G_USEC_PER_SEC)
+/* Between two requests to join there may be none to give up. */
+#define PARTING_RETRY_US (G_USEC_PER_SEC / 10)
 
 void
 kab_source_log(const KabSource *source,
@@ -66,6 +71,19 @@ on_log(const rd_kafka_t *client,
                    text);
 }
 
+/* What waits for the other members is given up: see serve_parting(). The
+ * client must forget its subscription before it sees the request fail, or it
+ * would join again. Thread: rdkafka's for that broker, which holds no lock
+ * here and which the client's main thread does not wait for. */
+static int
+on_close_socket(int fd, void *user)
+{
+    KabSource *source = user;
+    if (kab_health_note_closed(source->health, fd))
+        rd_kafka_unsubscribe(source->client);
+    return close(fd);
+}
+
 static rd_kafka_conf_t *
 make_conf(KabSource *source, GError **error)
 {
@@ -79,6 +97,7 @@ make_conf(KabSource *source, GError **error)
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, kab_source_on_error);
     rd_kafka_conf_set_rebalance_cb(conf, kab_source_on_rebalance);
+    rd_kafka_conf_set_closesocket_cb(conf, on_close_socket);
     kab_health_observe(source->health, conf);
     return conf;
 }
@@ -227,14 +246,36 @@ leave_group(KabSource *source)
                        "leaving the group: %s", rd_kafka_error_string(error));
 }
 
-/* Behind a JoinGroup request the word that it leaves would reach the broker
- * only when the others have joined; the client gives up waiting after five
- * seconds, and the group waits as long. */
+/* Behind a JoinGroup request the last commits, and the word that it leaves,
+ * would reach the broker when the other members have joined: if one of them
+ * is dead, when its session is over. The client would not wait so long, and
+ * be another dead member. So the request is given up. */
+static void
+serve_parting(KabSource *source)
+{
+    if (!source->is_parting || !source->is_joining || source->is_cutting ||
+        source->now < source->part_due_us)
+        return;
+    source->has_waited = true;
+    source->is_cutting = kab_health_cut_group(source->health);
+    source->part_due_us = source->now + PARTING_RETRY_US;
+}
+
+/* Closed before it has found its coordinator again, the client would not say
+ * that it leaves. */
+static bool
+waits_for_group(const KabSource *source)
+{
+    if (source->is_cutting)
+        return !kab_health_has_left(source->health) &&
+               source->now < source->leave_due_us;
+    return source->is_joining && !source->has_waited;
+}
+
 static void
 serve_leaving(KabSource *source)
 {
-    bool waits = source->is_joining && source->now < source->leave_due_us;
-    if (!source->is_leaving || source->is_closing || waits)
+    if (!source->is_leaving || source->is_closing || waits_for_group(source))
         return;
     source->is_closing = source->has_moved = true;
     leave_group(source);
@@ -251,6 +292,7 @@ kab_source_turn(KabSource *source, int64_t now)
     kab_source_serve_loads(source);
     kab_source_rebalance(source);
     kab_source_serve_missing(source);
+    serve_parting(source);
     serve_leaving(source);
     kab_source_take(source);
     return source->has_moved;
@@ -264,8 +306,10 @@ kab_source_deadline(const KabSource *source)
     if (source->is_commit_refused || source->n_again ||
         (has_event ? !source->n_awaited : source->n_add_wanted > 0))
         return 0;
+    if (source->is_parting && source->is_joining && !source->is_cutting)
+        due = MIN(due, source->part_due_us);
     if (source->is_leaving && !source->is_closing)
-        due = source->is_joining ? MIN(due, source->leave_due_us) : 0;
+        due = waits_for_group(source) ? MIN(due, source->leave_due_us) : 0;
     if (source->n_load_wanted && !source->is_load_out)
         due = MIN(due, source->load_due_us);
     return due;
@@ -274,12 +318,21 @@ kab_source_deadline(const KabSource *source)
 /* --- Ended ------------------------------------------------------------- */
 
 void
+kab_source_part(KabSource *source, int64_t now)
+{
+    if (source->is_parting)
+        return;
+    source->is_parting = true;
+    source->part_due_us = now + PARTING_PATIENCE_US;
+}
+
+void
 kab_source_close(KabSource *source)
 {
-    if (source->is_leaving)
-        return;
+    int64_t now = g_get_monotonic_time();
+    kab_source_part(source, now);
     source->is_leaving = true;
-    source->leave_due_us = g_get_monotonic_time() + LEAVE_PATIENCE_US;
+    source->leave_due_us = now + LEAVE_PATIENCE_US;
 }
 
 bool

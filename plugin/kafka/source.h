@@ -67,6 +67,9 @@ kab_source_get_headers(void *message, KabHeader *ret, size_t capacity);
 rd_kafka_consumer_group_metadata_t *
 kab_source_peek_group(const KabSource *source);
 
+/* The binding drains: it will leave the group, and does not wait for long
+ * until others have joined. */
+void kab_source_part(KabSource *source, int64_t now);
 /* Leave the group. Go on turning until kab_source_is_closed(). */
 void kab_source_close(KabSource *source);
 bool kab_source_is_closed(const KabSource *source);

@@ -201,6 +201,7 @@ start_draining(KabBinding *binding, int64_t now)
     if (binding->state >= KAB_STATE_DRAINING)
         return;
     kab_engine_drain(binding->engine, now);
+    kab_source_part(binding->source, now);
     set_state(binding, KAB_STATE_DRAINING);
     binding->drain_end_us = now + binding->options.shutdown_timeout_us;
 }

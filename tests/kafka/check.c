@@ -22,8 +22,13 @@ typedef struct {
     char dropped; /* records with this mark have no output; 0: all have */
     int64_t read, foreign, different, disorder;
     int examples;
-    GArray *times; /* timestamps of outputs, for pauses; NULL: not wanted */
+    GArray *times; /* Moment of each output, for pauses; NULL: not wanted */
 } Check;
+
+typedef struct {
+    int64_t ms;
+    int32_t partition;
+} Moment;
 
 static void
 example(Check *check, const char *what, const rd_kafka_message_t *message)
@@ -70,9 +75,10 @@ see(const rd_kafka_message_t *message, void *data)
         }
     }
     rd_kafka_timestamp_type_t type;
-    int64_t time_ms = rd_kafka_message_timestamp(message, &type);
+    Moment moment = {rd_kafka_message_timestamp(message, &type),
+                     message->partition};
     if (check->times)
-        g_array_append_val(check->times, time_ms);
+        g_array_append_val(check->times, moment);
     return true;
 }
 
@@ -90,20 +96,26 @@ see_dead(const rd_kafka_message_t *message, void *data)
 }
 
 static int
-by_time(const void *a, const void *b)
+by_partition_and_time(const void *a, const void *b)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
+    const Moment *x = a, *y = b;
+    if (x->partition != y->partition)
+        return x->partition > y->partition ? 1 : -1;
+    return (x->ms > y->ms) - (x->ms < y->ms);
 }
 
+/* Of one partition. */
 static int64_t
 longest_pause(GArray *times)
 {
     int64_t longest = 0;
-    g_array_sort(times, by_time);
-    for (guint i = 1; i < times->len; i++)
-        longest = MAX(longest, g_array_index(times, int64_t, i) -
-                                   g_array_index(times, int64_t, i - 1));
+    g_array_sort(times, by_partition_and_time);
+    for (guint i = 1; i < times->len; i++) {
+        Moment now = g_array_index(times, Moment, i);
+        Moment last = g_array_index(times, Moment, i - 1);
+        if (now.partition == last.partition)
+            longest = MAX(longest, now.ms - last.ms);
+    }
     return longest;
 }
 
@@ -180,7 +192,7 @@ verb_check(const Words *words)
     Check *check = check_new(words);
     check->bytes = words_flag(words, "bytes");
     if (words_flag(words, "pauses"))
-        check->times = g_array_new(FALSE, FALSE, sizeof(int64_t));
+        check->times = g_array_new(FALSE, FALSE, sizeof(Moment));
     read_topic(words, words_need(words, "topic"), NULL, see, check);
     check_print(check, read_also(words, check));
     check_free(check);

@@ -61,6 +61,54 @@ def an_idle_member_leaves_at_once(kit):
     kit.expect(busy.stop() == 0, "leaves with 0")
 
 
+def called(path):
+    """The numbers of the records that a function's log names."""
+    return set(path.read_text().split()) if path.exists() else set()
+
+
+@test("members leave while the group waits for a dead one", "groups")
+def a_dead_member_keeps_nobody(kit):
+    """The group waits for a killed member until its session is over; those
+    who leave meanwhile are gone at once, and what they finished is known."""
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=16)
+
+    def member(name):
+        return kit.bridge(source, sink, name, function_log=kit.folder / name,
+                          consumer_session_timeout_ms=10000)
+
+    one, dead, third, last = map(member, ("one", "dead", "third", "last"))
+    one.start()
+    kit.expect(wait_for(lambda: one.partitions() == 8, 20), "one has all")
+    dead.start()
+    kit.expect(wait_for(lambda: dead.partitions() == 4, 20),
+               "another has half")
+    dead.kill()
+    killed = time.monotonic()
+    third.start()
+    kit.expect(wait_for(lambda: kit.tool("group", group=one.group,
+                                         topic=source).state ==
+                        "PreparingRebalance", 8), "the group waits")
+    time.sleep(1)  # the first one has heard of it by its heartbeat
+    begin = time.monotonic()
+    statuses = [bridge.stop() for bridge in (one, third)]
+    span = time.monotonic() - begin
+    kit.expect(statuses == [0, 0] and span < 6,
+               f"both leave with {statuses} in {span:.1f} s")
+    last.start()
+    kit.expect(wait_for(lambda: last.partitions() == 8, 40),
+               "the last one gets all")
+    span = time.monotonic() - killed
+    kit.expect(span < 13, f"{span:.1f} s after the kill, session of 10 s")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(last, source)
+    kit.expect(last.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, records=records)
+    kit.expect(counts.lost == 0, f"lost {counts.lost}")
+    again = called(kit.folder / "one") & called(kit.folder / "last")
+    kit.expect(not again, f"called again of what one finished: {len(again)}")
+
+
 def churn(kit, seconds, environment=None, **options):
     """Three members, of which two come and go. Nothing is called again, and
     the group never stands still."""

@@ -3,7 +3,8 @@
  *
  * The end is the high watermark at the start. A reader of committed records
  * passes it only when every transaction before it has ended, which its end of
- * partition events tell.
+ * partition events tell. To a client that reads only those, the end would be
+ * where the first open transaction begins.
  */
 #include "tool.h"
 
@@ -23,21 +24,34 @@ typedef struct {
 } Reader;
 
 static void
-reader_assign(Reader *reader, const char *topic, const int64_t *ends)
+reader_find_ends(Reader *reader,
+                 const Words *words,
+                 const char *topic,
+                 const int64_t *ends)
+{
+    rd_kafka_t *client =
+        client_new(words, RD_KAFKA_CONSUMER, "group.id", "kab-kafka-tool",
+                   "isolation.level", "read_uncommitted", NULL);
+    reader->partitions = topic_partitions(client, topic);
+    reader->ends = g_new(int64_t, reader->partitions);
+    for (int i = 0; i < reader->partitions; i++) {
+        int64_t low = 0, high = 0;
+        topic_watermarks(client, topic, i, &low, &high);
+        int64_t end = ends ? MIN(ends[i], high) : high;
+        reader->ends[i] = end > low ? end : -1;
+    }
+    rd_kafka_destroy(client);
+}
+
+static void
+reader_assign(Reader *reader, const char *topic)
 {
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(reader->partitions);
-    for (int i = 0; i < reader->partitions; i++) {
-        int64_t low = 0, high = 0;
-        topic_watermarks(reader->client, topic, i, &low, &high);
-        reader->ends[i] = ends ? MIN(ends[i], high) : high;
-        if (reader->ends[i] <= low) {
-            reader->ends[i] = -1;
-            continue;
-        }
-        rd_kafka_topic_partition_list_add(list, topic, i)->offset =
-            RD_KAFKA_OFFSET_BEGINNING;
-    }
+    for (int i = 0; i < reader->partitions; i++)
+        if (reader->ends[i] >= 0)
+            rd_kafka_topic_partition_list_add(list, topic, i)->offset =
+                RD_KAFKA_OFFSET_BEGINNING;
     reader->open = list->cnt;
     rd_kafka_assign(reader->client, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -103,10 +117,9 @@ read_topic(const Words *words,
         "enable.partition.eof", "true", "isolation.level", "read_committed",
         "auto.offset.reset", "error", "queued.min.messages", "1000000",
         "fetch.wait.max.ms", "10", NULL);
-    reader.partitions = topic_partitions(reader.client, topic);
-    reader.ends = g_new(int64_t, reader.partitions);
+    reader_find_ends(&reader, words, topic, ends);
     reader.queue = rd_kafka_queue_get_consumer(reader.client);
-    reader_assign(&reader, topic, ends);
+    reader_assign(&reader, topic);
     reader_run(&reader, topic);
     rd_kafka_assign(reader.client, NULL);
     rd_kafka_queue_destroy(reader.queue);

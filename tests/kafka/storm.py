@@ -13,6 +13,8 @@ import time
 from harness import Background, wait_for
 
 SESSION_S = 6
+# A partition may stand still for so long, faults following each other.
+STILL_S = 30
 
 
 class Storm:
@@ -136,6 +138,9 @@ class Storm:
                       f"calls repeated {calls.repeated}, longest pause "
                       f"{counts.pause_ms} ms, dead letters {counts.dead}")
         self.kit.expect(counts.lost == 0, f"lost {counts.lost}")
+        self.kit.expect(counts.pause_ms <= STILL_S * 1000,
+                        f"a partition stood still for "
+                        f"{counts.pause_ms / 1000:.1f} s at most")
         if self.exact:
             self.kit.expect(counts.doubled == 0, f"doubled {counts.doubled}")
         self.kit.expect(counts.foreign == 0, f"foreign {counts.foreign}")
