@@ -433,6 +433,77 @@ TEST(a_producer_lost_while_its_past_is_checked_is_replaced)
     assert_produced(edge, "0");
 }
 
+/* --- Partitions that share order groups -------------------------------- */
+
+enum { MANY_KEYS = 3000 };
+
+static void
+start_by_key(FakeEdge *edge)
+{
+    edge->options.order = KAB_ORDER_KEY;
+    edge->options.batch_count = 2 * MANY_KEYS;
+    edge->options.max_in_flight = 1;
+    edge->options.buffer_bytes = 1 << 24;
+    fake_edge_start(edge);
+}
+
+/* So many that some of them share a group with those of any partition. */
+static void
+take_many_keys(FakeEdge *edge, KabPartition *partition)
+{
+    KabPartition *first = edge->partition;
+    edge->partition = partition;
+    for (int i = 0; i < MANY_KEYS; i++) {
+        g_autofree char *key = g_strdup_printf("%d", i);
+        fake_edge_take(edge, i, key);
+    }
+    edge->partition = first;
+}
+
+static KabPartition *
+add_partition(FakeEdge *edge, bool has_offset)
+{
+    KabPartition *other =
+        kab_engine_assigned(edge->engine, "in", 1, NULL, edge->now);
+    fake_edge_advance(edge, 0);
+    kab_engine_loaded(edge->engine, other,
+                      &(KabCommitted){.has_offset = has_offset}, edge->now);
+    fake_edge_advance(edge, 0);
+    return other;
+}
+
+TEST(what_waits_for_its_start_offset_holds_no_other_partition_back)
+{
+    FakeEdge *edge = *state;
+    start_by_key(edge);
+    edge->holds_commits = true;
+    take_many_keys(edge, add_partition(edge, false));
+    take_many_keys(edge, edge->partition);
+    fake_edge_advance(edge, 0);
+    answer_first(edge);
+    assert_int_equal(edge->lines->len, MANY_KEYS);
+}
+
+/* Those of one partition are called again, and then belong to its next
+ * owner. */
+TEST(what_is_retried_holds_no_other_partition_back)
+{
+    FakeEdge *edge = *state;
+    start_by_key(edge);
+    KabPartition *other = add_partition(edge, true);
+    take_many_keys(edge, other);
+    take_many_keys(edge, edge->partition);
+    fake_edge_advance(edge, 0);
+    KabAttempt *attempt = fake_edge_call(edge, 0);
+    for (size_t i = 0; i < attempt->n; i++)
+        if (i < MANY_KEYS)
+            attempt->results[i].outcome = KAB_OUTCOME_RETRY;
+        else
+            fake_edge_output(edge, attempt, i);
+    fake_edge_complete(edge, attempt);
+    assert_int_equal(edge->lines->len, MANY_KEYS);
+}
+
 /* --- At least once -------------------------------------------------------- */
 
 TEST(a_binding_that_stops_for_its_sink_is_drained_at_once)
@@ -474,6 +545,8 @@ main(void)
         T(metadata_that_does_not_fit_holds_no_other_partition),
         T(a_producer_lost_while_its_past_is_checked_is_replaced),
         T(a_binding_that_stops_for_its_sink_is_drained_at_once),
+        T(what_waits_for_its_start_offset_holds_no_other_partition_back),
+        T(what_is_retried_holds_no_other_partition_back),
     };
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
 }
