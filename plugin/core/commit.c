@@ -339,15 +339,23 @@ kab_commit_advance(KabEngine *engine)
         put_back(engine, commit);
 }
 
+/* The group may have gone on without it, or without this member. */
+static bool
+is_perhaps_gone(const KabEngine *engine, const KabPartition *partition)
+{
+    return kab_partition_is_leaving(partition) ||
+           (engine->is_stopping && engine->stop_reason == KAB_STOP_SOURCE);
+}
+
 static void
 fail_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
 {
     KabPartition *partition = item->partition;
     commit->not_before_us = engine->now + RETRY_US;
-    if (kab_partition_is_leaving(partition) &&
+    if (is_perhaps_gone(engine, partition) &&
         item->result == KAB_COMMIT_GROUP &&
         ++partition->refusals >= MAX_REFUSALS) {
-        /* The group has gone on without it: not ours to commit any more. */
+        /* Not ours to commit any more. */
         engine->partitions_changed = true;
         partition->is_dirty = false;
         return;

@@ -17,7 +17,9 @@ classify(rd_kafka_resp_err_t err)
         return KAB_COMMIT_OK;
     if (err == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
         return KAB_COMMIT_TOO_LARGE;
-    if (err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+    /* A fatal error: another process has taken the member's place. */
+    if (err == RD_KAFKA_RESP_ERR__FATAL ||
+        err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
         err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
         err == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
         err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ||

@@ -208,6 +208,26 @@ def a_second_process_with_its_id_is_fenced(kit):
     kit.arrived(kit.tool("check", topic=sink, records=records))
 
 
+@test("two processes with one group.instance.id", "groups")
+def a_static_member_whose_place_is_taken_leaves(kit):
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=6)
+    one, two = (kit.bridge(source, sink, name,
+                           consumer_group_instance_id="same")
+                for name in ("one", "two"))
+    one.start()
+    kit.expect(wait_for(lambda: one.partitions() == 8, 20), "one has them all")
+    two.start()
+    status = one.wait(10)
+    kit.expect(status == 69, f"it leaves with 69, and soon: {status}")
+    kit.expect("group.instance.id" in one.log, "naming the option")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(two, source)
+    kit.expect(two.stop() == 0, "the other leaves with 0")
+    kit.expect(kit.tool("check", topic=sink, records=records).lost == 0,
+               "nothing is lost")
+
+
 def newer_library(kit):
     """A folder with a current librdkafka, from the wheel of its Python
     binding, which carries it as a plain shared library."""

@@ -61,6 +61,28 @@ answer_first(FakeEdge *edge)
     fake_edge_answer(edge, fake_edge_call(edge, 0));
 }
 
+/* --- Refused ------------------------------------------------------------ */
+
+/* A static member whose place was taken: no commit of it is ever good. */
+TEST(a_member_that_is_fenced_does_not_commit_for_ever)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    edge->auto_commit = false;
+    fake_edge_take(edge, 0, NULL);
+    fake_edge_advance(edge, 0);
+    answer_first(edge);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 10000);
+    kab_engine_fail(edge->engine, KAB_STOP_SOURCE, "fenced", edge->now);
+    for (int i = 0; i < 3; i++) {
+        assert_false(kab_engine_is_drained(edge->engine));
+        fake_edge_commit_done(edge, KAB_COMMIT_GROUP);
+        fake_edge_advance(edge, 50000);
+    }
+    assert_true(kab_engine_is_drained(edge->engine));
+}
+
 /* --- Intervals ---------------------------------------------------------- */
 
 TEST(an_interval_that_was_just_passed_is_not_said)
@@ -526,6 +548,7 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        T(a_member_that_is_fenced_does_not_commit_for_ever),
         T(an_interval_that_was_just_passed_is_not_said),
         T(intervals_that_touch_are_one),
         T(a_commit_that_is_held_back_is_asked_for_again),
