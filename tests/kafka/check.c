@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXAMPLES = 5, MAX_PARTITIONS = 4096 };
+enum { EXAMPLES = 5, MAX_PARTITIONS = 4096, LONG_MS = 5000 };
 
 typedef struct {
     Pattern pattern;
@@ -104,19 +104,26 @@ by_partition_and_time(const void *a, const void *b)
     return (x->ms > y->ms) - (x->ms < y->ms);
 }
 
-/* Of one partition. */
-static int64_t
-longest_pause(GArray *times)
+/* Between two outputs of a partition: the longest, and from when to when the
+ * long ones were. */
+static void
+print_pauses(GArray *times)
 {
     int64_t longest = 0;
+    int n = 0;
     g_array_sort(times, by_partition_and_time);
+    printf(",\"pauses\":[");
     for (guint i = 1; i < times->len; i++) {
         Moment now = g_array_index(times, Moment, i);
         Moment last = g_array_index(times, Moment, i - 1);
-        if (now.partition == last.partition)
-            longest = MAX(longest, now.ms - last.ms);
+        if (now.partition != last.partition)
+            continue;
+        longest = MAX(longest, now.ms - last.ms);
+        if (now.ms - last.ms >= LONG_MS)
+            printf("%s[%" PRId64 ",%" PRId64 "]", n++ ? "," : "", last.ms,
+                   now.ms);
     }
-    return longest;
+    printf("],\"pause_ms\":%" PRId64, longest);
 }
 
 static Check *
@@ -159,11 +166,12 @@ check_print(const Check *check, int64_t dead)
     }
     printf("{\"records\":%" PRId64 ",\"read\":%" PRId64 ",\"dead\":%" PRId64
            ",\"lost\":%" PRId64 ",\"doubled\":%" PRId64 ",\"foreign\":%" PRId64
-           ",\"different\":%" PRId64 ",\"disorder\":%" PRId64
-           ",\"pause_ms\":%" PRId64 "}\n",
+           ",\"different\":%" PRId64 ",\"disorder\":%" PRId64,
            check->pattern.records, check->read, dead, lost, doubled,
-           check->foreign, check->different, check->disorder,
-           check->times ? longest_pause(check->times) : -1);
+           check->foreign, check->different, check->disorder);
+    if (check->times)
+        print_pauses(check->times);
+    printf("}\n");
 }
 
 static int64_t
