@@ -12,6 +12,7 @@
 
 /* A group without a dead member has joined by then. */
 #define PARTING_PATIENCE_US G_USEC_PER_SEC
+#define DESTROY_PATIENCE_US (3 * G_USEC_PER_SEC)
 #define LEAVE_PATIENCE_US (3 * G_USEC_PER_SEC)
 /* Between two requests to join there may be none to give up. */
 #define PARTING_RETRY_US (G_USEC_PER_SEC / 10)
@@ -363,17 +364,52 @@ leak(KabSource *source)
 }
 
 static void
-free_client(KabSource *source)
+free_queues(KabSource *source)
 {
     g_clear_pointer(&source->main, rd_kafka_queue_destroy);
     g_clear_pointer(&source->taken, rd_kafka_queue_destroy);
     g_clear_pointer(&source->admin, rd_kafka_queue_destroy);
     g_clear_pointer(&source->commits, rd_kafka_queue_destroy);
     g_clear_pointer(&source->closing, rd_kafka_queue_destroy);
+}
+
+/* A client that is being destroyed, by a thread of its own. Freed by that
+ * thread when it is done, or never. */
+typedef struct {
+    rd_kafka_t *client;
+    int flags;
+    GAsyncQueue *done;
+} Destruction;
+
+static void *
+destroy(void *data)
+{
+    Destruction *destruction = data;
+    rd_kafka_destroy_flags(destruction->client, destruction->flags);
+    g_async_queue_push(destruction->done, destruction->done);
+    g_async_queue_unref(destruction->done);
+    g_free(destruction);
+    return NULL;
+}
+
+/* librdkafka 2.0 (not 2.16) never ends to destroy a client of which an
+ * assigned topic was deleted: a broker's thread keeps its partitions. False:
+ * the client lives on. */
+static bool
+destroy_client(KabSource *source)
+{
     bool is_closed = source->is_closing && !source->is_close_refused;
-    int flags = is_closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
-    if (source->client)
-        rd_kafka_destroy_flags(g_steal_pointer(&source->client), flags);
+    Destruction *destruction = g_new0(Destruction, 1);
+    g_autoptr(GAsyncQueue) done = g_async_queue_new();
+    *destruction = (Destruction){
+        .client = g_steal_pointer(&source->client),
+        .flags = is_closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE,
+        .done = g_async_queue_ref(done),
+    };
+    rd_kafka_set_log_level(destruction->client, 0);
+    kab_health_detach(source->health);
+    g_thread_unref(g_thread_new("destroy", destroy, destruction));
+    return g_async_queue_timeout_pop(done, DESTROY_PATIENCE_US) != NULL;
 }
 
 void
@@ -389,7 +425,9 @@ kab_source_free(KabSource *source)
     }
     if (source->group)
         rd_kafka_consumer_group_metadata_destroy(source->group);
-    free_client(source);
+    free_queues(source);
+    if (source->client && !destroy_client(source))
+        return;
     kab_health_free(source->health);
     kab_source_clear_topics(source);
     g_free(source);
