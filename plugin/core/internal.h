@@ -238,6 +238,7 @@ struct KabEngine {
     KabSlot *free_slots;
     GPtrArray *slot_chunks;
     size_t charge, n_slots, n_waiting, n_called;
+    size_t n_unpinned;     /* wait for the commit of their start offset */
     size_t largest_charge; /* of late; decays */
 
     /* buffer */

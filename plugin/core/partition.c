@@ -105,6 +105,8 @@ drop_slot(KabEngine *engine, KabSlot *slot)
 void
 kab_partition_drop_slots(KabEngine *engine, KabPartition *partition)
 {
+    if (!partition->is_pinned)
+        engine->n_unpinned -= partition->slots.n;
     while (partition->slots.tail)
         drop_slot(engine, partition->slots.tail);
 }
@@ -280,14 +282,16 @@ size_t
 kab_engine_want(KabEngine *engine)
 {
     const KabEngineOptions *options = &engine->options;
-    size_t ready = options->batch_count * options->max_in_flight;
+    size_t limit = options->batch_count * options->max_in_flight;
+    /* Before the start offset of their partition is committed they are in no
+     * lane, and will be ready at once. */
+    size_t ready = engine->ready_records + engine->n_unpinned;
     if (engine->is_draining || engine->charge >= options->buffer_bytes ||
-        engine->ready_records >= ready || engine->n_waiting >= 8 * ready)
+        ready >= limit || engine->n_waiting >= 8 * limit)
         return 0;
     size_t room = options->buffer_bytes - engine->charge;
     size_t by_bytes = room / MAX(engine->largest_charge, 1);
-    size_t n =
-        MIN(ready - engine->ready_records, 8 * ready - engine->n_waiting);
+    size_t n = MIN(limit - ready, 8 * limit - engine->n_waiting);
     return MAX(MIN(n, by_bytes), 1);
 }
 
@@ -397,6 +401,8 @@ kab_engine_take(KabEngine *engine,
     KabSlot *slot = add_slot(engine, partition, record, message);
     if (partition->is_pinned)
         enter_lane(engine, slot);
+    else
+        engine->n_unpinned++;
 }
 
 void
@@ -426,6 +432,7 @@ kab_partition_pin(KabEngine *engine, KabPartition *partition)
     if (partition->is_pinned)
         return;
     partition->is_pinned = true;
+    engine->n_unpinned -= partition->slots.n;
     for (KabSlot *slot = partition->slots.head; slot;
          slot = slot->in_partition.next)
         enter_lane(engine, slot);

@@ -129,6 +129,23 @@ def a_deleted_input_shows(kit):
     kit.expect(bridge.stop() == 0, "leaves with 0")
 
 
+@test("SIGTERM after the input topic was deleted", "faults")
+def a_deleted_input_keeps_no_process(kit):
+    """librdkafka 2.0 does not end the destruction of such a client."""
+    source, sink = kit.topic(), kit.topic()
+    kit.tool("generate", topic=source, records=100)
+    bridge = kit.bridge(source, sink).start()
+    kit.tool("wait", topic=sink, end=100, seconds=30)
+    kit.tool("delete", topic=source)
+    kit.expect(wait_for(lambda: (bridge.get("/ready") or (0,))[0] == 503, 30),
+               "not ready")
+    begin = time.monotonic()
+    status = bridge.stop(40)
+    took = time.monotonic() - begin
+    kit.expect(status == 0 and took < 10,
+               f"leaves with {status} in {took:.1f} s")
+
+
 @test("SIGTERM while the broker is away", "faults")
 def a_stop_without_a_broker_ends(kit):
     source, sink = kit.topic(), kit.topic()

@@ -506,6 +506,24 @@ TEST(what_waits_for_its_start_offset_holds_no_other_partition_back)
     assert_int_equal(edge->lines->len, MANY_KEYS);
 }
 
+/* As many as may be called at once, and no more. */
+TEST(before_the_start_offset_is_committed_no_more_is_taken_than_after)
+{
+    FakeEdge *edge = *state;
+    edge->holds_commits = true;
+    fake_edge_start(edge);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assign(edge);
+    load(edge, &(KabCommitted){.has_offset = false});
+    int64_t n = 0;
+    for (size_t want; (want = kab_engine_want(edge->engine)) > 0;) {
+        fake_edge_take_range(edge, n, n + (int64_t)want);
+        n += (int64_t)want;
+    }
+    assert_int_equal(n, 8);
+}
+
 /* Those of one partition are called again, and then belong to its next
  * owner. */
 TEST(what_is_retried_holds_no_other_partition_back)
@@ -570,6 +588,7 @@ main(void)
         T(a_binding_that_stops_for_its_sink_is_drained_at_once),
         T(what_waits_for_its_start_offset_holds_no_other_partition_back),
         T(what_is_retried_holds_no_other_partition_back),
+        T(before_the_start_offset_is_committed_no_more_is_taken_than_after),
     };
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
 }
