@@ -281,14 +281,10 @@ struct KabEngine {
 /* slot.c */
 KabSlot *kab_slot_new(KabEngine *engine);
 void kab_slot_unref(KabEngine *engine, KabSlot *slot);
-void kab_slot_set_state(KabEngine *engine, KabSlot *slot, KabSlotState state);
-void kab_slot_add_charge(KabEngine *engine, KabSlot *slot, size_t charge);
 /* Takes its products away from it; the memory they live in goes with the
  * last of them. */
 void kab_slot_clear_products(KabEngine *engine, KabSlot *slot);
 void kab_slot_detach(KabEngine *engine, KabSlot *slot);
-void kab_slots_append(KabSlots *slots, KabSlot *slot, size_t links);
-void kab_slots_remove(KabSlots *slots, KabSlot *slot, size_t links);
 #define KAB_LINKS(member) offsetof(KabSlot, member)
 #define KAB_LINKS_OF(slot, links)                                              \
     ((KabSlotLinks *)(void *)((char *)(slot) + (links)))
@@ -447,3 +443,65 @@ void kab_commit_apply(KabEngine *engine, KabCommit *commit);
 /* engine.c */
 void
 kab_engine_stop(KabEngine *engine, KabStopReason reason, const char *message);
+
+/* What is done several times a record, so that it is compiled where it is
+ * used: on the lists of slots, and of a slot's state and charge. */
+
+static inline void
+kab_slots_append(KabSlots *slots, KabSlot *slot, size_t links)
+{
+    KabSlotLinks *own = KAB_LINKS_OF(slot, links);
+    own->previous = slots->tail;
+    own->next = NULL;
+    if (slots->tail)
+        KAB_LINKS_OF(slots->tail, links)->next = slot;
+    else
+        slots->head = slot;
+    slots->tail = slot;
+    slots->n++;
+}
+
+static inline void
+kab_slots_remove(KabSlots *slots, KabSlot *slot, size_t links)
+{
+    KabSlotLinks *own = KAB_LINKS_OF(slot, links);
+    if (own->previous)
+        KAB_LINKS_OF(own->previous, links)->next = own->next;
+    else
+        slots->head = own->next;
+    if (own->next)
+        KAB_LINKS_OF(own->next, links)->previous = own->previous;
+    else
+        slots->tail = own->previous;
+    own->previous = own->next = NULL;
+    slots->n--;
+}
+
+static inline void
+kab_slot_add_charge(KabEngine *engine, KabSlot *slot, size_t charge)
+{
+    slot->charge += charge;
+    engine->charge += charge;
+    if (slot->partition) {
+        slot->partition->charge += charge;
+        engine->valves_changed = true;
+    }
+}
+
+/* Counts of the engine by state are kept here and nowhere else. */
+static inline void
+kab_slot_set_state(KabEngine *engine, KabSlot *slot, KabSlotState state)
+{
+    engine->moves++;
+    engine->n_waiting -= slot->state == KAB_SLOT_WAITING;
+    engine->n_called -= slot->state == KAB_SLOT_CALLED;
+    if (slot->state == KAB_SLOT_EMITTED && slot->partition)
+        slot->partition->first_open = NULL;
+    if (slot->state == KAB_SLOT_WAITING && slot->partition) {
+        slot->partition->n_waiting--;
+        engine->valves_changed |= slot->partition->is_closed;
+    }
+    slot->state = (uint8_t)state;
+    engine->n_waiting += state == KAB_SLOT_WAITING;
+    engine->n_called += state == KAB_SLOT_CALLED;
+}

@@ -45,35 +45,6 @@ kab_slot_unref(KabEngine *engine, KabSlot *slot)
 }
 
 void
-kab_slot_add_charge(KabEngine *engine, KabSlot *slot, size_t charge)
-{
-    slot->charge += charge;
-    engine->charge += charge;
-    if (slot->partition) {
-        slot->partition->charge += charge;
-        engine->valves_changed = true;
-    }
-}
-
-/* Counts of the engine by state are kept here and nowhere else. */
-void
-kab_slot_set_state(KabEngine *engine, KabSlot *slot, KabSlotState state)
-{
-    engine->moves++;
-    engine->n_waiting -= slot->state == KAB_SLOT_WAITING;
-    engine->n_called -= slot->state == KAB_SLOT_CALLED;
-    if (slot->state == KAB_SLOT_EMITTED && slot->partition)
-        slot->partition->first_open = NULL;
-    if (slot->state == KAB_SLOT_WAITING && slot->partition) {
-        slot->partition->n_waiting--;
-        engine->valves_changed |= slot->partition->is_closed;
-    }
-    slot->state = (uint8_t)state;
-    engine->n_waiting += state == KAB_SLOT_WAITING;
-    engine->n_called += state == KAB_SLOT_CALLED;
-}
-
-void
 kab_slot_clear_products(KabEngine *engine, KabSlot *slot)
 {
     if (slot->fate == KAB_FATE_LETTER)
@@ -111,34 +82,4 @@ kab_slot_detach(KabEngine *engine, KabSlot *slot)
             rebase(parts[i], &old.key, &slot->record.key);
         }
     }
-}
-
-void
-kab_slots_append(KabSlots *slots, KabSlot *slot, size_t links)
-{
-    KabSlotLinks *own = KAB_LINKS_OF(slot, links);
-    own->previous = slots->tail;
-    own->next = NULL;
-    if (slots->tail)
-        KAB_LINKS_OF(slots->tail, links)->next = slot;
-    else
-        slots->head = slot;
-    slots->tail = slot;
-    slots->n++;
-}
-
-void
-kab_slots_remove(KabSlots *slots, KabSlot *slot, size_t links)
-{
-    KabSlotLinks *own = KAB_LINKS_OF(slot, links);
-    if (own->previous)
-        KAB_LINKS_OF(own->previous, links)->next = own->next;
-    else
-        slots->head = own->next;
-    if (own->next)
-        KAB_LINKS_OF(own->next, links)->previous = own->previous;
-    else
-        slots->tail = own->previous;
-    own->previous = own->next = NULL;
-    slots->n--;
 }
