@@ -3,13 +3,17 @@
  * is parked, a copy in one block. A held message keeps its whole fetch
  * response in memory; a block keeps only itself.
  *
- * Both are handed around as one pointer; that of a block has its lowest bit
- * set.
+ * Both are handed around as one pointer, whose lowest bits say which it is
+ * and what is known of its headers.
  */
 #include "source-internal.h"
 
 #include <pthread.h>
 #include <string.h>
+
+enum { IS_BLOCK = 1, HAS_HEADERS = 2, HAS_NO_HEADERS = 4, MARKS = 7 };
+
+_Static_assert(_Alignof(rd_kafka_message_t) > MARKS, "three bits are free");
 
 /* Headers, then key, value and the headers' bytes. */
 typedef struct {
@@ -18,29 +22,46 @@ typedef struct {
 } Block;
 
 static bool
-is_block(const void *message)
+has_mark(const void *message, unsigned mark)
 {
-    return (uintptr_t)message & 1;
+    return (uintptr_t)message & mark;
 }
 
-static Block *
-to_block(void *message)
+static void *
+without_marks(void *message)
 {
-    return (void *)((char *)message - 1);
+    return (char *)message - ((uintptr_t)message & MARKS);
 }
 
-/* Reading the headers of a message parses them into it, at the first time:
- * an attempt that timed out may do so on its thread while the loop does, or
- * another attempt. */
+/* Reading the headers of a message parses them into it, at the first time.
+ * Where every output needs them, that is done here, so that all threads may
+ * read them; elsewhere whoever asks first does it, and an attempt that timed
+ * out may ask on its thread while the loop does, or another attempt. */
 static pthread_mutex_t parsing = PTHREAD_MUTEX_INITIALIZER;
 
+void *
+kab_source_hold_message(const KabSource *source, rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    if (!source->setup.passes_headers)
+        return message;
+    bool has_headers = !rd_kafka_message_headers(message, &headers);
+    return (char *)message + (has_headers ? HAS_HEADERS : HAS_NO_HEADERS);
+}
+
 static rd_kafka_headers_t *
-parse_headers(const rd_kafka_message_t *message)
+parse_headers(void *message)
 {
     rd_kafka_headers_t *headers = NULL;
-    pthread_mutex_lock(&parsing);
-    rd_kafka_resp_err_t err = rd_kafka_message_headers(message, &headers);
-    pthread_mutex_unlock(&parsing);
+    if (has_mark(message, HAS_NO_HEADERS))
+        return NULL;
+    bool is_parsed = has_mark(message, HAS_HEADERS);
+    if (!is_parsed)
+        pthread_mutex_lock(&parsing);
+    rd_kafka_resp_err_t err =
+        rd_kafka_message_headers(without_marks(message), &headers);
+    if (!is_parsed)
+        pthread_mutex_unlock(&parsing);
     return err ? NULL : headers;
 }
 
@@ -57,9 +78,9 @@ read_headers(const rd_kafka_headers_t *headers, KabHeader *ret, size_t capacity)
 size_t
 kab_source_get_headers(void *message, KabHeader *ret, size_t capacity)
 {
-    if (!is_block(message))
+    if (!has_mark(message, IS_BLOCK))
         return read_headers(parse_headers(message), ret, capacity);
-    const Block *block = to_block(message);
+    const Block *block = without_marks(message);
     if (block->n_headers && capacity)
         memcpy(ret, block->headers,
                MIN(block->n_headers, capacity) * sizeof *ret);
@@ -103,7 +124,7 @@ copy_header(char **at, KabHeader *header)
 void *
 kab_source_detach_message(KabSource *source, void *message, KabRecord *record)
 {
-    if (is_block(message))
+    if (has_mark(message, IS_BLOCK))
         return message;
     const rd_kafka_headers_t *parsed = parse_headers(message);
     size_t n_headers = read_headers(parsed, NULL, 0);
@@ -119,15 +140,15 @@ kab_source_detach_message(KabSource *source, void *message, KabRecord *record)
         block->headers[i] = headers[i];
         copy_header(&at, &block->headers[i]);
     }
-    rd_kafka_message_destroy(message);
-    return (char *)block + 1;
+    rd_kafka_message_destroy(without_marks(message));
+    return (char *)block + IS_BLOCK;
 }
 
 void
 kab_source_release_message(KabSource *source, void *message)
 {
-    if (is_block(message))
-        g_free(to_block(message));
+    if (has_mark(message, IS_BLOCK))
+        g_free(without_marks(message));
     else
-        rd_kafka_message_destroy(message);
+        rd_kafka_message_destroy(without_marks(message));
 }

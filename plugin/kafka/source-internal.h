@@ -128,6 +128,10 @@ void kab_source_fail(KabSource *source, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 KabPlace kab_toppar_place(const KabToppar *toppar, int64_t offset);
 
+/* message.c: as the engine holds it. Takes the message. */
+void *kab_source_hold_message(const KabSource *source,
+                              rd_kafka_message_t *message);
+
 /* source-topics.c */
 KabSourceTopic *kab_source_find_topic(const KabSource *source,
                                       const char *name);

@@ -137,8 +137,8 @@ give(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
     if (G_UNLIKELY(toppar->reset_from >= 0))
         land(source, toppar, message->offset);
     toppar->end = -1;
-    kab_engine_take(source->setup.engine, toppar->partition, &record, message,
-                    source->now);
+    kab_engine_take(source->setup.engine, toppar->partition, &record,
+                    kab_source_hold_message(source, message), source->now);
 }
 
 static void

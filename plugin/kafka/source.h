@@ -32,6 +32,7 @@ typedef struct {
     const char *const *outputs;
     const KabProperty *properties; /* of the consumer: [kafka], consumer.* */
     size_t n_properties;
+    bool passes_headers; /* output.headers: those of every record are read */
     int64_t missing_topic_us; /* an input is missing this long: stop (60 s) */
 } KabSourceSetup;
 

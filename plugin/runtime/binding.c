@@ -127,6 +127,7 @@ make_source(KabBinding *binding, GError **error)
         .outputs = (const char *const *)binding->outputs,
         .properties = (void *)settings->consumer->data,
         .n_properties = settings->consumer->len,
+        .passes_headers = settings->passes_headers,
         .missing_topic_us = MISSING_TOPIC_US,
     };
     binding->source = kab_source_new(&setup, error);

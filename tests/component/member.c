@@ -175,6 +175,7 @@ make_source(Member *member)
         .topics = setup->topics,
         .outputs = setup->outputs,
         .properties = properties,
+        .passes_headers = true,
         .n_properties = n,
         .missing_topic_us =
             setup->missing_topic_us ? setup->missing_topic_us : 60000000,

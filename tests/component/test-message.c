@@ -6,7 +6,7 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #include "mock.h"
-#include "source.h"
+#include "source-internal.h"
 
 typedef struct {
     KabMock *mock;
@@ -131,6 +131,40 @@ TEST(headers_are_read_in_order_of_both_kinds)
     kab_source_release_message(NULL, message);
 }
 
+/* As the source gives it to the engine. */
+static void *
+hold(rd_kafka_message_t *message, bool passes_headers)
+{
+    KabSource *source = g_new0(KabSource, 1);
+    source->setup.passes_headers = passes_headers;
+    void *held = kab_source_hold_message(source, message);
+    g_free(source);
+    return held;
+}
+
+TEST(a_held_message_says_the_same_whether_its_headers_are_passed_or_not)
+{
+    for (int passes_headers = 0; passes_headers < 2; passes_headers++) {
+        KabRecord record;
+        void *message = hold(consume(*state, 0, &record), passes_headers);
+        assert_headers(message);
+        message = kab_source_detach_message(NULL, message, &record);
+        assert_headers(message);
+        assert_bytes(record.value, "value");
+        kab_source_release_message(NULL, message);
+
+        message = hold(consume(*state, 2, &record), passes_headers);
+        assert_int_equal(kab_source_get_headers(message, NULL, 0), 0);
+        message = kab_source_detach_message(NULL, message, &record);
+        assert_int_equal(kab_source_get_headers(message, NULL, 0), 0);
+        assert_bytes(record.value, "");
+        kab_source_release_message(NULL, message);
+
+        kab_source_release_message(
+            NULL, hold(consume(*state, 0, &record), passes_headers));
+    }
+}
+
 TEST(a_detached_record_says_the_same)
 {
     KabRecord record;
@@ -170,6 +204,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_are_read_in_order_of_both_kinds),
+        cmocka_unit_test(
+            a_held_message_says_the_same_whether_its_headers_are_passed_or_not),
         cmocka_unit_test(a_detached_record_says_the_same),
         cmocka_unit_test(absent_and_empty_stay_apart),
     };
