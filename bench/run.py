@@ -79,18 +79,29 @@ def measure(kit, make, source, records, name):
     return cpu / records * 1e6, records / took
 
 
+def ratios(results, name):
+    """To the bare loop of the same round, from the least to the most."""
+    return sorted(cpu / floor for (cpu, _), (floor, _) in
+                  zip(results[name], results["bare loop"]))
+
+
 def table(results, rounds, records, size):
     print(f"\n{records} records of {size} bytes, 8 partitions, medians of "
           f"{rounds} rounds ({os.cpu_count()} cores with the broker)\n")
-    print(f"{'':24}{'µs CPU/record':>14}{'ratio':>8}{'records/s':>12}")
+    print(f"{'':24}{'µs CPU/record':>14}{'ratio':>8}{'in a round':>14}"
+          f"{'records/s':>12}")
     floor = statistics.median(c for c, _ in results["bare loop"])
     for name, runs in results.items():
         cpu = statistics.median(c for c, _ in runs)
         rate = statistics.median(r for _, r in runs)
-        print(f"{name:24}{cpu:14.3f}{cpu / floor:8.2f}{rate:12.0f}")
+        spread = ratios(results, name)
+        print(f"{name:24}{cpu:14.3f}{cpu / floor:8.2f}"
+              f"{f'{spread[0]:.2f}-{spread[-1]:.2f}':>14}{rate:12.0f}")
     plain, exact = (statistics.median(r for _, r in results[name]) for name in
                     ("kabridge", "kabridge exactly-once"))
-    print(f"\nexactly-once reaches {exact / plain * 100:.0f} % of the "
+    print("\nratio: of the medians; in a round: the least and the most of "
+          "the rounds' own")
+    print(f"exactly-once reaches {exact / plain * 100:.0f} % of the "
           "throughput of at-least-once")
 
 
@@ -121,7 +132,7 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/run.sh")
     parser.add_argument("--records", type=int, default=1000000)
     parser.add_argument("--size", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return bench(parser.parse_args())
 
