@@ -347,15 +347,24 @@ is_perhaps_gone(const KabEngine *engine, const KabPartition *partition)
            (engine->is_stopping && engine->stop_reason == KAB_STOP_SOURCE);
 }
 
+/* Not ours to commit any more, or not allowed: no drain waits for that. */
+static bool
+is_in_vain(const KabEngine *engine,
+           KabPartition *partition,
+           KabCommitResult result)
+{
+    if (result == KAB_COMMIT_REFUSED)
+        return true;
+    return is_perhaps_gone(engine, partition) && result == KAB_COMMIT_GROUP &&
+           ++partition->refusals >= MAX_REFUSALS;
+}
+
 static void
 fail_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
 {
     KabPartition *partition = item->partition;
     commit->not_before_us = engine->now + RETRY_US;
-    if (is_perhaps_gone(engine, partition) &&
-        item->result == KAB_COMMIT_GROUP &&
-        ++partition->refusals >= MAX_REFUSALS) {
-        /* Not ours to commit any more. */
+    if (is_in_vain(engine, partition, item->result)) {
         engine->partitions_changed = true;
         partition->is_dirty = false;
         return;

@@ -103,6 +103,7 @@ enum { KAB_N_SKIPS = KAB_SKIP_OUT_OF_RANGE + 1 };
     X(OK, "ok")                                                                \
     X(GROUP, "group") /* the group moved on: asked again */                    \
     X(TOO_LARGE, "metadata_too_large")                                         \
+    X(REFUSED, "refused") /* not allowed: the binding stops */                 \
     X(FAILED, "failed")
 
 typedef enum {

@@ -57,7 +57,8 @@
       "none.")                                                                 \
     X(COUNTER, U64, "commits_total", COMMIT, AT(counters.commits),             \
       "Offset commits, by result: group means the group had moved on "         \
-      "and the commit is repeated where it still applies.")                    \
+      "and the commit is repeated where it still applies, refused that it "    \
+      "is not allowed and the binding stops.")                    \
     X(HISTOGRAM, MICROSECONDS, "commit_seconds", NONE,                         \
       AT(counters.commit_us),                                                  \
       "Time from asking for a commit to its result.")                          \

@@ -172,6 +172,22 @@ TEST(a_commit_that_fails_for_long_is_a_stall)
     assert_null(kab_engine_dup_stall(edge->engine, edge->now));
 }
 
+TEST(a_refused_commit_holds_no_drain_back)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    edge->auto_commit = false;
+    kab_engine_end_of_partition(edge->engine, edge->partition, 7, edge->now);
+    fake_edge_advance(edge, 10000);
+    kab_engine_fail(edge->engine, KAB_STOP_SOURCE, "not allowed", edge->now);
+    assert_false(kab_engine_is_drained(edge->engine));
+    size_t commits = edge->n_commits;
+    fake_edge_commit_done(edge, KAB_COMMIT_REFUSED);
+    fake_edge_advance(edge, 0);
+    assert_true(kab_engine_is_drained(edge->engine));
+    assert_int_equal(edge->n_commits, commits);
+}
+
 /* --- Start and reset ---------------------------------------------------- */
 
 static void
@@ -581,6 +597,7 @@ main(void)
         T(what_no_commit_can_say_is_held_and_begins_no_transaction),
         T(in_order_nothing_is_held_whatever_the_cap),
         T(a_drain_does_not_wait_for_what_is_held),
+        T(a_refused_commit_holds_no_drain_back),
         T(metadata_too_large_halves_the_cap),
         T(a_transaction_that_was_lost_makes_the_next_one_smaller),
         T(metadata_that_does_not_fit_holds_no_other_partition),
