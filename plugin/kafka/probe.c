@@ -8,11 +8,14 @@
 #include "rdkafka-auto.h"
 #include "refusal.h"
 
+/* One try to learn of the group. */
+enum { GROUP_SLICE_MS = 500 };
+
 typedef struct {
     const KabProbeSetup *setup;
     GArray *findings;
-    rd_kafka_t *client;
-    const rd_kafka_metadata_t *cluster; /* every topic */
+    rd_kafka_t *client, *consumer;
+    const rd_kafka_metadata_t *cluster; /* every topic that may be seen */
 } Probe;
 
 /* --- Saying ------------------------------------------------------------ */
@@ -33,12 +36,23 @@ static void G_GNUC_PRINTF(3, 4)
     g_array_append_val(probe->findings, finding);
 }
 
+/* right: to do what was tried; name: on what. */
 static void
-say_error(Probe *probe, const char *what, rd_kafka_resp_err_t error)
+say_error(Probe *probe,
+          const char *what,
+          rd_kafka_resp_err_t error,
+          const char *right,
+          const char *name)
 {
-    const char *advice = kab_refusal_advice(error);
-    say(probe, false, "%s: %s%s%s", what, rd_kafka_err2str(error),
-        advice ? "; " : "", advice ? advice : "");
+    const KabProbeSetup *setup = probe->setup;
+    g_autofree char *grant = kab_properties_dup_grant(
+        KAB_CLIENT_PRODUCER, setup->producer, setup->n_producer);
+    if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+        error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        say(probe, false, "%s: %s; allow it: %s --operation %s %s", what,
+            rd_kafka_err2str(error), grant, right, name);
+    else
+        say(probe, false, "%s: %s", what, rd_kafka_err2str(error));
 }
 
 static const char *
@@ -106,7 +120,8 @@ make_consumer(Probe *probe)
 
 /* --- The cluster ------------------------------------------------------- */
 
-/* The error that explains best why nobody answers; NULL: there was none. */
+/* The error that explains best why nobody answers; its text, with what to do
+ * about it, or NULL: there was none. */
 static char *
 dup_first_error(rd_kafka_t *client)
 {
@@ -114,8 +129,12 @@ dup_first_error(rd_kafka_t *client)
     rd_kafka_event_t *event;
     g_autoptr(rd_kafka_queue_t) queue = rd_kafka_queue_get_main(client);
     while ((event = rd_kafka_queue_poll(queue, 0))) {
-        if (!text && rd_kafka_event_error(event))
-            text = g_strdup(rd_kafka_event_error_string(event));
+        rd_kafka_resp_err_t error = rd_kafka_event_error(event);
+        g_autofree char *advice =
+            kab_refusal_dup_advice(error, &(KabRefusalNames){0});
+        if (!text && error)
+            text = g_strjoin("; ", rd_kafka_event_error_string(event), advice,
+                             NULL);
         rd_kafka_event_destroy(event);
     }
     return text;
@@ -146,22 +165,51 @@ find(const Probe *probe, const char *topic)
     return NULL;
 }
 
+/* Among all topics, those that may not be seen are left out: asks for this
+ * one. By a consumer, which makes no topic by asking. */
+static rd_kafka_resp_err_t
+ask_why_absent(const Probe *probe, const char *topic)
+{
+    int32_t n = 0;
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    if (!probe->consumer)
+        return error;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(probe->consumer, topic, NULL);
+    kab_limits_ask_partitions(probe->consumer, handle, probe->setup->timeout_ms,
+                              &n, &error);
+    rd_kafka_topic_destroy(handle);
+    return error;
+}
+
+static void
+say_absent(Probe *probe, const char *what, const char *topic, const char *right)
+{
+    g_autofree char *name = g_strconcat("--topic ", topic, NULL);
+    rd_kafka_resp_err_t error = ask_why_absent(probe, topic);
+    if (error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+        say_error(probe, what, error, right, name);
+    else
+        say(probe, false,
+            "%s does not exist; create it: kafka-topics.sh --bootstrap-server "
+            "%s --create --topic %s --partitions N",
+            what, bootstrap(probe), topic);
+}
+
 /* How many partitions it has; 0, and said why: none. */
 static int
-look_at_topic(Probe *probe, const char *role, const char *topic)
+look_at_topic(Probe *probe,
+              const char *role,
+              const char *topic,
+              const char *right)
 {
     const rd_kafka_metadata_topic_t *found = find(probe, topic);
     g_autofree char *what = g_strdup_printf("%s %s", role, topic);
-    if (!found)
-        say(probe, false,
-            "%s does not exist, or may not be seen; create it: "
-            "kafka-topics.sh --bootstrap-server %s --create --topic %s "
-            "--partitions N",
-            what, bootstrap(probe), topic);
-    else if (found->err)
-        say_error(probe, what, found->err);
-    else
+    if (found && !found->err)
         return found->partition_cnt;
+    if (found)
+        say(probe, false, "%s: %s", what, rd_kafka_err2str(found->err));
+    else
+        say_absent(probe, what, topic, right);
     return 0;
 }
 
@@ -169,10 +217,10 @@ look_at_topic(Probe *probe, const char *role, const char *topic)
 
 /* Reads at the end of its first partition: refusals come as messages. */
 static rd_kafka_resp_err_t
-try_reading(Probe *probe, rd_kafka_t *consumer, const char *topic)
+try_reading(Probe *probe, const char *topic)
 {
     rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    rd_kafka_topic_t *handle = rd_kafka_topic_new(consumer, topic, NULL);
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(probe->consumer, topic, NULL);
     if (rd_kafka_consume_start(handle, 0, RD_KAFKA_OFFSET_END) == 0) {
         rd_kafka_message_t *message =
             rd_kafka_consume(handle, 0, probe->setup->timeout_ms);
@@ -189,15 +237,16 @@ try_reading(Probe *probe, rd_kafka_t *consumer, const char *topic)
 }
 
 static void
-look_at_input(Probe *probe, rd_kafka_t *consumer, const char *topic)
+look_at_input(Probe *probe, const char *topic)
 {
-    int n = look_at_topic(probe, "input topic", topic);
-    if (!n || !consumer)
+    int n = look_at_topic(probe, "input topic", topic, "Read");
+    if (!n || !probe->consumer)
         return;
-    rd_kafka_resp_err_t error = try_reading(probe, consumer, topic);
+    rd_kafka_resp_err_t error = try_reading(probe, topic);
     g_autofree char *what = g_strdup_printf("input topic %s", topic);
+    g_autofree char *name = g_strconcat("--topic ", topic, NULL);
     if (error)
-        say_error(probe, what, error);
+        say_error(probe, what, error, "Read", name);
     else
         say(probe, true, "%s: %d partitions, and may be read", what, n);
 }
@@ -213,39 +262,66 @@ look_at_pattern(Probe *probe, const char *pattern)
     say(probe, n > 0, "input pattern %s: %d topics match now", pattern, n);
 }
 
-/* Asks its coordinator for an offset: any partition will do. */
-static void
-look_at_group(Probe *probe, rd_kafka_t *consumer)
+/* Has the consumer been told that it may not use its group? */
+static bool
+is_group_refused(rd_kafka_t *consumer)
 {
-    const char *topic = probe->setup->input_topics[0];
-    g_autofree char *what =
-        g_strdup_printf("consumer group %s", probe->setup->group);
+    bool is_refused = false;
+    rd_kafka_event_t *event;
+    g_autoptr(rd_kafka_queue_t) queue = rd_kafka_queue_get_consumer(consumer);
+    while ((event = rd_kafka_queue_poll(queue, 0))) {
+        is_refused |= rd_kafka_event_error(event) ==
+                      RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+        rd_kafka_event_destroy(event);
+    }
+    return is_refused;
+}
+
+/* Asks its coordinator for an offset: any partition will do. One that does
+ * not tell where the coordinator is, is not waited for: the call waits, and
+ * only the consumer's queue says why. */
+static rd_kafka_resp_err_t
+ask_group(Probe *probe)
+{
     g_autoptr(rd_kafka_topic_partition_list_t) list =
         rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, 0);
-    rd_kafka_resp_err_t error =
-        rd_kafka_committed(consumer, list, probe->setup->timeout_ms);
-    if (!error && list->elems[0].err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        error = list->elems[0].err;
-    if (error)
-        say_error(probe, what, error);
-    else
+    rd_kafka_topic_partition_list_add(list, probe->setup->input_topics[0], 0);
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    for (int ms = 0;
+         ms < probe->setup->timeout_ms && error == RD_KAFKA_RESP_ERR__TIMED_OUT;
+         ms += GROUP_SLICE_MS) {
+        error = rd_kafka_committed(probe->consumer, list, GROUP_SLICE_MS);
+        if (error && is_group_refused(probe->consumer))
+            return RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    }
+    return error ? error : list->elems[0].err;
+}
+
+static void
+look_at_group(Probe *probe)
+{
+    const char *group = probe->setup->group;
+    g_autofree char *what = g_strdup_printf("consumer group %s", group);
+    g_autofree char *name = g_strconcat("--group ", group, NULL);
+    rd_kafka_resp_err_t error = ask_group(probe);
+    /* What is wrong with the topic was said of the topic. */
+    if (!error || error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+        error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
         say(probe, true, "%s: its coordinator answers", what);
+    else
+        say_error(probe, what, error, "Read", name);
 }
 
 static void
 look_at_inputs(Probe *probe)
 {
-    rd_kafka_t *consumer = make_consumer(probe);
     for (const char *const *topic = probe->setup->input_topics; *topic; topic++)
         if (**topic == '^')
             look_at_pattern(probe, *topic);
         else
-            look_at_input(probe, consumer, *topic);
-    if (!consumer)
-        return;
-    look_at_group(probe, consumer);
-    rd_kafka_destroy(consumer);
+            look_at_input(probe, *topic);
+    if (probe->consumer)
+        look_at_group(probe);
 }
 
 /* --- Outputs ----------------------------------------------------------- */
@@ -270,7 +346,7 @@ compare_partitions(Probe *probe, const char *output, int n)
 static void
 look_at_output(Probe *probe, const char *role, const char *topic)
 {
-    int n = look_at_topic(probe, role, topic);
+    int n = look_at_topic(probe, role, topic, "Write");
     KabTopicLimits limits = {0};
     char *topics[] = {(char *)(uintptr_t)topic, NULL};
     if (!n)
@@ -311,11 +387,14 @@ kab_probe(const KabProbeSetup *setup)
     g_array_set_clear_func(probe.findings, clear_finding);
     probe.client = make_producer(&probe);
     if (probe.client && look_at_brokers(&probe)) {
+        probe.consumer = make_consumer(&probe);
         look_at_inputs(&probe);
         look_at_outputs(&probe);
     }
     if (probe.cluster)
         rd_kafka_metadata_destroy(probe.cluster);
+    if (probe.consumer)
+        rd_kafka_destroy(probe.consumer);
     if (probe.client)
         rd_kafka_destroy(probe.client);
     return probe.findings;

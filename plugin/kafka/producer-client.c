@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "producer-client.h"
+#include "refusal.h"
 #include "transaction.h"
 
 /* --- The thread -------------------------------------------------------- */
@@ -199,6 +200,25 @@ kab_client_describe_fencing(const KabClient *client,
                client->plan.transactional_id, error);
 }
 
+char *
+kab_client_dup_advice(const KabClient *client,
+                      rd_kafka_resp_err_t error,
+                      const char *topic)
+{
+    const KabClientPlan *plan = &client->plan;
+    g_autofree char *all = g_strjoinv(" --topic ", plan->topics);
+    const KabRefusalNames names = {
+        .grant = plan->grant,
+        .topic = topic  ? topic
+                 : *all ? all
+                        : NULL,
+        .group = plan->group,
+        .transactional_id = plan->transactional_id,
+    };
+    g_autofree char *advice = kab_refusal_dup_advice(error, &names);
+    return advice ? g_strconcat("; ", advice, NULL) : g_strdup("");
+}
+
 void
 kab_client_free(KabClient *client)
 {
@@ -208,6 +228,8 @@ kab_client_free(KabClient *client)
     g_strfreev(client->plan.topics);
     g_strfreev(client->plan.inputs);
     g_free(client->plan.bootstrap);
+    g_free(client->plan.grant);
+    g_free(client->plan.group);
     g_free(client->plan.transactional_id);
     rd_kafka_conf_destroy(client->plan.conf);
     g_free(client->topics);

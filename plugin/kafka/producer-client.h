@@ -52,6 +52,7 @@ typedef struct {
     size_t n_topics, n_outputs; /* outputs first, then dead letters */
     char **inputs;              /* output.partition = same; else NULL */
     char *bootstrap;            /* for messages */
+    char *grant, *group;        /* the same */
     char *transactional_id;     /* the same; NULL */
     bool is_transactional;
     bool is_size_given; /* message.max.bytes is the user's */
@@ -86,7 +87,7 @@ typedef struct {
     KabClientOffsets offsets; /* of KAB_DUTY_END */
     bool has_duty, has_done, is_abandoned;
     KabDone done;
-    char message[512];
+    char message[1024];
     rd_kafka_resp_err_t error; /* of the transaction's last call */
 
     atomic_bool is_cancelled;        /* opening is not wanted any more */
@@ -121,6 +122,13 @@ void kab_client_describe_fencing(const KabClient *client,
                                  const char *error,
                                  char *ret,
                                  size_t size);
+
+/* What to do about an error that stops; topic NULL: any of its.
+ * Returns a new string, which begins with "; " unless it is empty.
+ * Thread: any */
+char *kab_client_dup_advice(const KabClient *client,
+                            rd_kafka_resp_err_t error,
+                            const char *topic);
 
 /* --- For the duties, on the client's thread ---------------------------- */
 

@@ -101,12 +101,15 @@ kab_client_close(KabClient *client)
 /* --- What its brokers say meanwhile ------------------------------------ */
 
 static KabDone
-stop_for(KabClient *client, const char *what, rd_kafka_resp_err_t error)
+stop_for(KabClient *client,
+         const char *what,
+         const char *topic,
+         rd_kafka_resp_err_t error)
 {
-    const char *advice = kab_refusal_advice(error);
-    return kab_client_say(client, KAB_DONE_STOP, "%s: %s%s%s", what,
-                          rd_kafka_err2str(error), advice ? "; " : "",
-                          advice ? advice : "");
+    g_autofree char *advice = kab_client_dup_advice(client, error, topic);
+    return kab_client_say(client, KAB_DONE_STOP, "%s%s%s: %s%s", what,
+                          topic ? " " : "", topic ? topic : "",
+                          rd_kafka_err2str(error), advice);
 }
 
 /* Events of a client that is not open yet: only refusals matter. */
@@ -118,8 +121,10 @@ hear(KabClient *client)
     rd_kafka_event_t *event;
     while (done == KAB_DONE && (event = rd_kafka_queue_poll(queue, 0))) {
         rd_kafka_resp_err_t error = rd_kafka_event_error(event);
-        if (error && kab_refusal_verdict(error, 1) == KAB_VERDICT_STOP)
-            done = stop_for(client, rd_kafka_event_error_string(event), error);
+        const char *reason = rd_kafka_event_error_string(event);
+        if (error && kab_refusal_verdict(error, 1) == KAB_VERDICT_STOP &&
+            !kab_refusal_is_outage(error, reason))
+            done = stop_for(client, reason, NULL, error);
         rd_kafka_event_destroy(event);
     }
     rd_kafka_queue_destroy(queue);
@@ -165,7 +170,7 @@ await_topic(KabClient *client, size_t i)
         case KAB_TOPIC_EXISTS:
             return KAB_DONE;
         case KAB_TOPIC_FORBIDDEN:
-            return stop_for(client, client->plan.topics[i], error);
+            return stop_for(client, "topic", client->plan.topics[i], error);
         case KAB_TOPIC_MISSING:
             if (!missing_us)
                 missing_us = g_get_monotonic_time();
@@ -258,6 +263,15 @@ is_too_large(KabClient *client)
 /* --- Transactional id -------------------------------------------------- */
 
 static KabDone
+stop_for_id(KabClient *client, rd_kafka_resp_err_t error, const char *reason)
+{
+    g_autofree char *advice = kab_client_dup_advice(client, error, NULL);
+    return kab_client_say(client, KAB_DONE_STOP,
+                          "the transactional id %s is refused: %s%s",
+                          client->plan.transactional_id, reason, advice);
+}
+
+static KabDone
 init(KabClient *client)
 {
     while (!is_cancelled(client)) {
@@ -272,7 +286,7 @@ init(KabClient *client)
                             !rd_kafka_fatal_error(client->handle, NULL, 0);
         KabDone done = KAB_DONE_FATAL;
         if (kab_refusal_verdict(code, 1) == KAB_VERDICT_STOP)
-            done = stop_for(client, rd_kafka_error_string(error), code);
+            done = stop_for_id(client, code, rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
         if (done == KAB_DONE_STOP || !is_retriable)
             return done;

@@ -20,14 +20,16 @@ shrink(KabProducer *producer, KabClient *client)
 }
 
 static void
-describe(char *ret, size_t size, const rd_kafka_message_t *report)
+describe(const KabClient *client,
+         char *ret,
+         size_t size,
+         const rd_kafka_message_t *report)
 {
-    const char *advice = kab_refusal_advice(report->err);
-    g_snprintf(ret, size, "the output to %s [%d] was refused: %s (%s)%s%s",
-               report->rkt ? rd_kafka_topic_name(report->rkt) : "?",
+    const char *topic = report->rkt ? rd_kafka_topic_name(report->rkt) : "?";
+    g_autofree char *advice = kab_client_dup_advice(client, report->err, topic);
+    g_snprintf(ret, size, "the output to %s [%d] was refused: %s (%s)%s", topic,
                (int)report->partition, rd_kafka_err2str(report->err),
-               rd_kafka_err2name(report->err), advice ? "; " : "",
-               advice ? advice : "");
+               rd_kafka_err2name(report->err), advice);
 }
 
 static void
@@ -36,10 +38,10 @@ refused(KabProducer *producer,
         const rd_kafka_message_t *report,
         size_t n)
 {
-    char text[512];
+    char text[1024];
     KabVerdict verdict = kab_refusal_verdict(report->err, n);
     KabRefusal refusal = kab_refusal_of(verdict);
-    describe(text, sizeof text, report);
+    describe(client, text, sizeof text, report);
     if (verdict == KAB_VERDICT_ISOLATE)
         g_hash_table_add(producer->suspects, report->_private);
     kab_engine_refused(producer->setup.engine, report->_private, refusal, text,
@@ -107,14 +109,12 @@ static void
 serve_error(KabProducer *producer, KabClient *client, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t error = rd_kafka_event_error(event);
-    const char *advice = kab_refusal_advice(error);
+    const char *reason = rd_kafka_event_error_string(event);
+    g_autofree char *advice = kab_client_dup_advice(client, error, NULL);
     kab_producer_check_fatal(producer, client);
     if (kab_refusal_verdict(error, 1) == KAB_VERDICT_STOP &&
-        client == producer->client)
-        kab_producer_stop(
-            producer,
-            g_strdup_printf("%s%s%s", rd_kafka_event_error_string(event),
-                            advice ? "; " : "", advice ? advice : ""));
+        !kab_refusal_is_outage(error, reason) && client == producer->client)
+        kab_producer_stop(producer, g_strconcat(reason, advice, NULL));
 }
 
 void

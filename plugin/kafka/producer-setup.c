@@ -103,6 +103,9 @@ make_conf(const KabProducer *producer, GError **error)
                                 producer->setup.n_properties, error);
     if (conf && is_exactly_once(producer))
         set_transactional(producer, conf);
+    /* It asks for an id with every client, which takes a right to write. */
+    else if (conf && !producer->n_destinations)
+        rd_kafka_conf_set(conf, "enable.idempotence", "false", NULL, 0);
     return conf;
 }
 
@@ -158,6 +161,9 @@ kab_producer_make_plan(const KabProducer *producer,
                       ? g_strdupv((char **)(uintptr_t)setup->input_topics)
                       : NULL,
         .bootstrap = g_strdup(bootstrap ? bootstrap : "BROKER:9092"),
+        .grant = kab_properties_dup_grant(
+            KAB_CLIENT_PRODUCER, setup->properties, setup->n_properties),
+        .group = g_strdup(setup->group),
         .is_transactional = is_exactly_once(producer),
         .transactional_id = is_exactly_once(producer) ? dup_id(producer) : NULL,
         .is_size_given = lookup(producer, "message.max.bytes") != NULL,

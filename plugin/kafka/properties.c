@@ -338,3 +338,18 @@ kab_properties_new_conf(KabClientKind kind,
     apply_defaults(conf, kind, true, user, n_user);
     return conf;
 }
+
+char *
+kab_properties_dup_grant(KabClientKind kind,
+                         const KabProperty *user,
+                         size_t n_user)
+{
+    const char *servers =
+        kab_properties_lookup(kind, user, n_user, "bootstrap.servers");
+    const char *name =
+        kab_properties_lookup(kind, user, n_user, "sasl.username");
+    return g_strdup_printf("kafka-acls.sh --bootstrap-server %s --add "
+                           "--allow-principal User:%s",
+                           servers ? servers : "BROKER:9092",
+                           name ? name : "NAME");
+}

@@ -60,6 +60,11 @@ rd_kafka_conf_t *kab_properties_new_conf(KabClientKind kind,
                                          const KabProperty *user,
                                          size_t n_user,
                                          GError **error);
+/* Returns a new string: the beginning of the command that gives the client's
+ * user a right at its brokers. */
+char *kab_properties_dup_grant(KabClientKind kind,
+                               const KabProperty *user,
+                               size_t n_user);
 /* Can a client be made with them? False with librdkafka's sentence in
  * *ret_message (owned by the caller). Values that are wrong alone are
  * kab_property_check()'s: then true. Connects to nothing. */

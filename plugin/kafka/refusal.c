@@ -9,6 +9,8 @@
  */
 #include "refusal.h"
 
+#include <string.h>
+
 static const struct {
     rd_kafka_resp_err_t error;
     KabVerdict alone, of_several;
@@ -30,31 +32,44 @@ static const struct {
      NULL},
     {RD_KAFKA_RESP_ERR__FENCED, KAB_VERDICT_FENCED, KAB_VERDICT_FENCED, NULL},
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, KAB_VERDICT_STOP,
-     KAB_VERDICT_STOP,
-     "allow the principal to write and describe the topic (kafka-acls.sh --add "
-     "--allow-principal User:NAME --producer --topic TOPIC)"},
+     KAB_VERDICT_STOP, "allow writing to the topic"},
+    /* An idempotent producer asks for an id: any right to write will do. */
     {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, KAB_VERDICT_STOP,
      KAB_VERDICT_STOP,
-     "allow the principal idempotent writes (kafka-acls.sh --add "
-     "--allow-principal User:NAME --operation IdempotentWrite --cluster)"},
+     "allow writing to the topic (before Kafka 2.8 also --operation "
+     "IdempotentWrite --cluster)"},
     {RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, KAB_VERDICT_STOP,
-     KAB_VERDICT_STOP,
-     "allow the principal the transactional id (kafka-acls.sh --add "
-     "--allow-principal User:NAME --producer --transactional-id ID)"},
+     KAB_VERDICT_STOP, "allow the transactional id"},
     {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, KAB_VERDICT_STOP,
-     KAB_VERDICT_STOP,
-     "allow the principal to read the group (kafka-acls.sh --add "
-     "--allow-principal User:NAME --consumer --group GROUP --topic TOPIC)"},
+     KAB_VERDICT_STOP, "allow the group"},
     {RD_KAFKA_RESP_ERR__AUTHENTICATION, KAB_VERDICT_STOP, KAB_VERDICT_STOP,
-     "check the credentials in [kafka]"},
+     "see security.protocol and sasl.* in [kafka]"},
     {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, KAB_VERDICT_STOP,
-     KAB_VERDICT_STOP, "check the credentials in [kafka]"},
+     KAB_VERDICT_STOP, "see security.protocol and sasl.* in [kafka]"},
     {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, KAB_VERDICT_STOP, KAB_VERDICT_STOP,
      "the broker does not take this name for a topic"},
     {RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, KAB_VERDICT_STOP,
      KAB_VERDICT_STOP,
      "producer.transaction.timeout.ms must not be above the broker's "
      "transaction.max.timeout.ms"},
+};
+
+/* What the command is to grant, of what is missing. */
+static const struct {
+    rd_kafka_resp_err_t error;
+    const char *words;
+    size_t name; /* in KabRefusalNames */
+    const char *unknown;
+} rights[] = {
+    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "--operation Write --topic",
+     offsetof(KabRefusalNames, topic), "TOPIC"},
+    {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+     "--operation Write --topic", offsetof(KabRefusalNames, topic), "TOPIC"},
+    {RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+     "--operation Write --transactional-id",
+     offsetof(KabRefusalNames, transactional_id), "ID"},
+    {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, "--operation Read --group",
+     offsetof(KabRefusalNames, group), "GROUP"},
 };
 
 KabVerdict
@@ -66,13 +81,43 @@ kab_refusal_verdict(rd_kafka_resp_err_t error, size_t n)
     return KAB_VERDICT_SINK;
 }
 
-const char *
-kab_refusal_advice(rd_kafka_resp_err_t error)
+static const char *
+find_advice(rd_kafka_resp_err_t error)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
         if (rows[i].error == error)
             return rows[i].advice;
     return NULL;
+}
+
+char *
+kab_refusal_dup_advice(rd_kafka_resp_err_t error, const KabRefusalNames *names)
+{
+    const char *advice = find_advice(error);
+    const char *grant = names->grant ? names->grant : "kafka-acls.sh --add";
+    for (size_t i = 0; i < G_N_ELEMENTS(rights); i++) {
+        if (rights[i].error != error)
+            continue;
+        const char *const *field =
+            (const void *)((const char *)names + rights[i].name);
+        return g_strdup_printf("%s: %s %s %s", advice, grant, rights[i].words,
+                               *field ? *field : rights[i].unknown);
+    }
+    return g_strdup(advice);
+}
+
+bool
+kab_refusal_is_outage(rd_kafka_resp_err_t error, const char *reason)
+{
+    const rd_kafka_resp_err_t outages[] = {RD_KAFKA_RESP_ERR__TRANSPORT,
+                                           RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                           RD_KAFKA_RESP_ERR__DESTROY};
+    if (error != RD_KAFKA_RESP_ERR__AUTHENTICATION || !reason)
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(outages); i++)
+        if (strstr(reason, rd_kafka_err2str(outages[i])))
+            return true;
+    return false;
 }
 
 KabRefusal

@@ -23,8 +23,20 @@ typedef enum {
 
 /* n: how many records the refused request had. Thread: any */
 KabVerdict kab_refusal_verdict(rd_kafka_resp_err_t error, size_t n);
-/* What to do about an error that stops; NULL: nothing is known. Static.
- * Thread: any */
-const char *kab_refusal_advice(rd_kafka_resp_err_t error);
+/* What a refusal is about, for the command that mends it. Borrowed; NULL: not
+ * known. */
+typedef struct {
+    const char *grant; /* kab_properties_dup_grant() */
+    const char *topic, *group, *transactional_id;
+} KabRefusalNames;
+
+/* What to do about an error that stops. Returns a new string; NULL: nothing is
+ * known. Thread: any */
+char *kab_refusal_dup_advice(rd_kafka_resp_err_t error,
+                             const KabRefusalNames *names);
+/* librdkafka says "authentication" too when the connection breaks while it
+ * logs in, and only its text tells the two apart: is this a broker that went
+ * away, to be waited for? Thread: any */
+bool kab_refusal_is_outage(rd_kafka_resp_err_t error, const char *reason);
 /* The event's word for a verdict. Thread: any */
 KabRefusal kab_refusal_of(KabVerdict verdict);

@@ -10,6 +10,13 @@
 
 #include "committed.h"
 
+static bool
+is_authorisation(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+           err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+}
+
 static KabCommitResult
 classify(rd_kafka_resp_err_t err)
 {
@@ -17,6 +24,8 @@ classify(rd_kafka_resp_err_t err)
         return KAB_COMMIT_OK;
     if (err == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
         return KAB_COMMIT_TOO_LARGE;
+    if (is_authorisation(err))
+        return KAB_COMMIT_REFUSED;
     /* A fatal error: another process has taken the member's place. */
     if (err == RD_KAFKA_RESP_ERR__FATAL ||
         err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
@@ -32,11 +41,17 @@ classify(rd_kafka_resp_err_t err)
     return KAB_COMMIT_FAILED;
 }
 
-static bool
-is_authorisation(rd_kafka_resp_err_t err)
+static void
+refuse(KabSource *source, const KabCommitItem *item, rd_kafka_resp_err_t err)
 {
-    return err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
-           err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    g_autofree char *grant = kab_source_dup_grant(source);
+    kab_source_fail(source,
+                    "offsets of group %s, topic %s, may not be committed, so "
+                    "what was finished meanwhile is delivered again: %s. "
+                    "Grant Read on both: %s --operation Read --group %s "
+                    "--topic %s",
+                    source->setup.group, item->topic, rd_kafka_err2str(err),
+                    grant, source->setup.group, item->topic);
 }
 
 static void
@@ -46,12 +61,7 @@ note_error(KabSource *source,
 {
     KabPlace place = {item->topic, item->number, item->offset};
     if (is_authorisation(err))
-        kab_source_fail(source,
-                        "offsets of group %s, topic %s, may not be committed: "
-                        "%s. Grant Read on both: kafka-acls.sh --add "
-                        "--operation Read --group %s --topic %s",
-                        source->setup.group, item->topic, rd_kafka_err2str(err),
-                        source->setup.group, item->topic);
+        refuse(source, item, err);
     else
         kab_source_log(source,
                        classify(err) == KAB_COMMIT_GROUP ? KAB_LOG_INFO

@@ -161,6 +161,8 @@ void kab_source_forget_load(KabSource *source, KabToppar *toppar);
 void kab_source_serve_commits(KabSource *source);
 
 /* source-take.c */
+/* Returns a new string; see kab_properties_dup_grant(). */
+char *kab_source_dup_grant(const KabSource *source);
 void kab_source_serve_main(KabSource *source);
 void kab_source_take(KabSource *source);
 void kab_source_on_error(rd_kafka_t *client,

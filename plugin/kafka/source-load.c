@@ -121,13 +121,14 @@ note_error(KabSource *source,
 {
     if (err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
         return;
+    g_autofree char *grant = kab_source_dup_grant(source);
     if (is_authorisation(err))
         kab_source_fail(source,
                         "the committed offsets of group %s may not be read: "
-                        "%s. Grant Describe and Read on the group, and Read "
-                        "on its topics: kafka-acls.sh --add --operation Read "
-                        "--group %s",
-                        source->setup.group, reason, source->setup.group);
+                        "%s. Grant Read on the group and on its topics: %s "
+                        "--operation Read --group %s --topic %s",
+                        source->setup.group, reason, grant, source->setup.group,
+                        place.topic ? place.topic : source->setup.topics[0]);
     else
         kab_source_log(source, KAB_LOG_WARNING, place,
                        "the committed offset cannot be read, asking again: %s",

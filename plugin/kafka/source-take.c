@@ -8,6 +8,8 @@
  */
 #include "source-internal.h"
 
+#include "refusal.h"
+
 #define WAKE_RECORDS 10000
 
 /* --- Errors of partitions ---------------------------------------------- */
@@ -57,14 +59,22 @@ stop_at_damage(KabSource *source,
                     rd_kafka_message_errstr(m));
 }
 
+char *
+kab_source_dup_grant(const KabSource *source)
+{
+    return kab_properties_dup_grant(KAB_CLIENT_CONSUMER,
+                                    source->setup.properties,
+                                    source->setup.n_properties);
+}
+
 static void
 refuse_topic(KabSource *source, const char *topic, const char *reason)
 {
+    g_autofree char *grant = kab_source_dup_grant(source);
     kab_source_fail(source,
-                    "topic %s may not be read: %s. Grant it: kafka-acls.sh "
-                    "--add --operation Read --topic %s --allow-principal "
-                    "User:…",
-                    topic, reason, topic);
+                    "topic %s may not be read: %s. Grant it: %s --operation "
+                    "Read --topic %s",
+                    topic, reason, grant, topic);
 }
 
 static bool
@@ -203,8 +213,9 @@ kab_source_on_error(rd_kafka_t *client, int err, const char *reason, void *user)
                         "group.instance.id is set, another process uses the "
                         "same one: give each its own",
                         fatal);
-    } else if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-               err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED) {
+    } else if ((err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+                err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED) &&
+               !kab_refusal_is_outage(err, reason)) {
         kab_source_fail(source,
                         "the broker refuses the log-in: %s. See "
                         "security.protocol and sasl.* in [kafka]",
@@ -219,15 +230,24 @@ kab_source_on_error(rd_kafka_t *client, int err, const char *reason, void *user)
 }
 
 static void
+refuse_group(KabSource *source)
+{
+    g_autofree char *grant = kab_source_dup_grant(source);
+    kab_source_fail(
+        source,
+        "group %s may not be used: %s. Grant it: %s --operation "
+        "Read --group %s",
+        source->setup.group,
+        rd_kafka_err2str(RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED), grant,
+        source->setup.group);
+}
+
+static void
 take_group_error(KabSource *source, const rd_kafka_message_t *m)
 {
     const char *reason = rd_kafka_message_errstr(m);
     if (m->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
-        kab_source_fail(source,
-                        "group %s may not be used: %s. Grant it: kafka-acls.sh "
-                        "--add --operation Read --group %s --allow-principal "
-                        "User:…",
-                        source->setup.group, reason, source->setup.group);
+        refuse_group(source);
     else if (m->err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED)
         kab_source_log(source, KAB_LOG_ERROR, KAB_NOWHERE,
                        "the loop did not turn within max.poll.interval.ms, "

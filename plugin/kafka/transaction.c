@@ -137,13 +137,25 @@ ask_for_reason(KabClient *client)
 static KabDone
 aborted(KabClient *client, rd_kafka_resp_err_t error, const char *reason)
 {
-    const char *advice = kab_refusal_advice(error);
+    g_autofree char *advice = kab_client_dup_advice(client, error, NULL);
     if (error == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
         return kab_client_say(client, KAB_DONE_TOO_LARGE, "%s", reason);
     if (kab_refusal_verdict(error, 1) != KAB_VERDICT_STOP)
         return kab_client_say(client, KAB_DONE_ABORTED, "%s", reason);
-    return kab_client_say(client, KAB_DONE_STOP, "%s; %s", reason,
-                          advice ? advice : "");
+    return kab_client_say(client, KAB_DONE_STOP, "%s%s", reason, advice);
+}
+
+/* The client is beyond use. A coordinator that was refused the first thing it
+ * heard of a transaction does not know of it, and calls its abort invalid:
+ * nothing of it can be committed, and another client would do no better. */
+static KabDone
+failed_to_abort(KabClient *client,
+                rd_kafka_resp_err_t error,
+                const char *reason)
+{
+    if (kab_refusal_verdict(error, 1) == KAB_VERDICT_STOP)
+        return aborted(client, error, reason);
+    return lost(client, KAB_DONE_FATAL);
 }
 
 KabDone
@@ -165,7 +177,7 @@ kab_transaction_abort(KabClient *client)
             return KAB_DONE_TIMED_OUT;
         case VERDICT_ABORT:
         case VERDICT_FATAL:
-            return lost(client, KAB_DONE_FATAL);
+            return failed_to_abort(client, error, reason);
         }
     }
 }
@@ -210,6 +222,37 @@ commit(KabClient *client)
     }
 }
 
+/* Returns a new string: " --topic NAME" for each run of a topic in the list. */
+static char *
+dup_topic_words(const rd_kafka_topic_partition_list_t *list)
+{
+    GString *words = g_string_new(NULL);
+    const char *last = "";
+    for (int i = 0; i < list->cnt; i++) {
+        const char *topic = list->elems[i].topic;
+        if (!g_str_equal(topic, last))
+            g_string_append_printf(words, " --topic %s", topic);
+        last = topic;
+    }
+    return g_string_free(words, FALSE);
+}
+
+/* A topic that is refused here is an input; the reason names it. */
+static KabDone
+abort_for_offsets(KabClient *client, const KabClientOffsets *offsets)
+{
+    bool is_input =
+        client->error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    g_autofree char *reason = g_strdup(client->message);
+    g_autofree char *topics = dup_topic_words(offsets->offsets);
+    KabDone done = kab_transaction_abort(client);
+    if (done != KAB_DONE_STOP || !is_input)
+        return done;
+    return kab_client_say(client, KAB_DONE_STOP,
+                          "%s; allow reading the topic: %s --operation Read%s",
+                          reason, client->plan.grant, topics);
+}
+
 KabDone
 kab_transaction_end(KabClient *client, const KabClientOffsets *offsets)
 {
@@ -224,7 +267,7 @@ kab_transaction_end(KabClient *client, const KabClientOffsets *offsets)
         return commit(client);
     case VERDICT_AGAIN:
     case VERDICT_ABORT:
-        return kab_transaction_abort(client);
+        return abort_for_offsets(client, offsets);
     case VERDICT_FATAL:
         break;
     }

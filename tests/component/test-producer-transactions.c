@@ -170,7 +170,7 @@ TEST(a_topic_that_may_not_be_written_stops_with_the_next_step)
     rig_take_range(rig, 0, 10);
     rig_until(rig, is_stopped);
     assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
-    assert_non_null(strstr(rig->stop_message, "--producer --topic"));
+    assert_non_null(strstr(rig->stop_message, "--operation Write --topic"));
     rig_free(rig);
 }
 

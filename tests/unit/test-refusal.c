@@ -58,8 +58,32 @@ TEST(what_stops_says_what_to_do)
         KabVerdict verdict = kab_refusal_verdict(errors[i], 3);
         assert_int_equal(verdict, KAB_VERDICT_STOP);
         assert_int_equal(kab_refusal_of(verdict), KAB_REFUSED_FATAL);
-        assert_non_null(kab_refusal_advice(errors[i]));
+        g_autofree char *advice =
+            kab_refusal_dup_advice(errors[i], &(KabRefusalNames){0});
+        assert_non_null(advice);
     }
+}
+
+TEST(advice_names_what_is_to_be_allowed)
+{
+    const KabRefusalNames names = {.grant = "grant", .group = "g"};
+    g_autofree char *group = kab_refusal_dup_advice(
+        RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, &names);
+    assert_string_equal(group,
+                        "allow the group: grant --operation Read --group g");
+    g_autofree char *topic = kab_refusal_dup_advice(
+        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, &names);
+    assert_non_null(strstr(topic, "--topic TOPIC"));
+}
+
+TEST(a_connection_that_breaks_at_the_log_in_is_no_refusal)
+{
+    const char *broken = "SASL authentication error: SaslAuthenticateRequest "
+                         "failed: Local: Broker transport failure";
+    assert_true(
+        kab_refusal_is_outage(RD_KAFKA_RESP_ERR__AUTHENTICATION, broken));
+    assert_false(kab_refusal_is_outage(RD_KAFKA_RESP_ERR__AUTHENTICATION,
+                                       "Invalid username or password"));
 }
 
 int
@@ -71,6 +95,8 @@ main(void)
         cmocka_unit_test(what_is_not_listed_is_a_lost_sink),
         cmocka_unit_test(an_unknown_topic_is_a_lost_sink),
         cmocka_unit_test(what_stops_says_what_to_do),
+        cmocka_unit_test(advice_names_what_is_to_be_allowed),
+        cmocka_unit_test(a_connection_that_breaks_at_the_log_in_is_no_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
