@@ -23,6 +23,7 @@ has KABRIDGE_TEST_BROKERS that address is used, and faults cannot be made.
 import fcntl
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -100,15 +101,18 @@ def free_port(avoid=()):
 
 class Broker:
     """A node in a folder of its own; removed with its data at the end of a
-    `with` block if the folder was made here."""
+    `with` block if the folder was made here. `more` are further properties,
+    which come last and so win; {broker}, {controller} and {spare} are its
+    ports. With them it is always a node of our own."""
 
-    def __init__(self, folder=None):
+    def __init__(self, folder=None, more=""):
         self.external = None
+        self.more = more
         self.own = folder is None
-        if self.own:
+        if self.own and not more:
             self.external = os.environ.get("KABRIDGE_TEST_BROKERS")
-            folder = None if self.external else tempfile.mkdtemp(
-                prefix="kabridge-broker.")
+        if self.own and not self.external:
+            folder = tempfile.mkdtemp(prefix="kabridge-broker.")
         self.folder = folder and Path(folder).resolve()
 
     def __enter__(self):
@@ -127,6 +131,11 @@ class Broker:
         if self.external:
             return self.external
         return (self.folder / "address").read_text().strip()
+
+    def listener(self, protocol):
+        """The address of another listener that `more` gave it."""
+        text = (self.folder / "server.properties").read_text()
+        return re.findall(f"{protocol}://([^,\\n]+)", text)[-1]
 
     @property
     def pid(self):
@@ -150,9 +159,11 @@ class Broker:
     def _format(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         port = free_port()
+        controller = free_port((port,))
         properties = self.folder / "server.properties"
-        properties.write_text(PROPERTIES.format(
-            broker=port, controller=free_port((port,)),
+        properties.write_text((PROPERTIES + self.more).format(
+            broker=port, controller=controller,
+            spare=free_port((port, controller)),
             data=self.folder / "data"))
         with open(self.folder / "format.log", "wb") as log:
             java = self._java("kafka.tools.StorageTool", "format", "-t",

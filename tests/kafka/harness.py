@@ -6,6 +6,7 @@ of its own, bridges, and `expect`, which prints one ok or not ok line for each
 claim. Whatever a test starts is ended when it returns, and the end of each
 bridge's log is shown if a claim failed.
 """
+import itertools
 import json
 import os
 import re
@@ -30,12 +31,13 @@ CHAOS = BUILD / ".libs" / "chaos.so"
 TESTS = {}
 
 
-def test(sentence, suite):
-    """Registers a test under its function's name."""
+def test(sentence, suite, broker=Broker):
+    """Registers a test under its function's name; broker makes the one that
+    it is run on, shared with its neighbours that name the same."""
     def register(function):
         TESTS[function.__name__] = SimpleNamespace(
             name=function.__name__, sentence=sentence, suite=suite,
-            run=function)
+            broker=broker, run=function)
         return function
     return register
 
@@ -319,10 +321,10 @@ class Background:
         return self.result
 
 
-def run_tests(tests):
+def run_tests(make, tests):
     """Runs them on one broker; the counts of claims kept and broken."""
     kept = broken = 0
-    with Broker() as broker:
+    with make() as broker:
         for chosen in tests:
             kit = Kit(broker, chosen.name)
             print(f"# {chosen.name}: {chosen.sentence}", flush=True)
@@ -357,6 +359,9 @@ def main(words):
         return 64
     tests = [chosen for chosen in TESTS.values()
              if not words or {chosen.name, chosen.suite} & set(words)]
-    kept, broken = run_tests(tests)
+    kept = broken = 0
+    for make, some in itertools.groupby(tests, lambda chosen: chosen.broker):
+        counts = run_tests(make, some)
+        kept, broken = kept + counts[0], broken + counts[1]
     print(f"{kept} passed, {broken} failed")
     return 1 if broken else 0

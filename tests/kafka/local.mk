@@ -12,6 +12,8 @@ kab_kafka_tool_SOURCES = \
 kab_kafka_tool_LDADD = $(GLIB_LIBS) $(RDKAFKA_LIBS)
 
 EXTRA_DIST += \
+	tests/kafka/access.py \
+	tests/kafka/acl.py \
 	tests/kafka/broker.py \
 	tests/kafka/chaos.py \
 	tests/kafka/delivery.py \

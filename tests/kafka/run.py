@@ -17,6 +17,7 @@ import failure  # noqa: F401
 import groups  # noqa: F401
 import reach  # noqa: F401
 import repair  # noqa: F401
+import access  # noqa: F401
 import chaos  # noqa: F401
 
 if __name__ == "__main__":
