@@ -408,8 +408,13 @@ destroy_client(KabSource *source)
     };
     rd_kafka_set_log_level(destruction->client, 0);
     kab_health_detach(source->health);
-    g_thread_unref(g_thread_new("destroy", destroy, destruction));
-    return g_async_queue_timeout_pop(done, DESTROY_PATIENCE_US) != NULL;
+    GThread *thread = g_thread_new("destroy", destroy, destruction);
+    bool is_done = g_async_queue_timeout_pop(done, DESTROY_PATIENCE_US) != NULL;
+    if (is_done)
+        g_thread_join(thread);
+    else
+        g_thread_unref(thread);
+    return is_done;
 }
 
 void
