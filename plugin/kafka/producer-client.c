@@ -226,6 +226,7 @@ kab_client_free(KabClient *client)
     pthread_mutex_destroy(&client->lock);
     pthread_cond_destroy(&client->changed);
     g_strfreev(client->plan.topics);
+    g_strfreev(client->plan.awaited);
     g_strfreev(client->plan.inputs);
     g_free(client->plan.bootstrap);
     g_free(client->plan.grant);

@@ -49,6 +49,7 @@ typedef enum {
 typedef struct {
     rd_kafka_conf_t *conf;      /* the template: each handle gets a copy */
     char **topics;              /* destinations */
+    char **awaited;             /* of each: that it is waited for */
     size_t n_topics, n_outputs; /* outputs first, then dead letters */
     char **inputs;              /* output.partition = same; else NULL */
     char *bootstrap;            /* for messages */
@@ -92,7 +93,7 @@ typedef struct {
 
     atomic_bool is_cancelled;        /* opening is not wanted any more */
     _Atomic int64_t call_us;         /* since when in one call; 0: none */
-    _Atomic(const char *) waits_for; /* static; NULL */
+    _Atomic(const char *) waits_for; /* static or the plan's; NULL */
 
     /* The loop's alone. */
     rd_kafka_queue_t *queue; /* its reports; NULL: not open */

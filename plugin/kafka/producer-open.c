@@ -177,7 +177,7 @@ await_topic(KabClient *client, size_t i)
             if (g_get_monotonic_time() - missing_us >=
                 client->plan.missing_topic_us)
                 return stop_missing(client, client->plan.topics[i]);
-            again(client, "its topics do not exist yet");
+            again(client, client->plan.awaited[i]);
             break;
         case KAB_TOPIC_UNKNOWN:
             done = hear(client);

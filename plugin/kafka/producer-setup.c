@@ -155,6 +155,7 @@ kab_producer_make_plan(const KabProducer *producer,
     KabClientPlan plan = {
         .conf = conf,
         .topics = g_new0(char *, producer->n_destinations + 1),
+        .awaited = g_new0(char *, producer->n_destinations + 1),
         .n_topics = producer->n_destinations,
         .n_outputs = producer->n_outputs,
         .inputs = setup->partition_is_same
@@ -171,8 +172,11 @@ kab_producer_make_plan(const KabProducer *producer,
         .missing_topic_us = setup->missing_topic_us,
         .transaction_us = producer->transaction_us,
     };
-    for (size_t i = 0; i < plan.n_topics; i++)
-        plan.topics[i] = g_strdup(producer->destinations[i].name);
+    for (size_t i = 0; i < plan.n_topics; i++) {
+        const char *name = producer->destinations[i].name;
+        plan.topics[i] = g_strdup(name);
+        plan.awaited[i] = g_strdup_printf("topic %s does not exist yet", name);
+    }
     *ret_plan = plan;
     return true;
 }

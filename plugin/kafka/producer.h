@@ -91,7 +91,7 @@ enum { KAB_N_LOSSES = KAB_LOSS_UNKNOWN + 1 };
 
 typedef struct {
     bool is_ready;         /* a client is there, its topics exist */
-    const char *waits_for; /* static; what the opening waits for; NULL */
+    const char *waits_for; /* what the opening waits for; until a turn; NULL */
     uint64_t losses[KAB_N_LOSSES]; /* sinks lost, by reason */
 } KabProducerState;
 

@@ -104,6 +104,7 @@ struct KabSource {
 
     /* topics that are missing */
     int64_t missing_us; /* since when one is; 0 */
+    char missing[300];  /* that it is waited for */
     int64_t check_due_us;
     KabTopicCheck *check;
 

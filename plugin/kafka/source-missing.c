@@ -86,12 +86,20 @@ kab_source_clear_missing(KabSource *source)
     g_clear_pointer(&source->check, g_free);
 }
 
+static void
+name_missing(KabSource *source, const char *topic)
+{
+    g_snprintf(source->missing, sizeof source->missing,
+               "input topic %s does not exist yet", topic);
+}
+
 void
 kab_source_note_missing(KabSource *source, const char *topic)
 {
     kab_source_log(source, KAB_LOG_WARNING, (KabPlace){topic, -1, -1},
                    "input topic %s does not exist: waiting for it", topic);
     kab_source_suspect_missing(source);
+    name_missing(source, topic);
 }
 
 void
@@ -100,6 +108,8 @@ kab_source_suspect_missing(KabSource *source)
     if (source->missing_us)
         return;
     source->missing_us = source->now;
+    g_strlcpy(source->missing, "an input topic does not exist yet",
+              sizeof source->missing);
     source->check_due_us =
         source->now + MIN(AGAIN_US, source->setup.missing_topic_us);
 }
@@ -111,6 +121,8 @@ take_result(KabSource *source)
     const char *missing = source->check->missing;
     kab_source_clear_missing(source);
     int64_t since_us = source->now - source->missing_us;
+    if (missing)
+        name_missing(source, missing);
     if (is_known && !missing)
         source->missing_us = 0;
     else if (missing && since_us >= source->setup.missing_topic_us)

@@ -163,7 +163,7 @@ def a_deleted_output_fails_no_record(kit):
         kit.caught_up(bridge, source)
         kit.tool("delete", topic=sink)
         kit.tool("generate", topic=source, records=1000, **{"from": 1000})
-        kit.expect(wait_for(lambda: "do not exist yet" in
+        kit.expect(wait_for(lambda: f"topic {sink} does not exist yet" in
                             (bridge.get("/ready") or (0, ""))[1], 30),
                    "waits for the topic")
         kit.tool("create", topic=sink, partitions=2)
