@@ -97,7 +97,7 @@ typedef struct {
     int64_t answered_us;     /* a broker's last response; 0: none yet */
     bool has_silent_broker;  /* one it talks to has not answered for 10 s */
     char silent_broker[128]; /* its name */
-    const char *waits_for; /* what it cannot go on without; until a turn; NULL */
+    const char *waits_for; /* what it lacks to go on; until a turn; NULL */
     size_t n_waiting_for_transaction; /* partitions whose load waits */
     uint64_t rebalances[KAB_N_REBALANCES];
     KabHistogram rebalance_us; /* event to answer: the intake pause */
