@@ -208,7 +208,7 @@ open_clients(Floor *bench, char **words)
     conf = rd_kafka_conf_new();
     set(conf, "bootstrap.servers", word(words, "brokers"));
     set(conf, "enable.idempotence", "true");
-    set(conf, "linger.ms", "1");
+    set(conf, "linger.ms", "5");
     set(conf, "queue.buffering.max.messages", "1000000");
     set(conf, "socket.nagle.disable", "true");
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
