@@ -144,7 +144,7 @@ struct KabSet {
     unsigned number; /* of all calls */
     unsigned step;   /* of the back-off */
     unsigned overloads;
-    uint64_t successes_seen; /* when it was last overloaded */
+    uint64_t successes_seen; /* when it failed the last time */
     bool is_alone;           /* one record, with calls of its own */
     bool is_first;           /* never called before: a new batch */
     KabTrigger trigger;

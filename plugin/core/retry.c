@@ -142,6 +142,11 @@ count(KabEngine *engine, KabSet *set, int64_t delay_us)
         fail_all(engine, set, set->last_class);
         return;
     }
+    /* Others succeed: it is these records and no outage, and those among
+     * them that are good need not wait for it to end. */
+    if (is_exhausted && set->n > 1 && engine->successes > set->successes_seen)
+        set->step = 0;
+    set->successes_seen = engine->successes;
     if (delay_us < 0)
         delay_us = kab_engine_backoff(engine, set->step);
     set->step++;

@@ -41,13 +41,25 @@ assert_commit(FakeEdge *edge, int64_t expected)
     assert_int_equal(edge->committed, expected);
 }
 
+/* From one deadline of the engine to the next. */
+static void
+await_call(FakeEdge *edge)
+{
+    for (int i = 0; i < 100 && !edge->calls->len; i++) {
+        int64_t due_us = kab_engine_next_deadline(edge->engine);
+        if (due_us == INT64_MAX)
+            return;
+        fake_edge_advance(edge, MAX(due_us - edge->now, 0));
+    }
+}
+
+/* How many calls that took; when the last one was answered. */
 static size_t
-bisect_until(FakeEdge *edge, int64_t poison, size_t limit)
+bisect_until(FakeEdge *edge, int64_t poison, size_t limit, int64_t *ret_us)
 {
     size_t calls = 0;
     for (; calls < limit; calls++) {
-        if (!edge->calls->len)
-            fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+        await_call(edge);
         if (!edge->calls->len)
             break;
         KabAttempt *attempt = fake_edge_call(edge, 0);
@@ -58,6 +70,7 @@ bisect_until(FakeEdge *edge, int64_t poison, size_t limit)
             fake_edge_fail(edge, attempt, KAB_FAIL_TRANSIENT, -1);
         else
             fake_edge_answer(edge, attempt);
+        *ret_us = edge->now;
     }
     return calls;
 }
@@ -71,13 +84,34 @@ TEST(a_poison_record_is_found_by_halving)
     fake_edge_start(edge);
     fake_edge_take_range(edge, 0, 256);
     fake_edge_advance(edge, 0);
-    size_t calls = bisect_until(edge, 100, 1000);
+    int64_t end_us = 0;
+    size_t calls = bisect_until(edge, 100, 1000, &end_us);
     assert_true(calls <= 5 + 16 + 5);
     fake_edge_acknowledge(edge);
     const KabCounters *counters = kab_engine_counters(edge->engine);
     assert_int_equal(counters->records_finished[KAB_END_DONE], 255);
     assert_int_equal(counters->dead_letters[KAB_CLASS_TRANSIENT], 1);
     assert_commit(edge, 256);
+}
+
+/* Others succeed: the parts do not wait as if the function were down. */
+TEST(a_poison_record_keeps_its_neighbours_for_seconds_only)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 256;
+    edge->options.retry_max_attempts = 5;
+    edge->options.retry_backoff_us = 100000;
+    edge->options.retry_backoff_max_us = 10000000;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 256);
+    fake_edge_advance(edge, 0);
+    int64_t begin_us = edge->now, end_us = 0;
+    bisect_until(edge, 100, 1000, &end_us);
+    fake_edge_acknowledge(edge);
+    const KabCounters *counters = kab_engine_counters(edge->engine);
+    assert_int_equal(counters->dead_letters[KAB_CLASS_TRANSIENT], 1);
+    assert_in_range(end_us - begin_us, 1000000, 15000000);
 }
 
 TEST(overload_never_counts)
@@ -225,6 +259,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_poison_record_is_found_by_halving),
+        T(a_poison_record_keeps_its_neighbours_for_seconds_only),
         T(overload_never_counts),
         T(an_overloaded_set_is_cut_even_where_nothing_else_is_called),
         T(a_time_out_calls_again_and_ignores_the_late_answer),
