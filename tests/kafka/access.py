@@ -103,6 +103,7 @@ class Stage:
 
     def goes_on(self, records=RECORDS, doubled=0):
         self.bridge.start()
+        self.kit.expect(wait_for(self.bridge.partitions, 20), "assigned")
         self.arrives(records, doubled)
 
     def arrives(self, records=RECORDS, doubled=0):
