@@ -74,7 +74,7 @@ static const rd_kafka_topic_partition_t *
 find_element(const rd_kafka_topic_partition_list_t *list,
              const KabCommitItem *item)
 {
-    if (!list)
+    if (!list || !item->partition)
         return NULL;
     return rd_kafka_topic_partition_list_find(list, item->topic, item->number);
 }
@@ -88,6 +88,15 @@ has_errors(const rd_kafka_topic_partition_list_t *list)
     return false;
 }
 
+/* An item that lost its partition meanwhile has no topic any more. */
+static void
+note_committed(KabSource *source, const KabCommitItem *item)
+{
+    if (item->partition && item->result == KAB_COMMIT_OK)
+        ((KabToppar *)kab_partition_edge(item->partition))->has_committed =
+            true;
+}
+
 /* The error of the whole is that of some element, the others being good; or
  * there is none at the elements, and it is that of all. */
 static void
@@ -99,19 +108,27 @@ end_commit(KabSource *source,
     if (has_errors(list))
         err = RD_KAFKA_RESP_ERR_NO_ERROR;
     bool is_told = false;
+    const KabToppar *missing = NULL;
     for (size_t i = 0; i < source->n_items; i++) {
         const rd_kafka_topic_partition_t *element =
             find_element(list, &items[i]);
         rd_kafka_resp_err_t of_item =
             element && element->err ? element->err : err;
         items[i].result = classify(of_item);
-        if (of_item && !is_told)
+        note_committed(source, &items[i]);
+        if (of_item == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
+            items[i].partition)
+            missing = kab_partition_edge(items[i].partition);
+        if (of_item && !is_told && items[i].partition)
             note_error(source, &items[i], of_item);
-        is_told |= of_item != RD_KAFKA_RESP_ERR_NO_ERROR;
+        is_told |= of_item && items[i].partition;
     }
     source->has_moved = true;
     kab_engine_commit_done(source->setup.engine, items, source->n_items,
                            source->now);
+    /* What the client says of it may be behind records not wanted yet. */
+    if (missing)
+        kab_source_note_missing(source, missing->topic->name);
 }
 
 static void

@@ -21,6 +21,7 @@ typedef struct {
     char *name;
     GPtrArray *toppars; /* KabToppar by number; NULL: never assigned */
     bool is_output;     /* must not be an input */
+    bool is_told;       /* the log says that it was created again */
 } KabSourceTopic;
 
 typedef enum {
@@ -41,6 +42,8 @@ typedef struct {
     bool is_again;              /* reset: goes to the engine once more */
     bool is_awaited;            /* by the event that is being answered */
     bool is_broken;             /* nothing behind its error may be taken */
+    bool is_suspect;            /* its topic is perhaps another one now */
+    bool has_committed;         /* the group has an offset for it */
     int64_t offset;             /* where it was added */
     int64_t reset_from;         /* out of range there, not landed yet; -1 */
     int64_t end;                /* as of its last end-of-partition; -1 */
@@ -107,6 +110,7 @@ struct KabSource {
     char missing[300];  /* that it is waited for */
     int64_t check_due_us;
     KabTopicCheck *check;
+    size_t n_suspects;
 
     bool is_parting;       /* the binding drains */
     bool has_waited;       /* long enough for the others to join */
@@ -157,6 +161,9 @@ void kab_source_clear_events(KabSource *source);
 void kab_source_serve_loads(KabSource *source);
 /* It is not the engine's any more: its load is of no use. */
 void kab_source_forget_load(KabSource *source, KabToppar *toppar);
+/* Asks whether the group still has an offset for a suspect. */
+void
+kab_source_load_suspect(KabSource *source, KabToppar *toppar, int64_t due_us);
 
 /* source-commit.c */
 void kab_source_serve_commits(KabSource *source);
@@ -174,8 +181,14 @@ void kab_source_on_error(rd_kafka_t *client,
 /* source-missing.c */
 /* An input topic is missing, says the client. */
 void kab_source_note_missing(KabSource *source, const char *topic);
-/* Perhaps one is: asks. */
-void kab_source_suspect_missing(KabSource *source);
+/* Perhaps one is: asks. The reason, as librdkafka writes it, may begin with
+ * the partition. */
+void kab_source_suspect_missing(KabSource *source, const char *reason);
+/* What the group says of a suspect: it goes on. */
+void
+kab_source_clear_suspect(KabSource *source, KabToppar *toppar, bool has_offset);
+/* It was revoked meanwhile. */
+void kab_source_forget_suspect(KabSource *source, KabToppar *toppar);
 void kab_source_serve_missing(KabSource *source);
 int64_t kab_source_missing_deadline(const KabSource *source);
 /* Waits for its thread. */

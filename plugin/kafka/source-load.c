@@ -34,6 +34,13 @@ kab_source_load(KabSource *source, KabPartition *partition)
 }
 
 void
+kab_source_load_suspect(KabSource *source, KabToppar *toppar, int64_t due_us)
+{
+    if (toppar->load == KAB_LOAD_NONE)
+        want(source, toppar, due_us);
+}
+
+void
 kab_source_forget_load(KabSource *source, KabToppar *toppar)
 {
     source->n_load_wanted -= toppar->load == KAB_LOAD_WANTED;
@@ -171,6 +178,12 @@ give(KabSource *source,
     g_autoptr(GArray) intervals =
         g_array_new(false, false, sizeof(KabInterval));
     bool has_offset = element->offset >= 0;
+    if (toppar->is_suspect) {
+        kab_source_forget_load(source, toppar);
+        kab_source_clear_suspect(source, toppar, has_offset);
+        return;
+    }
+    toppar->has_committed |= has_offset;
     if (has_offset)
         decode(source, toppar, element, intervals);
     KabCommitted committed = {

@@ -5,6 +5,13 @@
  * tells only to the member who gets its partitions. So while one is missing,
  * a thread asks the brokers now and then (the call blocks). One that is
  * missing too long stops the binding.
+ *
+ * A topic that comes back may be another one of the same name, whose log
+ * begins anew; or a broker did not know it for a moment. So the engine loses
+ * the partitions of a missing topic: nothing is committed to what may be
+ * another log. When it exists, the group is asked: the brokers drop a
+ * group's offsets with the topic. A partition that had one and has none
+ * begins at the beginning; any other goes on.
  */
 #include "source-internal.h"
 
@@ -13,6 +20,8 @@
 
 #define AGAIN_US (5 * INT64_C(1000000))
 #define TIMEOUT_MS 5000
+/* Brokers hear at different times that a topic was deleted. */
+#define SETTLE_US G_USEC_PER_SEC
 
 struct KabTopicCheck {
     rd_kafka_t *client;        /* borrowed */
@@ -23,6 +32,7 @@ struct KabTopicCheck {
     /* Its result, when done. */
     bool is_known;
     const char *missing; /* one of topics; NULL: all are there */
+    GPtrArray *suspects; /* KabSourceTopic, borrowed; the missing taken out */
 };
 
 /* --- On its thread ----------------------------------------------------- */
@@ -45,6 +55,13 @@ look(const KabTopicCheck *check, const char *name, bool *ret_is_missing)
     return true;
 }
 
+static bool
+is_there(const KabTopicCheck *check, const KabSourceTopic *topic)
+{
+    bool is_missing = false;
+    return look(check, topic->name, &is_missing) && !is_missing;
+}
+
 static void *
 run(void *data)
 {
@@ -59,9 +76,103 @@ run(void *data)
         if (is_missing)
             check->missing = *topic;
     }
+    for (guint i = check->suspects->len; i-- > 0;)
+        if (!is_there(check, check->suspects->pdata[i]))
+            g_ptr_array_remove_index_fast(check->suspects, i);
     atomic_store(&check->is_done, true);
     kab_edge_wake(check->edge);
     return NULL;
+}
+
+/* --- Suspects ---------------------------------------------------------- */
+
+/* One that is being revoked is only lost. */
+static void
+suspect(KabSource *source, KabToppar *toppar)
+{
+    KabPartition *partition = toppar->partition;
+    if (!partition)
+        return;
+    KabPartitionState state = kab_partition_state(partition);
+    if (state == KAB_PARTITION_LOADING || state == KAB_PARTITION_GONE)
+        return;
+    bool is_revoked =
+        state == KAB_PARTITION_DRAINING && !kab_partition_is_reset(partition);
+    kab_engine_lost(source->setup.engine, partition, source->now);
+    source->has_moved = true;
+    if (is_revoked)
+        return;
+    toppar->topic->is_told = false;
+    toppar->is_suspect = true;
+    source->n_suspects++;
+    source->check_due_us = source->now + SETTLE_US;
+}
+
+void
+kab_source_forget_suspect(KabSource *source, KabToppar *toppar)
+{
+    if (!toppar->is_suspect)
+        return;
+    toppar->is_suspect = false;
+    source->n_suspects--;
+    kab_source_forget_load(source, toppar);
+}
+
+static void
+tell_recreated(KabSource *source, const KabToppar *toppar)
+{
+    KabSourceTopic *topic = toppar->topic;
+    source->skipped_ranges++;
+    if (!topic->is_told)
+        kab_source_log(source, KAB_LOG_WARNING, kab_toppar_place(toppar, -1),
+                       "topic %s was deleted and created again, the group's "
+                       "offsets are gone: going on at its beginning",
+                       topic->name);
+    topic->is_told = true;
+}
+
+void
+kab_source_clear_suspect(KabSource *source, KabToppar *toppar, bool has_offset)
+{
+    KabEngine *engine = source->setup.engine;
+    const char *name = toppar->topic->name;
+    kab_source_forget_suspect(source, toppar);
+    toppar->reset_from = toppar->end = -1;
+    source->has_moved = true;
+    if (has_offset || !toppar->has_committed) {
+        toppar->partition = kab_engine_assigned(engine, name, toppar->number,
+                                                toppar, source->now);
+        return;
+    }
+    tell_recreated(source, toppar);
+    toppar->has_committed = false;
+    toppar->partition = kab_engine_assigned_at_beginning(
+        engine, name, toppar->number, toppar, source->now);
+}
+
+static GPtrArray *
+list_suspects(const KabSource *source)
+{
+    GPtrArray *topics = g_ptr_array_new();
+    for (guint i = 0; source->n_suspects && i < source->toppars->len; i++) {
+        KabToppar *toppar = source->toppars->pdata[i];
+        if (toppar->is_suspect && toppar->load == KAB_LOAD_NONE &&
+            !g_ptr_array_find(topics, toppar->topic, NULL))
+            g_ptr_array_add(topics, toppar->topic);
+    }
+    return topics;
+}
+
+/* Those of topics that exist. */
+static void
+load_suspects(KabSource *source, GPtrArray *topics)
+{
+    for (guint i = 0; topics->len && i < source->toppars->len; i++) {
+        KabToppar *toppar = source->toppars->pdata[i];
+        if (toppar->is_suspect && !toppar->partition &&
+            g_ptr_array_find(topics, toppar->topic, NULL))
+            kab_source_load_suspect(source, toppar, source->now + SETTLE_US);
+    }
 }
 
 /* --- On the loop ------------------------------------------------------- */
@@ -73,6 +184,7 @@ start(KabSource *source)
     check->client = source->client;
     check->topics = source->setup.topics;
     check->edge = source->setup.edge;
+    check->suspects = list_suspects(source);
     check->thread = g_thread_new("kab:topics", run, check);
     source->check = check;
 }
@@ -83,6 +195,7 @@ kab_source_clear_missing(KabSource *source)
     if (!source->check)
         return;
     g_thread_join(source->check->thread);
+    g_ptr_array_unref(source->check->suspects);
     g_clear_pointer(&source->check, g_free);
 }
 
@@ -93,17 +206,8 @@ name_missing(KabSource *source, const char *topic)
                "input topic %s does not exist yet", topic);
 }
 
-void
-kab_source_note_missing(KabSource *source, const char *topic)
-{
-    kab_source_log(source, KAB_LOG_WARNING, (KabPlace){topic, -1, -1},
-                   "input topic %s does not exist: waiting for it", topic);
-    kab_source_suspect_missing(source);
-    name_missing(source, topic);
-}
-
-void
-kab_source_suspect_missing(KabSource *source)
+static void
+note_missing(KabSource *source)
 {
     if (source->missing_us)
         return;
@@ -114,17 +218,50 @@ kab_source_suspect_missing(KabSource *source)
         source->now + MIN(AGAIN_US, source->setup.missing_topic_us);
 }
 
+void
+kab_source_note_missing(KabSource *source, const char *topic)
+{
+    kab_source_log(source, KAB_LOG_WARNING, (KabPlace){topic, -1, -1},
+                   "input topic %s does not exist: waiting for it", topic);
+    note_missing(source);
+    name_missing(source, topic);
+    KabSourceTopic *known = kab_source_find_topic(source, topic);
+    for (guint i = 0; known && i < known->toppars->len; i++)
+        if (known->toppars->pdata[i])
+            suspect(source, known->toppars->pdata[i]);
+}
+
+static bool
+names(const char *reason, const KabToppar *toppar)
+{
+    g_autofree char *name =
+        g_strdup_printf("%s [%d]:", toppar->topic->name, (int)toppar->number);
+    return g_str_has_prefix(reason, name);
+}
+
+void
+kab_source_suspect_missing(KabSource *source, const char *reason)
+{
+    note_missing(source);
+    for (guint i = 0; i < source->toppars->len; i++)
+        if (names(reason, source->toppars->pdata[i]))
+            suspect(source, source->toppars->pdata[i]);
+}
+
 static void
 take_result(KabSource *source)
 {
     bool is_known = source->check->is_known;
     const char *missing = source->check->missing;
+    load_suspects(source, source->check->suspects);
     kab_source_clear_missing(source);
     int64_t since_us = source->now - source->missing_us;
     if (missing)
         name_missing(source, missing);
     if (is_known && !missing)
         source->missing_us = 0;
+    else if (!source->missing_us)
+        source->missing_us = missing ? source->now : 0;
     else if (missing && since_us >= source->setup.missing_topic_us)
         kab_source_fail(source,
                         "input topic %s does not exist. Create it: "
@@ -138,17 +275,20 @@ take_result(KabSource *source)
 void
 kab_source_serve_missing(KabSource *source)
 {
-    if (source->check && atomic_load(&source->check->is_done))
+    /* A commit that is out may be of a suspect: it ends first. */
+    if (source->check && atomic_load(&source->check->is_done) && !source->items)
         take_result(source);
-    if (source->missing_us && !source->check && !source->has_failed &&
-        !source->is_leaving && source->now >= source->check_due_us)
+    if ((source->missing_us || source->n_suspects) && !source->check &&
+        !source->has_failed && !source->is_leaving &&
+        source->now >= source->check_due_us)
         start(source);
 }
 
 int64_t
 kab_source_missing_deadline(const KabSource *source)
 {
-    if (!source->missing_us || source->check || source->has_failed)
+    bool is_wanted = source->missing_us || source->n_suspects;
+    if (!is_wanted || source->check || source->has_failed || source->is_leaving)
         return INT64_MAX;
     return source->check_due_us;
 }

@@ -283,7 +283,7 @@ begin_assign(KabSource *source, KabRebalanceEvent *event)
                                               list->elems[i].partition);
         if (refuse_output(source, toppar) || toppar->partition)
             continue;
-        toppar->is_broken = false;
+        toppar->is_broken = toppar->has_committed = false;
         toppar->reset_from = toppar->end = -1;
         toppar->partition =
             kab_engine_assigned(source->setup.engine, toppar->topic->name,
@@ -308,6 +308,7 @@ begin_revoke(KabSource *source, const KabRebalanceEvent *event)
             continue;
         source->n_again -= toppar->is_again;
         toppar->is_again = false;
+        kab_source_forget_suspect(source, toppar);
         if (!toppar->partition)
             continue;
         await(source, toppar);

@@ -223,9 +223,8 @@ kab_source_on_error(rd_kafka_t *client, int err, const char *reason, void *user)
     } else {
         kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE, "consumer: %s",
                        reason);
-        /* That a topic was deleted is said without its name. */
         if (is_missing(err))
-            kab_source_suspect_missing(source);
+            kab_source_suspect_missing(source, reason);
     }
 }
 

@@ -27,7 +27,11 @@ static const KabOptionRow option_table[] = {
      RULE(LIST),
      .flags = KAB_ROW_REQUIRED,
      .help = "Topics to read. An entry that begins with ^ is a regular "
-             "expression over topic names."},
+             "expression over topic names. One that is deleted and created "
+             "again is read from its beginning, if the bridge hears of the "
+             "deletion: stop the bridge before, or create it when /ready has "
+             "named it and, under exactly-once, what was being done is "
+             "over."},
     {.name = "output.topic",
      BINDING(output_topic),
      RULE(STRING),

@@ -178,6 +178,34 @@ def a_deleted_output_fails_no_record(kit):
         kit.expect(counts.read == 1000, f"{counts.read} of 1000 results")
 
 
+def recreate(kit, delivery):
+    source, sink = kit.topic(2), kit.topic(2)
+    kit.tool("generate", topic=source, records=1000)
+    bridge = kit.bridge(source, sink, delivery=delivery).start()
+    kit.caught_up(bridge, source)
+    kit.tool("delete", topic=source)
+    kit.expect(wait_for(lambda: "does not exist" in
+                        (bridge.get("/ready") or (0, ""))[1], 30),
+               "the deletion shows")
+    kit.tool("create", topic=source, partitions=2)
+    kit.tool("generate", topic=source, records=3000, **{"from": 1000})
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.log.count("was deleted and created again") == 1,
+               "the log says so, once")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=4000))
+
+
+@test("the input topic is deleted, and made again with records", "failure")
+def a_recreated_input_is_read_from_its_beginning(kit):
+    recreate(kit, "at-least-once")
+
+
+@test("the same under exactly-once", "failure")
+def a_recreated_input_is_read_once(kit):
+    recreate(kit, "exactly-once")
+
+
 @test("dlq replay sends them back", "failure")
 def replay_sends_records_back(kit):
     source, sink, dead = kit.topic(2), kit.topic(2), kit.topic(1)
