@@ -57,6 +57,9 @@ def bridge(kit, source, sink, name, **options):
 SUBJECTS = {
     "bare loop": Floor,
     "kabridge": bridge,
+    # as the bare loop, which passes no headers
+    "kabridge, no headers": lambda *words: bridge(
+        *words, output_headers="drop"),
     "kabridge exactly-once": lambda *words: bridge(
         *words, delivery="exactly-once", transaction_interval="100ms"),
 }
