@@ -10,6 +10,7 @@
 #include "source.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 
 #include "health.h"
 #include "rdkafka-auto.h"
@@ -114,6 +115,8 @@ struct KabSource {
 
     bool is_parting;       /* the binding drains */
     bool has_waited;       /* long enough for the others to join */
+    GMutex parting_lock;   /* for what closes a socket */
+    atomic_bool is_ending; /* the client is destroyed next */
     bool is_cutting;       /* a request that waits for others is given up */
     bool is_leaving;       /* asked to; nothing new is assigned */
     bool is_closing;       /* the client has been told */

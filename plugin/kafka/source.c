@@ -75,14 +75,26 @@ on_log(const rd_kafka_t *client,
 /* What waits for the other members is given up: see serve_parting(). The
  * client must forget its subscription before it sees the request fail, or it
  * would join again. Thread: rdkafka's for that broker, which holds no lock
- * here and which the client's main thread does not wait for. */
+ * here. The client's main thread answers, and does not wait for this one
+ * before the lock has been taken by end_parting(). */
 static int
 on_close_socket(int fd, void *user)
 {
     KabSource *source = user;
-    if (kab_health_note_closed(source->health, fd))
+    g_mutex_lock(&source->parting_lock);
+    if (kab_health_note_closed(source->health, fd) && !source->is_ending)
         rd_kafka_unsubscribe(source->client);
+    g_mutex_unlock(&source->parting_lock);
     return close(fd);
+}
+
+/* Before the client is destroyed. */
+static void
+end_parting(KabSource *source)
+{
+    g_mutex_lock(&source->parting_lock);
+    source->is_ending = true;
+    g_mutex_unlock(&source->parting_lock);
 }
 
 static rd_kafka_conf_t *
@@ -183,6 +195,7 @@ kab_source_new(const KabSourceSetup *setup, GError **error)
 {
     KabSource *source = g_new0(KabSource, 1);
     source->setup = *setup;
+    g_mutex_init(&source->parting_lock);
     source->topics = g_hash_table_new(g_str_hash, g_str_equal);
     source->toppars = g_ptr_array_new();
     source->health = kab_health_new(setup->edge);
@@ -255,7 +268,7 @@ static void
 serve_parting(KabSource *source)
 {
     if (!source->is_parting || !source->is_joining || source->is_cutting ||
-        source->now < source->part_due_us)
+        source->is_closing || source->now < source->part_due_us)
         return;
     source->has_waited = true;
     source->is_cutting = kab_health_cut_group(source->health);
@@ -307,7 +320,8 @@ kab_source_deadline(const KabSource *source)
     if (source->is_commit_refused || source->n_again ||
         (has_event ? !source->n_awaited : source->n_add_wanted > 0))
         return 0;
-    if (source->is_parting && source->is_joining && !source->is_cutting)
+    if (source->is_parting && source->is_joining && !source->is_cutting &&
+        !source->is_closing)
         due = MIN(due, source->part_due_us);
     if (source->is_leaving && !source->is_closing)
         due = waits_for_group(source) ? MIN(due, source->leave_due_us) : 0;
@@ -398,6 +412,7 @@ destroy(void *data)
 static bool
 destroy_client(KabSource *source)
 {
+    end_parting(source);
     bool is_closed = source->is_closing && !source->is_close_refused;
     Destruction *destruction = g_new0(Destruction, 1);
     g_autoptr(GAsyncQueue) done = g_async_queue_new();
@@ -435,6 +450,7 @@ kab_source_free(KabSource *source)
         return;
     kab_health_free(source->health);
     kab_source_clear_topics(source);
+    g_mutex_clear(&source->parting_lock);
     g_free(source);
 }
 

@@ -12,6 +12,11 @@ from broker import Broker
 from harness import Background, Kit
 from storm import Storm
 
+# Where members die faster than sessions end, a group stands still: so there
+# is some time between faults, and then a bound on standing still.
+CALM_S = 8
+STILL_S = 30
+
 PLOT = """\
 set terminal {kind} size 1200,700 {more}
 set output "{output}"
@@ -84,7 +89,7 @@ def soak(options):
         try:
             storm = Storm(kit, options.seed, delivery=options.delivery,
                           rate=options.rate, order="key", function_fail=20,
-                          function_retry=2)
+                          function_retry=2, calm_s=CALM_S)
             print(f"{options.seconds} s, seed {options.seed}, samples in "
                   f"{data}", flush=True)
             watcher = Background(watch, storm, data)
@@ -93,7 +98,7 @@ def soak(options):
                 storm.settle()
             finally:
                 watcher.stop()
-            storm.judge()
+            storm.judge(STILL_S)
             failed = kit.failures > 0
         finally:
             kit.end(failed)
