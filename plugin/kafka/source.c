@@ -245,8 +245,9 @@ owns_nothing(const KabSource *source)
 }
 
 /* A cooperative member without partitions that is closed does not tell the
- * group, in librdkafka 2.0 to 2.14 at least: each rebalance would wait for it
- * until its session.timeout.ms is over. Without a subscription it does. */
+ * group, in librdkafka 2.0 and in later sources alike: each rebalance would
+ * wait for it until its session.timeout.ms is over. Without a subscription it
+ * does. */
 static void
 leave_group(KabSource *source)
 {

@@ -74,6 +74,11 @@ void kab_binding_log(void *user,
                      KabPlace place,
                      const char *message);
 
+/* binding-reload.c */
+/* The file's values within the function's own ceilings. */
+KabEngineOptions kab_binding_limit_options(const KabBinding *binding,
+                                           const KabBindingSettings *settings);
+
 /* binding-snapshot.c */
 KabBindingSnapshot *kab_binding_make_snapshot(KabBinding *binding, int64_t now);
 /* No request is answered by the loop any more; `last` is what is left. */

@@ -6,6 +6,7 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/arena.h \
 	plugin/runtime/binding-edges.c \
 	plugin/runtime/binding-internal.h \
+	plugin/runtime/binding-reload.c \
 	plugin/runtime/binding-snapshot.c \
 	plugin/runtime/binding.c \
 	plugin/runtime/binding.h \
