@@ -107,15 +107,20 @@ end(KabEngine *engine, KabPartition *partition)
         kab_partition_free(partition);
 }
 
-/* A partition may hold a quarter of the budget and of what may wait, more
- * when there are fewer; beyond that it is closed until half of it. */
+double
+kab_partition_share(const KabEngine *engine)
+{
+    return MAX(0.25, 2.0 / (double)MAX(engine->n_owned, 1));
+}
+
+/* Beyond its share it is closed until half of it. */
 static bool
 holds_more_than(const KabEngine *engine,
                 const KabPartition *partition,
                 double part)
 {
     const KabEngineOptions *options = &engine->options;
-    double share = MAX(0.25, 2.0 / (double)MAX(engine->n_owned, 1)) * part;
+    double share = kab_partition_share(engine) * part;
     double waiting =
         8.0 * (double)options->batch_count * options->max_in_flight;
     return (double)partition->charge > share * (double)options->buffer_bytes ||
@@ -132,6 +137,7 @@ set_valve(KabEngine *engine, KabPartition *partition)
     if (should_close == partition->is_closed)
         return;
     partition->is_closed = should_close;
+    kab_sink_check_partition(engine, partition);
     engine->effects.valve(engine->user, partition, !should_close);
 }
 

@@ -174,10 +174,6 @@ sent(KabEngine *engine, KabSlot *slot, KabProduct *product)
     slot->unreported++;
     slot->references++;
     engine->sink.unreported++;
-    engine->sink.bytes +=
-        product->is_dead_letter
-            ? slot->bytes
-            : product->output.key.len + product->output.value.len;
 }
 
 static KabProduceStatus
@@ -245,8 +241,10 @@ emit(KabEngine *engine, KabSlot *slot)
     }
     kab_slot_set_state(engine, slot, KAB_SLOT_EMITTED);
     move(engine, slot, &engine->sink.emitted);
-    if (kab_engine_is_exactly_once(engine))
+    if (kab_engine_is_exactly_once(engine)) {
         kab_partition_mark_dirty(engine, slot->partition);
+        kab_sink_count(engine, slot);
+    }
     return true;
 }
 

@@ -27,7 +27,7 @@ kab_engine_new(const KabEngineOptions *options,
         g_ptr_array_new_with_free_func((GDestroyNotify)kab_partition_free);
     engine->slot_chunks = g_ptr_array_new_with_free_func(g_free);
     engine->sink.state = KAB_SINK_OPENING;
-    engine->sink.byte_limit = options->buffer_bytes;
+    engine->sink.charge_limit = kab_sink_charge_limit(engine);
     engine->commit.asked_us = INT64_MIN / 2;
     engine->sink.ended_us = INT64_MIN / 2;
     engine->limiter.tokens = options->rate_limit_calls;

@@ -129,6 +129,9 @@ typedef struct {
     void (*replace_sink)(void *user, uint32_t epoch);
     /* Exactly-once; answered by transaction_begun / transaction_ended. */
     void (*begin_transaction)(void *user, uint32_t epoch);
+    /* Nothing more is produced into it: what lingers may be sent. Not
+     * answered. NULL: nothing lingers. */
+    void (*settle_transaction)(void *user, uint32_t epoch);
     void (*end_transaction)(void *user,
                             uint32_t epoch,
                             KabCommitItem *items,

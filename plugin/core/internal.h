@@ -117,6 +117,7 @@ struct KabPartition {
     KabSlot *first_open;       /* hint: all slots before it are emitted */
     size_t finished_beyond;
     size_t charge, n_waiting, n_called, n_emitting;
+    size_t in_transaction;    /* charge of what is emitted into it */
     size_t runs, runs_budget; /* see emission.c: exactly-once's cap */
     int64_t progress_us, since_us;
     KabTimer revoke_timer;
@@ -202,11 +203,13 @@ typedef struct {
     size_t unreported; /* outputs given and not reported */
     bool is_full, is_asked; /* is_asked: the state's effect was made */
     bool must_abort, settle_now;
-    bool is_given_up;            /* the binding stops because of it */
+    bool is_waited_for; /* a partition may hold no more for what is in it */
+    bool is_given_up;   /* the binding stops because of it */
     bool has_ended, has_aborted; /* awaiting the last reports */
     bool is_unknown;  /* the last transaction's end; checked after opening */
     size_t unchecked; /* partitions whose load is awaited */
-    size_t bytes, byte_limit; /* of the transaction */
+    size_t charge;    /* of what is emitted into the transaction */
+    size_t charge_limit, partition_limit;
     int64_t ended_us, fenced_us;
     bool was_fenced;
     unsigned losses; /* in a row */
@@ -293,6 +296,9 @@ void kab_slot_detach(KabEngine *engine, KabSlot *slot);
 int64_t kab_partition_frontier(const KabPartition *partition);
 void kab_partition_finish(KabEngine *engine, KabSlot *slot, KabEnd end);
 void kab_partition_mark_dirty(KabEngine *engine, KabPartition *partition);
+/* Of the budget and of what may wait, at most, one may hold this part: a
+ * quarter, more when there are fewer. */
+double kab_partition_share(const KabEngine *engine);
 void kab_partition_progress(KabEngine *engine, KabPartition *partition);
 /* Takes a waiting or unwanted slot out of lane and set: it stays unfinished
  * in its partition and its group, and is not called. */
@@ -421,6 +427,12 @@ void kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason);
 void kab_sink_taint(KabEngine *engine);
 void kab_sink_advance(KabEngine *engine);
 bool kab_sink_can_emit(const KabEngine *engine);
+/* Of what is emitted into one transaction, at most. */
+size_t kab_sink_charge_limit(const KabEngine *engine);
+/* Exactly-once: the slot was emitted, into the open transaction. */
+void kab_sink_count(KabEngine *engine, const KabSlot *slot);
+/* The partition was closed, or more of it was emitted. */
+void kab_sink_check_partition(KabEngine *engine, const KabPartition *partition);
 /* The binding stops: no more is written, and no new one made. */
 void
 kab_sink_give_up(KabEngine *engine, KabStopReason reason, const char *message);

@@ -20,6 +20,8 @@
 #include "internal.h"
 
 #define FENCING_PERIOD (300 * KAB_SECOND)
+/* Of the budget, and of a partition's share of it. */
+#define MOST 0.75
 
 void
 kab_sink_set_state(KabEngine *engine, KabSinkState state)
@@ -59,7 +61,36 @@ kab_sink_can_emit(const KabEngine *engine)
     /* Between records it may have to settle; a record is never parted. */
     const KabSlot *head = sink->queue.head;
     bool is_parted = head && head->next_product != head->products;
-    return is_parted || (!sink->settle_now && sink->bytes < sink->byte_limit);
+    return is_parted ||
+           (!sink->settle_now && sink->charge < sink->charge_limit);
+}
+
+/* What a transaction holds is given back by its end alone: when that is most
+ * of the budget, intake would only wait for the interval. The rest is taken
+ * and called while it ends. Larger ones cost less a record. */
+size_t
+kab_sink_charge_limit(const KabEngine *engine)
+{
+    return (size_t)(MOST * (double)engine->options.buffer_bytes) + 1;
+}
+
+void
+kab_sink_count(KabEngine *engine, const KabSlot *slot)
+{
+    KabSink *sink = &engine->sink;
+    sink->charge += slot->charge;
+    slot->partition->in_transaction += slot->charge;
+    kab_sink_check_partition(engine, slot->partition);
+}
+
+/* Closed for what the transaction holds of it? Its end opens it again. */
+void
+kab_sink_check_partition(KabEngine *engine, const KabPartition *partition)
+{
+    KabSink *sink = &engine->sink;
+    if (sink->state == KAB_SINK_IN_TRANSACTION && partition->is_closed &&
+        partition->in_transaction >= sink->partition_limit)
+        sink->is_waited_for = true;
 }
 
 static void
@@ -76,7 +107,7 @@ check_fencing(KabEngine *engine, const char *reason)
 static void
 shrink(KabSink *sink)
 {
-    sink->byte_limit = MAX(sink->byte_limit / 2, 1);
+    sink->charge_limit = MAX(sink->charge_limit / 2, 1);
 }
 
 static bool
@@ -269,8 +300,12 @@ begin(KabEngine *engine)
     kab_timers_disarm(&engine->timers, &sink->transaction_timer);
     kab_sink_set_state(engine, KAB_SINK_BEGINNING);
     sink->epoch++;
-    sink->bytes = 0;
-    sink->settle_now = sink->must_abort = false;
+    sink->charge = 0;
+    sink->partition_limit = (size_t)(kab_partition_share(engine) * MOST *
+                                     (double)engine->options.buffer_bytes);
+    for (guint i = 0; i < engine->partitions->len; i++)
+        ((KabPartition *)engine->partitions->pdata[i])->in_transaction = 0;
+    sink->settle_now = sink->must_abort = sink->is_waited_for = false;
     engine->effects.begin_transaction(engine->user, sink->epoch);
 }
 
@@ -310,9 +345,19 @@ should_settle(KabEngine *engine)
     const KabSlot *head = sink->queue.head;
     if (head && head->next_product != head->products)
         return false;
-    if (sink->settle_now || sink->bytes >= sink->byte_limit)
+    if (sink->settle_now || sink->charge >= sink->charge_limit)
         return true;
-    return !sink->queue.n && kab_commit_is_urgent(engine);
+    return !sink->queue.n &&
+           (sink->is_waited_for || kab_commit_is_urgent(engine));
+}
+
+static void
+settle(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    kab_sink_set_state(engine, KAB_SINK_SETTLING);
+    if (engine->effects.settle_transaction && sink->unreported)
+        engine->effects.settle_transaction(engine->user, sink->epoch);
 }
 
 static void
@@ -356,8 +401,8 @@ committed(KabEngine *engine)
         engine->transaction.items[i].result = KAB_COMMIT_OK;
     kab_emission_commit(engine);
     kab_commit_apply(engine, &engine->transaction);
-    size_t limit = engine->options.buffer_bytes;
-    sink->byte_limit = MIN(sink->byte_limit * 2, limit);
+    sink->charge_limit =
+        MIN(sink->charge_limit * 2, kab_sink_charge_limit(engine));
     sink->ended_us = engine->now;
     sink->losses = 0;
     sink->must_abort = false;
@@ -436,7 +481,7 @@ kab_sink_advance(KabEngine *engine)
         break;
     case KAB_SINK_IN_TRANSACTION:
         if (should_settle(engine))
-            kab_sink_set_state(engine, KAB_SINK_SETTLING);
+            settle(engine);
         break;
     case KAB_SINK_SETTLING:
         advance_settling(engine);

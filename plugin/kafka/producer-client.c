@@ -56,6 +56,8 @@ perform(KabClient *client, KabDuty duty)
         return kab_client_refresh(client);
     case KAB_DUTY_BEGIN:
         return kab_transaction_begin(client);
+    case KAB_DUTY_FLUSH:
+        return kab_transaction_flush(client);
     case KAB_DUTY_END:
         return kab_transaction_end(client, &client->offsets);
     case KAB_DUTY_ABORT:

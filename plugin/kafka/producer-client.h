@@ -26,6 +26,7 @@ typedef enum {
     KAB_DUTY_OPEN,
     KAB_DUTY_REFRESH, /* ask for partitions again */
     KAB_DUTY_BEGIN,
+    KAB_DUTY_FLUSH, /* what lingers is sent at once */
     KAB_DUTY_END,
     KAB_DUTY_ABORT,
     KAB_DUTY_CLOSE,

@@ -66,6 +66,15 @@ kab_producer_begin(KabProducer *producer, uint32_t epoch)
     give(producer, KAB_DUTY_BEGIN, NULL);
 }
 
+/* What is under way instead serves as well: it is over soon. */
+void
+kab_producer_settle(KabProducer *producer, uint32_t epoch)
+{
+    producer->transaction = epoch;
+    if (producer->client && !producer->client->is_busy)
+        kab_client_give(producer->client, KAB_DUTY_FLUSH, NULL);
+}
+
 /* The thread's own: the source's is borrowed until its next turn only. */
 static rd_kafka_consumer_group_metadata_t *
 copy_group(const KabProducer *producer)
@@ -258,6 +267,7 @@ end_duty(KabProducer *producer, KabClient *client, KabDuty duty, KabDone done)
             end_transaction(producer, client, done);
         break;
     case KAB_DUTY_REFRESH:
+    case KAB_DUTY_FLUSH:
         break;
     case KAB_DUTY_CLOSE:
         client->is_open = false;

@@ -78,6 +78,12 @@ begin_transaction(void *user, uint32_t epoch)
 }
 
 static void
+settle_transaction(void *user, uint32_t epoch)
+{
+    kab_producer_settle(((KabBinding *)user)->producer, epoch);
+}
+
+static void
 end_transaction(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
 {
     kab_producer_end(((KabBinding *)user)->producer, epoch, items, n);
@@ -167,6 +173,7 @@ const KabEffects kab_binding_effects = {
     .explain = explain,
     .replace_sink = replace_sink,
     .begin_transaction = begin_transaction,
+    .settle_transaction = settle_transaction,
     .end_transaction = end_transaction,
     .abort_transaction = abort_transaction,
     .commit = commit,

@@ -39,9 +39,13 @@ static char *
 dup_default(const KabOptionRow *row)
 {
     const char *words = kab_option_default_words(row);
-    if (!row->adaptive_default)
+    if (!row->modes)
         return g_strdup(words);
-    return g_strdup_printf("%s (adaptive: %s)", words, row->adaptive_default);
+    return g_strdup_printf("%s (%s: %s)", words,
+                           row->modes & KAB_MODE_EXACTLY_ONCE
+                               ? "adaptive or exactly-once"
+                               : "adaptive",
+                           row->mode_default);
 }
 
 static void

@@ -62,6 +62,12 @@ kab_option_may_be_empty(const KabOptionRow *row)
 }
 
 const char *
+kab_option_default(const KabOptionRow *row, unsigned modes)
+{
+    return row->modes & modes ? row->mode_default : row->default_value;
+}
+
+const char *
 kab_option_default_words(const KabOptionRow *row)
 {
     if (row->default_words)

@@ -30,6 +30,12 @@ enum {
     KAB_ROW_SECRET = 1u << 2,
 };
 
+/* Some defaults are others in these modes of a binding. */
+enum {
+    KAB_MODE_ADAPTIVE = 1u << 0,
+    KAB_MODE_EXACTLY_ONCE = 1u << 1,
+};
+
 /* One option. A name that ends in * stands for any key that begins so; its
  * values are read elsewhere. */
 typedef struct {
@@ -38,8 +44,9 @@ typedef struct {
     KabValueRule rule;
     size_t offset, size;       /* its field in the section's structure */
     const char *default_value; /* NULL: none, or worked out by the settings */
-    const char *adaptive_default; /* under batching = adaptive; NULL: same */
-    const char *default_words;    /* says the default; NULL: its value */
+    const char *mode_default;  /* in one of the modes; NULL: the same */
+    unsigned modes;            /* KAB_MODE_* */
+    const char *default_words; /* says the default; NULL: its value */
     const int *numbers; /* what the choices stand for; NULL: their index */
     unsigned flags;
     const char *help;
@@ -58,6 +65,8 @@ bool
 kab_option_store(const KabOptionRow *row, void *structure, const char *text);
 /* An empty text stands for "none" where the default is none. */
 bool kab_option_may_be_empty(const KabOptionRow *row);
+/* NULL: none, or worked out by the settings. Borrowed. */
+const char *kab_option_default(const KabOptionRow *row, unsigned modes);
 /* How the default reads in the reference. Borrowed. */
 const char *kab_option_default_words(const KabOptionRow *row);
 

@@ -272,16 +272,38 @@ read_entry(KabBindingBuilder *at, const KabIniEntry *entry)
         kab_settings_store(at->builder, at->section, entry, row, binding);
 }
 
+/* As they are given: the structure is filled with the defaults first. */
+static unsigned
+given_modes(KabBindingBuilder *at)
+{
+    const char *batching = value_of(at, "batching");
+    const char *delivery = value_of(at, "delivery");
+    unsigned modes = 0;
+    if (batching && strcmp(batching, "adaptive") == 0)
+        modes |= KAB_MODE_ADAPTIVE;
+    if (delivery && strcmp(delivery, "exactly-once") == 0)
+        modes |= KAB_MODE_EXACTLY_ONCE;
+    return modes;
+}
+
+unsigned
+kab_binding_modes(const KabBindingSettings *binding)
+{
+    unsigned modes = binding->is_adaptive ? KAB_MODE_ADAPTIVE : 0;
+    if (binding->engine.delivery == KAB_DELIVERY_EXACTLY_ONCE)
+        modes |= KAB_MODE_EXACTLY_ONCE;
+    return modes;
+}
+
 static void
 store_defaults(KabBindingBuilder *at)
 {
-    const char *batching = value_of(at, "batching");
-    bool is_adaptive = batching && strcmp(batching, "adaptive") == 0;
+    unsigned modes = given_modes(at);
     size_t n;
     const KabOptionRow *rows = kab_options(&n);
     for (size_t i = 0; i < n; i++)
         if (rows[i].section == KAB_SECTION_BINDING && rows[i].size)
-            kab_settings_store_default(&rows[i], is_adaptive, at->binding);
+            kab_settings_store_default(&rows[i], modes, at->binding);
 }
 
 static void

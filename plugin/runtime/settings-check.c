@@ -41,8 +41,8 @@ words_of(const KabCheck *check, const char *key)
 {
     const KabOptionRow *row = kab_options_find(KAB_SECTION_BINDING, key);
     const char *value = value_of(check, key);
-    if (!value && check->binding->is_adaptive && row->adaptive_default)
-        return row->adaptive_default;
+    if (!value)
+        value = kab_option_default(row, kab_binding_modes(check->binding));
     return value ? value : kab_option_default_words(row);
 }
 

@@ -68,7 +68,7 @@ void kab_settings_store(KabSettingsBuilder *builder,
                         const KabOptionRow *row,
                         void *structure);
 void kab_settings_store_default(const KabOptionRow *row,
-                                bool is_adaptive,
+                                unsigned modes,
                                 void *structure);
 /* librdkafka's properties (KabKnownProperty), listed when first asked for. */
 const GPtrArray *kab_settings_known(KabSettingsBuilder *builder);
@@ -94,5 +94,7 @@ char *kab_settings_dup_hint(KabSettingsBuilder *builder, const char *key);
 
 /* "scoring" of "binding scoring"; NULL: not a binding's section. */
 const char *kab_binding_name_of(const char *section);
+/* KAB_MODE_*, of a binding that has been read. */
+unsigned kab_binding_modes(const KabBindingSettings *binding);
 KabIniSection *kab_binding_section(const KabConfig *config,
                                    const KabBindingSettings *binding);

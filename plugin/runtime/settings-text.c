@@ -60,13 +60,11 @@ append_option(const KabPrint *print,
               const KabIniSection *section,
               const KabOptionRow *row,
               const void *structure,
-              bool is_adaptive)
+              unsigned modes)
 {
     const KabIniEntry *entry =
         section ? kab_ini_section_find(section, row->name) : NULL;
-    const char *standard = is_adaptive && row->adaptive_default
-                               ? row->adaptive_default
-                               : row->default_value;
+    const char *standard = kab_option_default(row, modes);
     g_autofree char *derived =
         entry || standard ? NULL : dup_derived(row, structure);
     const char *value = entry ? entry->value : standard ? standard : derived;
@@ -79,13 +77,13 @@ append_options(const KabPrint *print,
                KabSection known,
                const KabIniSection *section,
                const void *structure,
-               bool is_adaptive)
+               unsigned modes)
 {
     size_t n;
     const KabOptionRow *rows = kab_options(&n);
     for (size_t i = 0; i < n; i++)
         if (rows[i].section == known && !kab_option_is_prefix(&rows[i]))
-            append_option(print, section, &rows[i], structure, is_adaptive);
+            append_option(print, section, &rows[i], structure, modes);
 }
 
 static void
@@ -187,7 +185,7 @@ append_binding(const KabPrint *print, const KabBindingSettings *binding)
     const KabIniSection *section = kab_binding_section(print->config, binding);
     g_string_append_printf(print->text, "\n[%s]\n", section->name);
     append_options(print, KAB_SECTION_BINDING, section, binding,
-                   binding->is_adaptive);
+                   kab_binding_modes(binding));
     append_function(print, section, binding);
     append_client(print, section, "consumer.", KAB_CLIENT_CONSUMER,
                   binding->consumer);

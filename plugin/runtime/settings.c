@@ -57,12 +57,10 @@ kab_settings_store(KabSettingsBuilder *builder,
 
 void
 kab_settings_store_default(const KabOptionRow *row,
-                           bool is_adaptive,
+                           unsigned modes,
                            void *structure)
 {
-    const char *text = is_adaptive && row->adaptive_default
-                           ? row->adaptive_default
-                           : row->default_value;
+    const char *text = kab_option_default(row, modes);
     if (!text && row->rule.type == KAB_VALUE_LIST)
         text = "";
     if (text && !kab_option_store(row, structure, text))
@@ -175,7 +173,7 @@ read_plain_section(KabSettingsBuilder *builder, KabSection known)
     const KabOptionRow *rows = kab_options(&n);
     for (size_t i = 0; i < n; i++)
         if (rows[i].section == known)
-            kab_settings_store_default(&rows[i], false, builder->settings);
+            kab_settings_store_default(&rows[i], 0, builder->settings);
     const KabIniSection *section =
         kab_ini_find(builder->config->ini, kab_section_name(known));
     for (unsigned i = 0; section && i < section->entries->len; i++) {

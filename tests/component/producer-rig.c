@@ -106,6 +106,12 @@ begin_transaction(void *user, uint32_t epoch)
 }
 
 static void
+settle_transaction(void *user, uint32_t epoch)
+{
+    kab_producer_settle(((Rig *)user)->producer, epoch);
+}
+
+static void
 end_transaction(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
 {
     Rig *rig = user;
@@ -304,6 +310,7 @@ rig_start(Rig *rig)
         .explain = explain,
         .replace_sink = replace_sink,
         .begin_transaction = begin_transaction,
+        .settle_transaction = settle_transaction,
         .end_transaction = end_transaction,
         .abort_transaction = abort_transaction,
         .commit = commit,

@@ -83,6 +83,13 @@ begin_transaction(void *user, uint32_t epoch)
 }
 
 static void
+settle_transaction(void *user, uint32_t epoch)
+{
+    (void)epoch;
+    ((FakeEdge *)user)->n_settled++;
+}
+
+static void
 end_transaction(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
 {
     FakeEdge *edge = user;
@@ -208,6 +215,7 @@ fake_edge_start(FakeEdge *edge)
         .produce = produce,
         .replace_sink = replace_sink,
         .begin_transaction = begin_transaction,
+        .settle_transaction = settle_transaction,
         .end_transaction = end_transaction,
         .abort_transaction = abort_transaction,
         .commit = commit,

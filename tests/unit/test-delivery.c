@@ -391,10 +391,60 @@ TEST(metadata_too_large_halves_the_cap)
     assert_produced(edge, "1,2,3,1");
 }
 
+/* Of a record and its output, of two bytes each. */
+enum { CHARGE = 2 * (512 + 2) };
+
+TEST(a_transaction_ends_when_it_holds_most_of_the_budget)
+{
+    FakeEdge *edge = *state;
+    edge->options.buffer_bytes = 5 * CHARGE;
+    start_transactional(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 3; i++)
+        answer_first(edge);
+    begin(edge);
+    fake_edge_acknowledge(edge);
+    assert_false(edge->wants_end);
+    answer_first(edge);
+    assert_int_equal(edge->n_settled, 1);
+    fake_edge_acknowledge(edge);
+    assert_true(edge->wants_end);
+}
+
+/* Two partitions may hold the whole budget each, eight a quarter: one of
+ * eight is closed, and only the transaction's end opens it. */
+TEST(a_transaction_that_a_partition_waits_for_ends)
+{
+    FakeEdge *edge = *state;
+    edge->options.buffer_bytes = 16 * CHARGE;
+    start_transactional(edge);
+    for (int number = 1; number < 8; number++) {
+        KabPartition *other =
+            kab_engine_assigned(edge->engine, "in", number, NULL, edge->now);
+        fake_edge_advance(edge, 0);
+        kab_engine_loaded(edge->engine, other,
+                          &(KabCommitted){.has_offset = true}, edge->now);
+        fake_edge_advance(edge, 0);
+    }
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 4; i++)
+        answer_first(edge);
+    begin(edge);
+    fake_edge_acknowledge(edge);
+    assert_false(edge->wants_end);
+    fake_edge_take(edge, 4, NULL);
+    fake_edge_advance(edge, 0);
+    answer_first(edge);
+    fake_edge_acknowledge(edge);
+    assert_true(edge->wants_end);
+}
+
 TEST(a_transaction_that_was_lost_makes_the_next_one_smaller)
 {
     FakeEdge *edge = *state;
-    edge->options.buffer_bytes = 8;
+    edge->options.buffer_bytes = 5 * CHARGE;
     start_transactional(edge);
     fake_edge_take_range(edge, 0, 4);
     fake_edge_advance(edge, 0);
@@ -599,6 +649,8 @@ main(void)
         T(a_drain_does_not_wait_for_what_is_held),
         T(a_refused_commit_holds_no_drain_back),
         T(metadata_too_large_halves_the_cap),
+        T(a_transaction_ends_when_it_holds_most_of_the_budget),
+        T(a_transaction_that_a_partition_waits_for_ends),
         T(a_transaction_that_was_lost_makes_the_next_one_smaller),
         T(metadata_that_does_not_fit_holds_no_other_partition),
         T(a_producer_lost_while_its_past_is_checked_is_replaced),

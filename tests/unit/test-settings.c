@@ -125,6 +125,15 @@ TEST(defaults_are_those_of_the_contract)
     assert_int_equal(settings->log_format, KAB_LOG_FORMAT_TEXT);
 }
 
+TEST(exactly_once_has_a_larger_budget)
+{
+    g_autoptr(KabSettings) settings = settings_of(
+        "[kafka]\nbootstrap.servers = h:1\n[binding b]\n"
+        "input.topics = a\nfunction = identity\ndelivery = exactly-once\n");
+    const KabBindingSettings *b = kab_settings_find(settings, "b");
+    assert_int_equal(b->engine.buffer_bytes, 256 << 20);
+}
+
 TEST(defaults_that_depend_on_others_are_worked_out)
 {
     g_autoptr(KabSettings) settings = settings_of(right);
@@ -355,6 +364,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_become_fields),
         cmocka_unit_test(defaults_are_those_of_the_contract),
+        cmocka_unit_test(exactly_once_has_a_larger_budget),
         cmocka_unit_test(defaults_that_depend_on_others_are_worked_out),
         cmocka_unit_test(properties_of_kafka_come_before_those_of_the_binding),
         cmocka_unit_test(the_function_and_its_options_are_found),
