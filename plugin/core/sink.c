@@ -13,6 +13,10 @@
  * results wait as resolved slots. What a lost sink had not finished goes
  * back and is emitted again; the function is not called for it.
  *
+ * A transaction settles after transaction.interval, and sooner when it holds
+ * most of the budget or of what a closed partition may hold: its end alone
+ * gives that back.
+ *
  * Unknown outcome: the commit was asked for and not answered. The next
  * producer with the same id makes the broker end it; then the committed
  * state of the partitions says which way it went.

@@ -20,14 +20,21 @@ count_transactions(Rig *rig, KabTxnResult result)
 }
 
 static Rig *
-open_exactly_once(void **state)
+open_lingering(void **state, const char *linger_ms)
 {
     Rig *rig = rig_new(state);
+    rig_set(rig, "linger.ms", linger_ms);
     rig->setup.delivery = KAB_DELIVERY_EXACTLY_ONCE;
     rig->group =
         rd_kafka_consumer_group_metadata_new_with_genid("group", 1, "m", NULL);
     rig_open(rig);
     return rig;
+}
+
+static Rig *
+open_exactly_once(void **state)
+{
+    return open_lingering(state, "5");
 }
 
 static bool
@@ -68,6 +75,17 @@ TEST(outputs_and_offsets_are_committed_together)
     assert_int_equal(count_ended(rig, KAB_END_DONE), 1000);
     assert_true(has_committed(rig));
     assert_int_equal(rig_counters(rig)->sinks_lost, 0);
+    rig_free(rig);
+}
+
+TEST(what_lingers_is_sent_when_the_transaction_settles)
+{
+    Rig *rig = open_lingering(state, "8000");
+    rig->patience_us = 7 * G_USEC_PER_SEC;
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_true(has_committed(rig));
     rig_free(rig);
 }
 
@@ -221,6 +239,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_and_offsets_are_committed_together),
+        cmocka_unit_test(what_lingers_is_sent_when_the_transaction_settles),
         cmocka_unit_test(offsets_alone_are_a_transaction_too),
         cmocka_unit_test(without_a_member_no_offsets_are_sent),
         cmocka_unit_test(offsets_the_group_refuses_abort_the_transaction),

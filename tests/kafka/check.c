@@ -104,8 +104,8 @@ by_partition_and_time(const void *a, const void *b)
     return (x->ms > y->ms) - (x->ms < y->ms);
 }
 
-/* Between two outputs of a partition: the longest, and from when to when the
- * long ones were. */
+/* Between two outputs of a partition: the longest, and of the long ones the
+ * partition, from when and to when. */
 static void
 print_pauses(GArray *times)
 {
@@ -120,8 +120,8 @@ print_pauses(GArray *times)
             continue;
         longest = MAX(longest, now.ms - last.ms);
         if (now.ms - last.ms >= LONG_MS)
-            printf("%s[%" PRId64 ",%" PRId64 "]", n++ ? "," : "", last.ms,
-                   now.ms);
+            printf("%s[%d,%" PRId64 ",%" PRId64 "]", n++ ? "," : "",
+                   now.partition, last.ms, now.ms);
     }
     printf("],\"pause_ms\":%" PRId64, longest);
 }

@@ -293,7 +293,18 @@ class Kit:
                 print(f"# end of the log of {bridge.name}:")
                 for line in bridge.log.splitlines()[-25:]:
                     print(f"#   {line}")
+        kept = os.environ.get("KABRIDGE_TEST_KEEP")
+        if kept:
+            self._keep(Path(kept) / self.folder.name)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _keep(self, folder):
+        """What a test leaves behind if the environment has
+        KABRIDGE_TEST_KEEP=DIR: the bridges' logs and the broker's."""
+        shutil.copytree(self.folder, folder)
+        if not self.broker.external:
+            shutil.copy(self.broker.folder / "server.log", folder)
+        self.note(f"logs of {self.label} are kept in {folder}")
 
 
 class Background:

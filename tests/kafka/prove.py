@@ -13,9 +13,10 @@ from storm import Storm
 class Kills(Storm):
     """A storm of nothing but kill -9."""
 
-    def _fault(self):
-        member = self.chance.choice(self.members)
-        self._did("kill")
+    def _faults(self):
+        return [self._kill]
+
+    def _kill(self, member):
         print(f"  {time.monotonic() - self.begin:5.1f} s  kill -9 "
               f"{member.name}", flush=True)
         member.kill()
@@ -50,7 +51,7 @@ def prove(options):
                         ("doubled", counts.doubled),
                         ("out of order", counts.disorder),
                         ("repeated calls", calls.repeated),
-                        ("kills", storm.happened.get("kill", 0)),
+                        ("kills", len(storm.happened)),
                         ("longest pause", f"{counts.pause_ms / 1000:.1f} s")):
         print(f"{name:15} {value}")
     return 1 if failed else 0

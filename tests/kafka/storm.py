@@ -9,6 +9,7 @@ schedule; the machine's own timing it cannot repeat.
 import random
 import signal
 import time
+from collections import Counter
 
 from harness import Background, wait_for
 
@@ -42,12 +43,8 @@ class Storm:
             consumer_heartbeat_interval_ms=1000, **options)
             for i in range(members)]
         self.feeder = None
-        self.happened = {}
-        self.away = []
+        self.happened = []  # of each fault: what, whom, begin and end in ms
         self.looks = []
-
-    def _did(self, what):
-        self.happened[what] = self.happened.get(what, 0) + 1
 
     def _kill(self, member):
         member.kill()
@@ -68,25 +65,42 @@ class Storm:
         member.start()
 
     def _restart_broker(self, _):
-        begin = time.time()
         self.kit.broker.stop()
         time.sleep(self.chance.uniform(0, 3))
         self.kit.broker.start()
-        self.away.append((begin * 1000, time.time() * 1000))
 
     def _still_ms(self, pause):
         """Of a pause, what was not the broker's."""
-        begin, end = pause
+        _, begin, end = pause
         away = sum(max(0, min(end, back) - max(begin, gone))
-                   for gone, back in self.away)
+                   for what, _, gone, back in self.happened
+                   if what == "restart_broker")
         return end - begin - away
 
+    def _tell(self, pause):
+        """A pause, and what happened from a session before it to its end."""
+        partition, begin, end = pause
+        self.kit.note(f"partition {partition} stood still for "
+                      f"{(end - begin) / 1000:.1f} s, from "
+                      f"{time.ctime(begin / 1000)}; faults, counted from then:")
+        for what, whom, start, stop in self.happened:
+            if stop > begin - SESSION_S * 1000 and start < end:
+                self.kit.note(f"    {(start - begin) / 1000:6.1f} to "
+                              f"{(stop - begin) / 1000:6.1f} s: {what}" +
+                              f" {whom}" * (what != "restart_broker"))
+
+    def _faults(self):
+        """To draw from, each as often as it stands there."""
+        return ([self._kill] * 4 + [self._freeze] * 3 + [self._leave] * 3 +
+                [self._restart_broker] * self.broker_faults)
+
     def _fault(self):
-        faults = [self._kill] * 4 + [self._freeze] * 3 + [self._leave] * 3
-        faults += [self._restart_broker] * (1 if self.broker_faults else 0)
-        fault = self.chance.choice(faults)
-        self._did(fault.__name__.strip("_"))
-        fault(self.chance.choice(self.members))
+        fault = self.chance.choice(self._faults())
+        member = self.chance.choice(self.members)
+        begin = time.time() * 1000
+        fault(member)
+        self.happened.append((fault.__name__.strip("_"), member.name, begin,
+                              time.time() * 1000))
 
     def _revive(self):
         """A member that gave up by itself is a finding, not the end."""
@@ -126,7 +140,8 @@ class Storm:
 
     def settle(self, seconds=90):
         """The faults are over: the lag must go to nothing."""
-        self.kit.note(f"seed {self.seed}: {self.happened}")
+        counts = dict(Counter(what for what, *_ in self.happened))
+        self.kit.note(f"seed {self.seed}: {counts}")
         self._revive()
         self.kit.caught_up(self.members[0], self.source, seconds)
         lost = sum(m.metrics().total("rebalances_total", kind="lost")
@@ -150,10 +165,13 @@ class Storm:
                       f"calls repeated {calls.repeated}, longest pause "
                       f"{counts.pause_ms} ms, dead letters {counts.dead}")
         self.kit.expect(counts.lost == 0, f"lost {counts.lost}")
-        still_ms = max(map(self._still_ms, counts.pauses), default=0)
+        pauses = sorted(counts.pauses, key=self._still_ms)
+        still_ms = self._still_ms(pauses[-1]) if pauses else 0
         still = (f"a partition stood still for {still_ms / 1000:.1f} s at "
                  "most, its broker being up")
         if still_s:
+            for pause in pauses[-3:]:
+                self._tell(pause)
             self.kit.expect(still_ms <= still_s * 1000, still)
         else:
             self.kit.note(still)

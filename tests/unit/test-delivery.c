@@ -348,15 +348,22 @@ TEST(what_no_commit_can_say_is_held_and_begins_no_transaction)
     assert_produced(edge, "0,1,2,3");
 }
 
+/* Four records of partition 0 are called; the first n are answered. */
+static void
+take_four(FakeEdge *edge, int n)
+{
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < n; i++)
+        answer_first(edge);
+}
+
 TEST(in_order_nothing_is_held_whatever_the_cap)
 {
     FakeEdge *edge = *state;
     edge->options.metadata_cap = 0;
     start_transactional(edge);
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    for (int i = 0; i < 4; i++)
-        answer_first(edge);
+    take_four(edge, 4);
     begin(edge);
     assert_produced(edge, "0,1,2,3");
 }
@@ -399,10 +406,7 @@ TEST(a_transaction_ends_when_it_holds_most_of_the_budget)
     FakeEdge *edge = *state;
     edge->options.buffer_bytes = 5 * CHARGE;
     start_transactional(edge);
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    for (int i = 0; i < 3; i++)
-        answer_first(edge);
+    take_four(edge, 3);
     begin(edge);
     fake_edge_acknowledge(edge);
     assert_false(edge->wants_end);
@@ -427,10 +431,7 @@ TEST(a_transaction_that_a_partition_waits_for_ends)
                           &(KabCommitted){.has_offset = true}, edge->now);
         fake_edge_advance(edge, 0);
     }
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    for (int i = 0; i < 4; i++)
-        answer_first(edge);
+    take_four(edge, 4);
     begin(edge);
     fake_edge_acknowledge(edge);
     assert_false(edge->wants_end);
@@ -446,10 +447,7 @@ TEST(a_transaction_that_was_lost_makes_the_next_one_smaller)
     FakeEdge *edge = *state;
     edge->options.buffer_bytes = 5 * CHARGE;
     start_transactional(edge);
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    for (int i = 0; i < 4; i++)
-        answer_first(edge);
+    take_four(edge, 4);
     begin(edge);
     assert_produced(edge, "0,1,2,3");
     fake_edge_acknowledge(edge);
