@@ -77,6 +77,11 @@ static const KabClientDefault defaults[] = {
         "true",
         KAB_CLIENT_BOTH,
         "latency; librdkafka's own default only since 2.10"),
+    SET("reconnect.backoff.max.ms",
+        "1000",
+        KAB_CLIENT_BOTH,
+        "nobody waits for ten seconds for a broker that is back; as Kafka's "
+        "own clients"),
     SET("isolation.level",
         "read_committed",
         KAB_CLIENT_CONSUMER,
@@ -134,6 +139,7 @@ static const struct {
     const char *unless;
     const char *is; /* NULL: whatever its value */
 } yields[] = {
+    {"reconnect.backoff.max.ms", "reconnect.backoff.ms", NULL},
     {"fetch.max.bytes", "message.max.bytes", NULL},
     {"partition.assignment.strategy", "group.protocol", "consumer"},
     {"heartbeat.interval.ms", "group.protocol", "consumer"},

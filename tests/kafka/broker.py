@@ -152,6 +152,8 @@ class Broker:
     def _java(self, *words, **more):
         command = ["java", "-Xmx512m", "-Xss512k", "-XX:+UseSerialGC",
                    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+                   "-Dorg.slf4j.simpleLogger.dateTimeFormat="
+                   "yyyy-MM-dd HH:mm:ss.SSS", "-Duser.timezone=UTC",
                    "-cp", f"{fetch()}/*", *map(str, words)]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                 stderr=subprocess.STDOUT, **more)

@@ -93,6 +93,7 @@ def outage(kit, delivery, doubled):
     answer = bridge.get("/ready")
     kit.expect(answer and answer[0] == 503, "not ready")
     kit.broker.start()
+    kit.goes_on(bridge, "the outage", 5)
     kit.caught_up(bridge, source, 90)
     kit.expect(wait_for(lambda: (bridge.get("/ready") or (0,))[0] == 200, 30),
                "ready again")

@@ -271,6 +271,16 @@ class Kit:
             got.reached, "committed offsets equal the end "
             f"(committed {got.committed} of {got.end}, {got.seconds:.1f} s)")
 
+    def goes_on(self, bridge, what, seconds=10):
+        """Claims that a fault, which ends now, is soon followed by finished
+        records."""
+        def finished():
+            return bridge.metrics().total("records_finished_total")
+        before, begin = finished(), time.monotonic()
+        went_on = wait_for(lambda: finished() > before, seconds)
+        self.expect(went_on, f"finishes records {time.monotonic() - begin:.1f}"
+                    f" s after {what}")
+
     def arrived(self, counts, doubled=0):
         """Claims that every record arrived, at most so many of them again."""
         self.expect(counts.lost == 0, f"lost {counts.lost} of "

@@ -85,8 +85,9 @@ TEST(what_is_of_the_other_client_is_left_out)
 /* A client is made of it: librdkafka checks some pairs only then. */
 TEST(ours_yields_where_the_users_needs_it)
 {
-    KabProperty user[] = {{"message.max.bytes", "20000000"}};
-    rd_kafka_conf_t *conf = make(KAB_CLIENT_CONSUMER, user, 1);
+    KabProperty user[] = {{"message.max.bytes", "20000000"},
+                          {"reconnect.backoff.ms", "5000"}};
+    rd_kafka_conf_t *conf = make(KAB_CLIENT_CONSUMER, user, 2);
     rd_kafka_conf_set(conf, "group.id", "g", NULL, 0);
     rd_kafka_conf_set_log_cb(conf, NULL);
     char reason[256] = "";
