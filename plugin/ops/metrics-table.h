@@ -56,9 +56,9 @@
       "Age of the oldest record taken and not finished; 0 if there is "        \
       "none.")                                                                 \
     X(COUNTER, U64, "commits_total", COMMIT, AT(counters.commits),             \
-      "Offset commits, by result: group means the group had moved on "         \
-      "and the commit is repeated where it still applies, refused that it "    \
-      "is not allowed and the binding stops.")                    \
+      "Offset commits of partitions, by result: group means the group "        \
+      "had moved on and the commit is repeated where it still applies, "       \
+      "refused that it is not allowed and the binding stops.")                 \
     X(HISTOGRAM, MICROSECONDS, "commit_seconds", NONE,                         \
       AT(counters.commit_us),                                                  \
       "Time from asking for a commit to its result.")                          \

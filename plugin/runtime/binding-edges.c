@@ -273,19 +273,12 @@ static bool
 may_say(KabLineLimits *lines, const char *message, unsigned *ret_left_out)
 {
     unsigned hash = hash_line(message), i = hash % KAB_N_LOG_LIMITS;
-    int64_t now = g_get_monotonic_time();
     pthread_mutex_lock(&lines->mutex);
     KabLogLimit *limit = &lines->limits[i];
     if (lines->hashes[i] != hash)
         *limit = (KabLogLimit){0};
     lines->hashes[i] = hash;
-    bool may = now >= limit->next_us;
-    if (may) {
-        *ret_left_out = limit->n_left_out;
-        *limit = (KabLogLimit){.next_us = now + 10 * G_USEC_PER_SEC};
-    } else {
-        limit->n_left_out++;
-    }
+    bool may = kab_log_limit_pass(limit, ret_left_out);
     pthread_mutex_unlock(&lines->mutex);
     return may;
 }

@@ -16,7 +16,7 @@
 #include <glib.h>
 
 static const int64_t limit_us = 10 * G_USEC_PER_SEC;
-enum { MAX_FIELDS = 16 };
+enum { MAX_FIELDS = 16, MOST_LINES = 5 };
 
 /* Of the process, as GLib's writer is. */
 static struct {
@@ -284,16 +284,19 @@ kab_log_fields(KabLogLevel level,
     emit(level, binding, fields, n_fields, message);
 }
 
-static bool
-is_over_limit(KabLogLimit *limit)
+bool
+kab_log_limit_pass(KabLogLimit *limit, unsigned *ret_left_out)
 {
     int64_t now = g_get_monotonic_time();
-    if (limit->next_us && now < limit->next_us) {
+    *ret_left_out = limit->n_left_out;
+    if (now >= limit->until_us)
+        *limit = (KabLogLimit){.until_us = now + limit_us};
+    if (limit->n_said == MOST_LINES) {
         limit->n_left_out++;
-        return true;
+        return false;
     }
-    limit->next_us = now + limit_us;
-    return false;
+    limit->n_said++;
+    return true;
 }
 
 void
@@ -303,17 +306,16 @@ kab_log_limited(KabLogLimit *limit,
                 const char *format,
                 ...)
 {
-    if (is_over_limit(limit))
+    unsigned n_left_out;
+    if (!kab_log_limit_pass(limit, &n_left_out))
         return;
     va_list arguments;
     va_start(arguments, format);
     g_autofree char *message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    if (limit->n_left_out) {
+    if (n_left_out)
         kab_log(level, binding, "%s (and %u more like it)", message,
-                limit->n_left_out);
-        limit->n_left_out = 0;
-        return;
-    }
-    emit(level, binding, NULL, 0, message);
+                n_left_out);
+    else
+        emit(level, binding, NULL, 0, message);
 }

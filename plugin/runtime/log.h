@@ -29,12 +29,15 @@ typedef struct {
     const char *name, *value; /* borrowed */
 } KabLogField;
 
-/* At most one line of its kind in ten seconds; the next says how many were
+/* At most five lines of a kind in ten seconds; the next says how many were
  * left out. Zeroed at first; one thread. */
 typedef struct {
-    int64_t next_us;
-    unsigned n_left_out;
+    int64_t until_us;
+    unsigned n_said, n_left_out;
 } KabLogLimit;
+
+/* May one more line be written now? If so, how many were not before it. */
+bool kab_log_limit_pass(KabLogLimit *limit, unsigned *ret_left_out);
 
 /* Installs the process's writer to stderr; once, before any thread. */
 void kab_log_install(KabLogFormat format, KabLogLevel level);

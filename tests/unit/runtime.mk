@@ -16,4 +16,10 @@ test_ini_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
 test_ini_SOURCES = tests/unit/test-ini.c
 test_ini_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
 
+check_PROGRAMS += test-log
+TESTS += test-log
+test_log_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
+test_log_SOURCES = tests/unit/test-log.c
+test_log_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+
 include tests/unit/settings.mk
