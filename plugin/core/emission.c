@@ -459,6 +459,32 @@ kab_engine_refused(KabEngine *engine,
     kab_slot_unref(engine, slot);
 }
 
+static void
+forget_slot(KabEngine *engine, KabSlot *slot)
+{
+    size_t n = slot->unreported;
+    for (KabProduct *product = slot->products, *next; n; product = next) {
+        next = product->next;
+        if (!product->is_sent)
+            continue;
+        n--;
+        engine->counters.produce_errors[KAB_REFUSED_SINK]++;
+        kab_slot_unref(engine, report(engine, product));
+    }
+}
+
+/* Slots that were dropped are on no list, and wait for it as well. */
+void
+kab_emission_forget(KabEngine *engine)
+{
+    for (guint i = 0; engine->sink.unreported && i < engine->slot_chunks->len;
+         i++) {
+        KabSlot *chunk = engine->slot_chunks->pdata[i];
+        for (size_t j = 0; j < KAB_SLOT_CHUNK; j++)
+            forget_slot(engine, &chunk[j]);
+    }
+}
+
 /* The transaction is committed: all that was emitted is finished. What is
  * held stays so until its partition has moved: nothing else makes room. */
 void

@@ -125,7 +125,7 @@ typedef struct {
      * Borrowed until the next effect. NULL: it is too large. */
     const char *(*explain)(void *user);
     /* Make a new producer (the first one too): purge the old one, serve all
-     * of its queued reports as events, then answer by sink_ready. */
+     * of its reports as events, then answer by sink_ready. */
     void (*replace_sink)(void *user, uint32_t epoch);
     /* Exactly-once; answered by transaction_begun / transaction_ended. */
     void (*begin_transaction)(void *user, uint32_t epoch);
@@ -234,7 +234,8 @@ void kab_engine_answered_twice(KabEngine *engine);
 
 /* --- Events: sink ------------------------------------------------------ */
 
-/* The first and every replaced producer is ready. */
+/* The first and every replaced producer is ready. What those before it have
+ * not reported never is: they are gone. */
 void kab_engine_sink_ready(KabEngine *engine, uint32_t epoch, int64_t now);
 /* The producer is beyond use. is_fenced: another one took its place. */
 void kab_engine_sink_lost(KabEngine *engine,

@@ -408,6 +408,8 @@ void kab_group_leave(KabSlot *slot);
 void kab_emission_push(KabEngine *engine, KabSlot *slot);
 void kab_emission_leave(KabEngine *engine, KabSlot *slot);
 void kab_emission_advance(KabEngine *engine);
+/* Nothing that is unreported ever is reported. */
+void kab_emission_forget(KabEngine *engine);
 /* Emitted and unfinished slots go back, in front of the queue. */
 void kab_emission_requeue(KabEngine *engine, bool all_outputs);
 /* The transaction is committed: all that was emitted is finished. */

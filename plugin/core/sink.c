@@ -174,8 +174,10 @@ void
 kab_engine_sink_ready(KabEngine *engine, uint32_t epoch, int64_t now)
 {
     engine->now = now;
-    if (engine->sink.state == KAB_SINK_OPENING && engine->sink.epoch == epoch)
-        engine->sink.has_ended = true;
+    if (engine->sink.state != KAB_SINK_OPENING || engine->sink.epoch != epoch)
+        return;
+    engine->sink.has_ended = true;
+    kab_emission_forget(engine);
 }
 
 /* --- Opening ----------------------------------------------------------- */
@@ -269,7 +271,7 @@ advance_opening(KabEngine *engine)
         sink->is_asked = true;
         sink->life = ++sink->epoch;
         engine->effects.replace_sink(engine->user, sink->epoch);
-    } else if (sink->has_ended && !sink->unreported) {
+    } else if (sink->has_ended) {
         open_sink(engine);
     }
 }

@@ -49,6 +49,7 @@ enum {
     X(LOAD, "load")               /* committed state is slow to come */        \
     X(BREAK, "break")             /* the producer breaks */                    \
     X(UNKNOWN_ACK, "unknown-ack") /* written, reported as not */               \
+    X(SILENT, "silent")           /* a report never comes */                   \
     X(REFUSE, "refuse")           /* a record can never be written */          \
     X(FATAL_ACK, "fatal-ack")     /* authorisation is taken away */            \
     X(FULL, "full")               /* the sink's queue is small */              \
@@ -201,6 +202,7 @@ struct Output {
     unsigned producer_epoch;
     OutputFate fate;
     bool is_delivered, is_written, is_reported;
+    bool is_silent; /* its report never comes */
 };
 
 /* What a group has committed for a partition, or is about to. */

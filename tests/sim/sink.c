@@ -173,10 +173,31 @@ static void
 on_report(Sim *sim, Member *member, void *data)
 {
     Output *output = data;
-    if (output->is_reported)
+    if (output->is_reported || output->is_silent)
         return;
     report(sim, member, output);
     give_room(sim, member, NULL);
+}
+
+/* The watchdog's time. */
+static void
+stop_waiting(Sim *sim, Member *member, void *data)
+{
+    const Output *output = data;
+    if (!output->is_reported && output->epoch == member->sink.epoch)
+        die(sim, member, false);
+}
+
+/* Written or not, nobody says; and nothing after it is written. */
+static void
+fall_silent(Sim *sim, Member *member, Output *output)
+{
+    TRACE(sim, "%u: %u/%" PRIi64 ".%u will not be reported", member->number,
+          output->effect->record->partition, output->effect->record->offset,
+          output->index);
+    output->is_silent = true;
+    member->sink.is_broken = true;
+    sim_after(sim, sim_between(sim, MS, 50 * MS), member, stop_waiting, output);
 }
 
 static void
@@ -187,6 +208,8 @@ deliver(Sim *sim, Member *member, void *data)
         return;
     output->is_delivered = true;
     output->fate = judge(sim, member, output);
+    if (sim_strikes(sim, FAULT_SILENT))
+        fall_silent(sim, member, output);
     sim_after(sim, sim_between(sim, 0, 2 * MS), member, on_report, output);
 }
 
@@ -221,8 +244,14 @@ lose_undelivered(Sim *sim, Member *member, bool may_write)
 static void
 report_all(Sim *sim, Member *member)
 {
-    while (member->sink.first)
-        report(sim, member, member->sink.first);
+    for (Output *output; (output = member->sink.first);) {
+        if (!output->is_silent) {
+            report(sim, member, output);
+            continue;
+        }
+        unlink_output(&member->sink, output);
+        output->is_reported = true;
+    }
 }
 
 void

@@ -519,6 +519,53 @@ TEST(a_producer_lost_while_its_past_is_checked_is_replaced)
     assert_produced(edge, "0");
 }
 
+/* A producer that is lost, and its next one: the test's outputs of it are
+ * never reported. */
+static void
+replace_silent_sink(FakeEdge *edge)
+{
+    kab_engine_sink_lost(edge->engine, edge->epoch, false, "silent", edge->now);
+    fake_edge_advance(edge, 8000);
+    g_ptr_array_set_size(edge->produced, 0);
+    fake_edge_open_sink(edge);
+}
+
+TEST(what_a_lost_sink_never_reports_is_emitted_again)
+{
+    FakeEdge *edge = *state;
+    start_transactional(edge);
+    take_four(edge, 4);
+    begin(edge);
+    kab_engine_acknowledged(
+        edge->engine, g_ptr_array_steal_index(edge->produced, 2), edge->now);
+    fake_edge_advance(edge, 100000);
+    assert_false(edge->wants_end);
+    replace_silent_sink(edge);
+    begin(edge);
+    assert_produced(edge, "0,1,2,3,0,1,2,3");
+    assert_int_equal(edge->n_invoked, 4);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 100000);
+    assert_true(edge->wants_end);
+    end_with(edge, KAB_TXN_COMMITTED);
+    assert_int_equal(
+        kab_engine_counters(edge->engine)->records_finished[KAB_END_DONE], 4);
+}
+
+/* Its slot is on no list. */
+TEST(what_a_lost_sink_never_reports_of_a_lost_partition_is_given_back)
+{
+    FakeEdge *edge = *state;
+    start_transactional(edge);
+    emit_one(edge);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->messages_out, 1);
+    replace_silent_sink(edge);
+    assert_int_equal(edge->messages_out, 0);
+    assert_int_equal(edge->attempts_out, 0);
+}
+
 /* --- Partitions that share order groups -------------------------------- */
 
 enum { MANY_KEYS = 3000 };
@@ -652,6 +699,8 @@ main(void)
         T(a_transaction_that_was_lost_makes_the_next_one_smaller),
         T(metadata_that_does_not_fit_holds_no_other_partition),
         T(a_producer_lost_while_its_past_is_checked_is_replaced),
+        T(what_a_lost_sink_never_reports_is_emitted_again),
+        T(what_a_lost_sink_never_reports_of_a_lost_partition_is_given_back),
         T(a_binding_that_stops_for_its_sink_is_drained_at_once),
         T(what_waits_for_its_start_offset_holds_no_other_partition_back),
         T(what_is_retried_holds_no_other_partition_back),
