@@ -102,6 +102,7 @@ typedef struct {
     bool is_busy; /* has a duty whose result was not taken */
     bool is_open, is_lost, is_closing;
     int64_t retired_us, purge_us; /* since when; when again */
+    int64_t heard_us; /* a report, or the purge of all, last; 0: not yet */
 } KabClient;
 
 /* Takes the plan; starts to open. Returns a new client. */

@@ -2,8 +2,9 @@
 /* What the files of the producer share: its state on the loop.
  *
  * One client is current; those before it are retired: purged, served until
- * every report is in, then closed on their threads. The engine hears of the
- * current one (sink_ready) only when no report of an older one is missing.
+ * every report is in or none comes any more, then closed on their threads. The
+ * engine hears of the current one (sink_ready) only when no older one can
+ * report anything, nor use the bytes of an output.
  */
 #pragma once
 

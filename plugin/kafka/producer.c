@@ -12,8 +12,13 @@ enum { EVENTS_A_TURN = 64 };
 /* In flight are given this long to succeed before they are purged. */
 #define MERCY_US (2 * G_USEC_PER_SEC)
 #define PURGE_AGAIN_US G_USEC_PER_SEC
-/* What one client call may take beyond its own time-out. */
+/* What one client call may take beyond its own time-out, and the reports of a
+ * transaction beyond its own. */
 #define MARGIN_US (10 * G_USEC_PER_SEC)
+#define GRACE_US (5 * G_USEC_PER_SEC)
+/* What is not reported this long after all was purged never is: librdkafka
+ * has lost it, and keeps it until the client is destroyed. */
+#define SILENCE_US (2 * G_USEC_PER_SEC)
 #define CLOSE_US (5 * G_USEC_PER_SEC)
 
 KabProducer *
@@ -119,20 +124,32 @@ serve(KabProducer *producer, KabClient *client)
     return client->queue != NULL;
 }
 
+/* A transaction in which an output is not reported: the broker has aborted
+ * it, and every output had its time-out.
+ *
+ * librdkafka (2.0.2) loses a message of a transaction when its topic is
+ * deleted: a partition that is gone has left its broker's thread, but the
+ * transaction keeps it; what a request that was under way then brings back to
+ * it is not sent, not timed out, not purged, and no abort gets past it. */
 static int64_t
-call_limit_us(const KabProducer *producer)
+reports_us(const KabProducer *producer, const KabClient *client)
 {
-    return producer->transaction_us + MARGIN_US;
+    if (!producer->has_transaction || !client->n_unreported)
+        return INT64_MAX;
+    return client->begun_us + producer->transaction_us + GRACE_US;
 }
 
-/* When the call that it is in has taken too long; INT64_MAX. */
+/* When what is awaited of it, the end of a call or reports, has taken too
+ * long; INT64_MAX. */
 static int64_t
 watchdog_us(const KabProducer *producer, KabClient *client)
 {
-    int64_t since = atomic_load(&client->call_us);
-    if (!client->is_busy || !since || client->is_lost)
+    if (client->is_lost)
         return INT64_MAX;
-    return since + call_limit_us(producer);
+    if (!client->is_busy)
+        return reports_us(producer, client);
+    int64_t since = atomic_load(&client->call_us);
+    return since ? since + producer->transaction_us + MARGIN_US : INT64_MAX;
 }
 
 /* The engine ignores a loss while the sink is opening: then a new client
@@ -143,8 +160,13 @@ watch(KabProducer *producer)
     KabClient *client = producer->client;
     if (producer->now < watchdog_us(producer, client))
         return false;
-    kab_producer_lose(producer, client, KAB_LOSS_WATCHDOG,
-                      "a call of the producer's client does not return");
+    kab_producer_lose(
+        producer, client, KAB_LOSS_WATCHDOG,
+        client->is_busy
+            ? "a call of the producer's client does not return"
+            : "outputs are neither acknowledged nor refused within "
+              "transaction.timeout.ms: the producer is replaced, and they are "
+              "written again");
     if (producer->is_owed_ready)
         kab_producer_replace(producer, producer->epoch);
     return true;
@@ -160,13 +182,26 @@ purge(KabProducer *producer, KabClient *client)
         flags |= RD_KAFKA_PURGE_F_INFLIGHT;
     rd_kafka_purge(client->handle, flags);
     client->purge_us = producer->now + PURGE_AGAIN_US;
+    if (!has_mercy && !client->heard_us)
+        client->heard_us = producer->now;
+}
+
+/* Is a report of it awaited that may still come? */
+static bool
+may_report(const KabProducer *producer, const KabClient *client)
+{
+    return client->n_unreported &&
+           (!client->heard_us || producer->now - client->heard_us < SILENCE_US);
 }
 
 /* True: it is closed. */
 static bool
 turn_retired(KabProducer *producer, KabClient *client, bool *ret_moved)
 {
-    *ret_moved |= serve(producer, client);
+    bool has_heard = serve(producer, client);
+    if (has_heard && client->heard_us)
+        client->heard_us = producer->now;
+    *ret_moved |= has_heard;
     *ret_moved |= kab_producer_take_done(producer, client);
     if (client->is_busy)
         return false;
@@ -174,7 +209,7 @@ turn_retired(KabProducer *producer, KabClient *client, bool *ret_moved)
         return true;
     if (client->n_unreported && producer->now >= client->purge_us)
         purge(producer, client);
-    if (client->n_unreported)
+    if (may_report(producer, client))
         return false;
     g_clear_pointer(&client->queue, rd_kafka_queue_destroy);
     client->is_closing = true;
@@ -250,7 +285,7 @@ kab_producer_deadline(const KabProducer *producer)
         deadline = watchdog_us(producer, producer->client);
     for (guint i = 0; i < producer->retired->len; i++) {
         const KabClient *client = producer->retired->pdata[i];
-        if (client->n_unreported)
+        if (client->n_unreported && !client->is_closing)
             deadline = MIN(deadline, client->purge_us);
     }
     if (producer->is_closing && producer->retired->len)

@@ -5,9 +5,10 @@
  * Every client call that may block (init, transactions, send_offsets,
  * destroy, metadata) runs on the producer's own thread, one command at a
  * time; its result comes back to the loop by the edge's wake_fd and is given
- * to the engine by kab_producer_turn(). A watchdog counts a transaction call
- * that does not return within its time-out and a margin as a lost sink; the
- * thread is then abandoned with its client.
+ * to the engine by kab_producer_turn(). A watchdog counts a transaction whose
+ * call does not return, or whose outputs are not reported, within its time-out
+ * and a margin as a lost sink. A thread that does not return is abandoned with
+ * its client; what a client does not report is given up when it is destroyed.
  *
  * Thread: the loop of the binding, for everything here.
  */
@@ -80,7 +81,7 @@ void kab_producer_free(KabProducer *producer);
     X(REFUSED, "refused")     /* an unlisted produce error */                  \
     X(TOO_LARGE, "too_large") /* a request of several was refused */           \
     X(TIMEOUT, "timeout")     /* a transaction outlived its time */            \
-    X(WATCHDOG, "watchdog")   /* a client call did not return */               \
+    X(WATCHDOG, "watchdog")   /* a call, or reports, did not come */           \
     X(UNKNOWN, "unknown")     /* the end of a transaction is unknown */
 
 typedef enum {

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include "kab-test.h"
+#include "producer-internal.h"
 #include "producer-rig.h"
 #include "source.h"
 
@@ -532,6 +533,41 @@ rig_output(Rig *rig, const KabRecord *record, KabResult *result)
         result->first = product;
     result->last = product;
     return &product->output;
+}
+
+/* --- A topic that is deleted ------------------------------------------- */
+
+static bool
+has_no_partitions(Rig *rig)
+{
+    g_mutex_lock(&rig->log_lock);
+    bool is_gone = strstr(rig->log->str, "partition count changed") != NULL;
+    g_mutex_unlock(&rig->log_lock);
+    return is_gone;
+}
+
+void
+rig_delete_output(Rig *rig, int n)
+{
+    KabClient *client = rig->producer->client;
+    const rd_kafka_metadata_t *metadata;
+    rd_kafka_mock_broker_set_rtt(rig->mock, 1, 200);
+    rd_kafka_mock_broker_push_request_error_rtts(
+        rig->mock, 1, 0, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, 1000);
+    rd_kafka_mock_topic_set_error(rig->mock, rig->out,
+                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    /* Asked, and not waited for. */
+    rd_kafka_metadata(client->handle, 0, client->topics[0], &metadata, 1);
+    rig_take_range(rig, n, n + 1);
+    rig_until(rig, has_no_partitions);
+}
+
+void
+rig_restore_output(Rig *rig)
+{
+    rd_kafka_mock_broker_set_rtt(rig->mock, 1, 0);
+    rd_kafka_mock_topic_set_error(rig->mock, rig->out,
+                                  RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 /* --- Turning ----------------------------------------------------------- */

@@ -121,5 +121,9 @@ void rig_set_topic_config(Rig *rig,
                           const char *config,
                           const char *value);
 void rig_add_partitions(Rig *rig, const char *topic, int n_partitions);
+/* The output topic is deleted as seen by the producer, which learns of it
+ * while a request with record n is under way: that is refused afterwards. */
+void rig_delete_output(Rig *rig, int n);
+void rig_restore_output(Rig *rig);
 /* What the group has committed for the input; -1: nothing. */
 int64_t rig_read_committed(Rig *rig);

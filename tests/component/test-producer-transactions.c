@@ -220,6 +220,78 @@ TEST(a_call_that_does_not_return_costs_the_client_not_the_records)
     rig_free(rig);
 }
 
+static bool
+has_unreported(Rig *rig)
+{
+    return rig->producer->client->n_unreported > 0;
+}
+
+/* As if librdkafka had lost it. */
+static void
+lose_report(Rig *rig)
+{
+    rd_kafka_event_type_t type = RD_KAFKA_EVENT_NONE;
+    rig_until(rig, has_unreported);
+    while (type != RD_KAFKA_EVENT_DR) {
+        rd_kafka_event_t *event =
+            rd_kafka_queue_poll(rig->producer->client->queue, 10000);
+        assert_non_null(event);
+        type = rd_kafka_event_type(event);
+        rd_kafka_event_destroy(event);
+    }
+}
+
+/* As if the transaction had begun long ago. */
+TEST(outputs_that_are_never_reported_cost_the_client_not_the_records)
+{
+    Rig *rig = open_exactly_once(state);
+    rig_take_range(rig, 0, 10);
+    lose_report(rig);
+    rig->producer->client->begun_us = 1;
+    rig_finish(rig);
+    assert_int_equal(rig_state(rig).losses[KAB_LOSS_WATCHDOG], 1);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig->n_called, 10);
+    rig_free(rig);
+}
+
+TEST(outputs_that_are_never_reported_do_not_hold_the_end_back)
+{
+    Rig *rig = open_exactly_once(state);
+    rig_take_range(rig, 0, 10);
+    lose_report(rig);
+    rig_free(rig);
+}
+
+static bool
+has_acknowledged(Rig *rig)
+{
+    return rig_counters(rig)->records_produced > 0;
+}
+
+/* librdkafka 2.0.2 reports nothing of the second record, not even when it is
+ * purged: see reports_us() in producer.c. */
+TEST(a_topic_that_is_deleted_in_a_transaction_costs_no_record)
+{
+    Rig *rig = rig_new(state);
+    rig->setup.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    rig->options.transaction_interval_us = 60 * G_USEC_PER_SEC;
+    rig->group =
+        rd_kafka_consumer_group_metadata_new_with_genid("group", 1, "m", NULL);
+    rig_set(rig, "transaction.timeout.ms", "2000");
+    rig_open(rig);
+    rig_take_range(rig, 0, 1);
+    rig_until(rig, has_acknowledged);
+    rig_delete_output(rig, 1);
+    rig_until(rig, has_lost);
+    rig_restore_output(rig);
+    kab_engine_drain(rig->engine, g_get_monotonic_time());
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 2);
+    assert_int_equal(rig->n_called, 2);
+    rig_free(rig);
+}
+
 TEST(a_transactional_id_that_is_not_allowed_stops)
 {
     Rig *rig = rig_new(state);
@@ -248,6 +320,12 @@ main(void)
         cmocka_unit_test(a_coordinator_that_loads_is_asked_again),
         cmocka_unit_test(
             a_call_that_does_not_return_costs_the_client_not_the_records),
+        cmocka_unit_test(
+            outputs_that_are_never_reported_cost_the_client_not_the_records),
+        cmocka_unit_test(
+            outputs_that_are_never_reported_do_not_hold_the_end_back),
+        cmocka_unit_test(
+            a_topic_that_is_deleted_in_a_transaction_costs_no_record),
         cmocka_unit_test(
             a_topic_that_may_not_be_written_stops_with_the_next_step),
         cmocka_unit_test(a_group_that_may_not_be_read_stops_with_the_next_step),

@@ -372,6 +372,34 @@ TEST(headers_are_dropped_and_the_time_is_now_if_wanted)
     rig_free(rig);
 }
 
+static bool
+has_acknowledged(Rig *rig)
+{
+    return rig_counters(rig)->records_produced > 0;
+}
+
+static bool
+has_lost(Rig *rig)
+{
+    return rig_counters(rig)->sinks_lost > 0;
+}
+
+/* Without a transaction librdkafka reports what it has lost. */
+TEST(a_topic_that_is_deleted_costs_no_record)
+{
+    Rig *rig = rig_new(state);
+    rig_open(rig);
+    rig_take_range(rig, 0, 1);
+    rig_until(rig, has_acknowledged);
+    rig_delete_output(rig, 1);
+    rig_until(rig, has_lost);
+    rig_restore_output(rig);
+    rig_finish(rig);
+    assert_int_equal(count_ended(rig, KAB_END_DONE), 2);
+    assert_int_equal(rig->n_called, 2);
+    rig_free(rig);
+}
+
 int
 main(void)
 {
@@ -396,6 +424,7 @@ main(void)
         cmocka_unit_test(a_full_queue_is_waited_for),
         cmocka_unit_test(outputs_go_to_the_topic_and_partition_they_name),
         cmocka_unit_test(headers_are_dropped_and_the_time_is_now_if_wanted),
+        cmocka_unit_test(a_topic_that_is_deleted_costs_no_record),
     };
     cmocka_set_test_filter(g_getenv("KAB_TEST"));
     return cmocka_run_group_tests(tests, rig_setup_broker, rig_teardown_broker);
