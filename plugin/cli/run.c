@@ -66,7 +66,7 @@ count_unfinished(KabBridge *bridge)
     g_autoptr(GPtrArray) snapshots = kab_bridge_snapshots(bridge);
     size_t n = 0;
     for (guint i = 0; i < snapshots->len; i++)
-        n += ((KabBindingSnapshot *)snapshots->pdata[i])->engine.records;
+        n += ((KabBindingSnapshot *)snapshots->pdata[i])->n_unfinished;
     return n;
 }
 

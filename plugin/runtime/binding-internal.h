@@ -47,9 +47,10 @@ struct KabBinding {
     char **topics;  /* that outputs may name; its strings are settings' */
     char **outputs; /* those, and the dead letters' */
     KabState state;
-    bool wants_more;      /* records may be left although none were wanted */
-    int64_t drain_end_us; /* when leaving must have ended at the latest */
-    int64_t leave_end_us;
+    bool wants_more;       /* records may be left although none were wanted */
+    int64_t drain_end_us;  /* since the stop: shutdown.timeout */
+    int64_t leave_end_us;  /* of group and producer */
+    int64_t return_end_us; /* of calls that the function still is in */
     char *last_error;
     bool has_leaked;
     GError *error;

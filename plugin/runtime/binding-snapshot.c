@@ -136,6 +136,9 @@ kab_binding_make_snapshot(KabBinding *binding, int64_t now)
     snapshot->max_in_flight = binding->options.max_in_flight;
     snapshot->counters = *kab_engine_counters(binding->engine);
     kab_engine_get_state(binding->engine, now, &snapshot->engine);
+    snapshot->n_unfinished = binding->state < KAB_STATE_LEAVING
+                                 ? snapshot->engine.records
+                                 : binding->n_left;
     if (binding->producer)
         kab_producer_get_state(binding->producer, &snapshot->producer);
     Visit visit = {binding,

@@ -17,6 +17,8 @@
 /* Leaving takes milliseconds; with its broker gone, 5 s (LeaveGroup's own
  * limit). This long at least, whatever shutdown.timeout has left. */
 #define LEAVE_US (6 * SECOND)
+/* So long at least for a call that has just been answered to return. */
+#define RETURN_US (SECOND / 2)
 #define MISSING_TOPIC_US (60 * SECOND)
 
 static void
@@ -223,6 +225,7 @@ start_leaving(KabBinding *binding, int64_t now)
 {
     note_unfinished(binding, now);
     set_state(binding, KAB_STATE_LEAVING);
+    binding->return_end_us = MAX(binding->drain_end_us, now + RETURN_US);
     binding->leave_end_us = MAX(binding->drain_end_us, now + LEAVE_US);
     kab_source_close(binding->source);
 }
@@ -260,8 +263,14 @@ has_left(KabBinding *binding, int64_t now)
         return true;
     kab_producer_close(binding->producer);
     binding->has_leaked = kab_producer_has_leaked(binding->producer);
-    return kab_producer_is_closed(binding->producer) &&
-           kab_executor_is_idle(binding->executor);
+    if (!kab_producer_is_closed(binding->producer))
+        return false;
+    if (kab_executor_is_idle(binding->executor))
+        return true;
+    if (now < binding->return_end_us)
+        return false;
+    give_up(binding);
+    return true;
 }
 
 /* True: it moved on. */

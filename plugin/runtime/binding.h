@@ -47,6 +47,7 @@ typedef struct {
     KabEngineState engine;
     KabSourceState source;
     KabProducerState producer;
+    size_t n_unfinished; /* records taken, also once it has let go of them */
     unsigned max_in_flight;
     size_t n_partitions;
     KabPartitionSnapshot *partitions;

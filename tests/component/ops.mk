@@ -19,6 +19,17 @@ test_command_SOURCES = \
 	plugin/cli/fetch.h \
 	tests/component/test-command.c
 test_command_LDADD = $(MOCK_LIBS)
+
+check_PROGRAMS += test-stop
+TESTS += test-stop
+test_stop_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
+test_stop_SOURCES = \
+	$(CHILD) \
+	plugin/cli/fetch.c \
+	plugin/cli/fetch.h \
+	tests/component/test-stop.c
+test_stop_LDADD = $(MOCK_LIBS)
+
 MOCK_LIBS = libkab-kafka.la libkab-runtime.la libkab-core.la \
 	$(RDKAFKA_LIBS) $(CMOCKA_LIBS) $(GLIB_LIBS) -lm
 

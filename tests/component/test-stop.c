@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long a stop takes and what it says, when the function never returns
+ * from a call that timed out: two processes on the embedded broker.
+ */
+#include "kab-test.h"
+
+#include <signal.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <glib/gstdio.h>
+#include <librdkafka/rdkafka.h>
+
+#include "child.h"
+#include "fetch.h"
+#include "mock.h"
+
+enum { N_RECORDS = 40, TIMEOUT_MS = 20000, WATCHDOG_S = 90 };
+
+typedef struct {
+    KabMock *mock;
+    char *brief_config, *long_config;
+    Child brief, long_;
+} Fixture;
+
+static char *
+write_config(const Fixture *fixture, const char *topic, const char *more)
+{
+    char *path = NULL;
+    int fd = g_file_open_tmp("kabridge-test-XXXXXX", &path, NULL);
+    close(fd);
+    g_autofree char *text = g_strdup_printf(
+        "[kafka]\nbootstrap.servers = %s\n[admin]\nlisten = 127.0.0.1:0\n"
+        "[binding stone]\ninput.topics = %s\noutput.topic = out\n"
+        "function = chaos\nfunction.hold.time = 1h\ncall.timeout = 100ms\n"
+        "batch.count = 40\nbatch.period = never\nmax.in.flight = 1\n%s",
+        kab_mock_bootstrap(fixture->mock), topic, more);
+    g_assert(g_file_set_contents(path, text, -1, NULL));
+    return path;
+}
+
+/* Each of them is held for good. */
+static void
+produce(rd_kafka_t *producer, const char *topic)
+{
+    for (int i = 0; i < N_RECORDS; i++) {
+        g_autofree char *value =
+            g_strdup_printf("%012d:%06d:%010d:H:", i, i, 0);
+        rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic),
+                          RD_KAFKA_V_VALUE(value, strlen(value)),
+                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                          RD_KAFKA_V_END);
+    }
+}
+
+static int
+setup(void **state)
+{
+    static const char *const topics[] = {"brief", "long", "out"};
+    Fixture *fixture = g_new0(Fixture, 1);
+    *state = fixture;
+    fixture->mock = kab_mock_new(1, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(topics); i++)
+        if (!kab_mock_create_topic(fixture->mock, topics[i], 1, NULL))
+            return -1;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers",
+                      kab_mock_bootstrap(fixture->mock), NULL, 0);
+    rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
+    produce(producer, "brief");
+    produce(producer, "long");
+    bool is_produced = !rd_kafka_flush(producer, TIMEOUT_MS);
+    rd_kafka_destroy(producer);
+    fixture->brief_config =
+        write_config(fixture, "brief", "shutdown.timeout = 2s\n");
+    fixture->long_config =
+        write_config(fixture, "long", "shutdown.timeout = 10m\n");
+    fixture->brief = COMMAND("run", fixture->brief_config);
+    fixture->long_ = COMMAND("run", fixture->long_config);
+    return is_produced ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+    Fixture *fixture = *state;
+    child_clear(&fixture->brief);
+    child_clear(&fixture->long_);
+    kab_mock_free(fixture->mock);
+    g_unlink(fixture->brief_config);
+    g_unlink(fixture->long_config);
+    g_free(fixture->brief_config);
+    g_free(fixture->long_config);
+    g_free(fixture);
+    return 0;
+}
+
+/* Its one call has timed out, and the function is still inside. */
+static void
+await_abandoned(Child *child)
+{
+    g_autofree char *url =
+        child_dup_after(child, "metrics, health and status at ");
+    bool is_abandoned = false;
+    while (!is_abandoned) {
+        g_autofree char *metrics = kab_fetch(url, "/metrics", NULL);
+        assert_non_null(metrics);
+        is_abandoned = strstr(
+            metrics, "\nkabridge_calls_abandoned{binding=\"stone\"} 1\n");
+        g_usleep(is_abandoned ? 0 : 20000);
+    }
+}
+
+/* Nothing is left to drain: what the function gets to return is what is left
+ * of shutdown.timeout, not the time for leaving on top. */
+TEST(a_stop_takes_its_time_out_once)
+{
+    Fixture *fixture = *state;
+    Child *child = &fixture->brief;
+    await_abandoned(child);
+    int64_t start_us = g_get_monotonic_time();
+    child_signal(child, SIGTERM);
+    child_assert_exit(child, EX_OK);
+    int64_t took_us = g_get_monotonic_time() - start_us;
+    child_assert_said(child, "has not returned from calls that timed out");
+    child_assert_said(child, "kabridge: 40 records that were taken but waiting "
+                             "will be delivered again");
+    assert_in_range(took_us, 0, 5 * G_USEC_PER_SEC);
+}
+
+TEST(a_second_stop_counts_what_the_drain_has_let_go_of)
+{
+    Fixture *fixture = *state;
+    Child *child = &fixture->long_;
+    await_abandoned(child);
+    child_signal(child, SIGTERM);
+    child_wait_for(child, "draining -> leaving");
+    child_wait_for(child, "revoked: 1 partitions");
+    child_signal(child, SIGTERM);
+    child_assert_exit(child, EX_TEMPFAIL);
+    child_assert_said(child, "kabridge: 40 records were taken and not "
+                             "finished: they will be delivered again");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stop_takes_its_time_out_once),
+        cmocka_unit_test(a_second_stop_counts_what_the_drain_has_let_go_of),
+    };
+    alarm(WATCHDOG_S);
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
