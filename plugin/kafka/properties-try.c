@@ -4,6 +4,8 @@
  */
 #include "properties.h"
 
+#include <stdlib.h>
+
 /* Nothing that goes out: no broker, no ticket, no cluster of its own. */
 static void
 isolate(rd_kafka_conf_t *conf)
@@ -27,16 +29,32 @@ drop_log(const rd_kafka_t *client,
 {
 }
 
-bool
-kab_properties_try(KabClientKind kind,
-                   const KabProperty *user,
-                   size_t n_user,
-                   char **ret_message)
+static unsigned long
+number_of(const rd_kafka_conf_t *conf, const char *name)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    rd_kafka_conf_get(conf, name, text, &size);
+    return strtoul(text, NULL, 10);
+}
+
+/* As the clients of an exactly-once producer are (producer-setup.c). */
+static void
+make_transactional(rd_kafka_conf_t *conf)
+{
+    unsigned long timeout = number_of(conf, "transaction.timeout.ms");
+    unsigned long given = number_of(conf, "message.timeout.ms");
+    char text[32];
+    g_snprintf(text, sizeof text, "%lu", given ? MIN(given, timeout) : timeout);
+    rd_kafka_conf_set(conf, "message.timeout.ms", text, NULL, 0);
+    rd_kafka_conf_set(conf, "transactional.id", "kabridge-try", NULL, 0);
+}
+
+/* Takes the configuration. */
+static bool
+is_accepted(rd_kafka_conf_t *conf, KabClientKind kind, char **ret_message)
 {
     char reason[512] = "";
-    rd_kafka_conf_t *conf = kab_properties_new_conf(kind, user, n_user, NULL);
-    if (!conf)
-        return true;
     isolate(conf);
     rd_kafka_conf_set_log_cb(conf, drop_log);
     rd_kafka_t *client = rd_kafka_new(
@@ -49,4 +67,27 @@ kab_properties_try(KabClientKind kind,
     rd_kafka_conf_destroy(conf);
     *ret_message = g_strdup(reason);
     return false;
+}
+
+bool
+kab_properties_try(KabClientKind kind,
+                   const KabProperty *user,
+                   size_t n_user,
+                   char **ret_message)
+{
+    rd_kafka_conf_t *conf = kab_properties_new_conf(kind, user, n_user, NULL);
+    return !conf || is_accepted(conf, kind, ret_message);
+}
+
+bool
+kab_properties_try_transactional(const KabProperty *user,
+                                 size_t n_user,
+                                 char **ret_message)
+{
+    rd_kafka_conf_t *conf =
+        kab_properties_new_conf(KAB_CLIENT_PRODUCER, user, n_user, NULL);
+    if (!conf)
+        return true;
+    make_transactional(conf);
+    return is_accepted(conf, KAB_CLIENT_PRODUCER, ret_message);
 }

@@ -72,3 +72,8 @@ bool kab_properties_try(KabClientKind kind,
                         const KabProperty *user,
                         size_t n_user,
                         char **ret_message);
+/* The same for a producer under exactly once, whose time-outs belong
+ * together. */
+bool kab_properties_try_transactional(const KabProperty *user,
+                                      size_t n_user,
+                                      char **ret_message);

@@ -43,6 +43,7 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/settings.c \
 	plugin/runtime/settings-binding.c \
 	plugin/runtime/settings-check.c \
+	plugin/runtime/settings-clients.c \
 	plugin/runtime/settings-hint.c \
 	plugin/runtime/settings-internal.h \
 	plugin/runtime/settings-text.c \

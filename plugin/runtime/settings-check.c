@@ -9,13 +9,6 @@
 
 #include "settings-internal.h"
 
-/* A binding and where its faults go. */
-typedef struct {
-    KabSettingsBuilder *builder;
-    const KabIniSection *section;
-    const KabBindingSettings *binding;
-} KabCheck;
-
 G_GNUC_PRINTF(3, 4)
 static void
 fault(const KabCheck *check, const char *key, const char *format, ...)
@@ -226,27 +219,12 @@ check_backoff(const KabCheck *check)
           words_of(check, "retry.backoff.max"));
 }
 
-/* A property in milliseconds; standard if neither we nor the user set it. */
-static int64_t
-property_us(const KabCheck *check,
-            KabClientKind kind,
-            const char *name,
-            int64_t standard_us)
-{
-    const GArray *properties = kind == KAB_CLIENT_CONSUMER
-                                   ? check->binding->consumer
-                                   : check->binding->producer;
-    const char *text = kab_properties_lookup(
-        kind, (const KabProperty *)properties->data, properties->len, name);
-    return text ? g_ascii_strtoll(text, NULL, 10) * 1000 : standard_us;
-}
-
 static void
 check_drain(const KabCheck *check)
 {
     static const char key[] = "rebalance.drain.timeout";
-    int64_t poll_us = property_us(check, KAB_CLIENT_CONSUMER,
-                                  "max.poll.interval.ms", 300 * 1000 * 1000);
+    int64_t poll_us = kab_settings_property_us(
+        check, KAB_CLIENT_CONSUMER, "max.poll.interval.ms", 300 * 1000 * 1000);
     if (!is_right(check, key) ||
         check->binding->engine.rebalance_drain_timeout_us <= poll_us / 2)
         return;
@@ -262,7 +240,7 @@ check_transaction(const KabCheck *check)
     static const char key[] = "transaction.interval";
     if (check->binding->engine.delivery != KAB_DELIVERY_EXACTLY_ONCE)
         return;
-    int64_t timeout_us = property_us(
+    int64_t timeout_us = kab_settings_property_us(
         check, KAB_CLIENT_PRODUCER, "transaction.timeout.ms", 10 * 1000 * 1000);
     if (is_right(check, key) &&
         check->binding->engine.transaction_interval_us * 3 >= timeout_us)
@@ -297,112 +275,13 @@ check_batching(const KabCheck *check)
               "static");
 }
 
-static bool
-has_text(KabClientKind kind,
-         const KabProperty *user,
-         size_t n_user,
-         const char *name)
-{
-    const char *value = kab_properties_lookup(kind, user, n_user, name);
-    return value && *value;
-}
-
-static void
-check_brokers(const KabCheck *check)
-{
-    static const char key[] = "bootstrap.servers";
-    const struct {
-        KabClientKind kind;
-        const GArray *properties;
-    } clients[] = {{KAB_CLIENT_CONSUMER, check->binding->consumer},
-                   {KAB_CLIENT_PRODUCER, check->binding->producer}};
-    const KabConfig *config = check->builder->config;
-    for (size_t i = 0; i < G_N_ELEMENTS(clients); i++) {
-        const KabProperty *user =
-            (const KabProperty *)clients[i].properties->data;
-        unsigned n = clients[i].properties->len;
-        if (has_text(clients[i].kind, user, n, key) ||
-            has_text(clients[i].kind, user, n, "metadata.broker.list"))
-            continue;
-        const KabIniSection *kafka = kab_ini_find(config->ini, "kafka");
-        KabFaultPlace place = kafka ? kab_fault_place(kafka, key)
-                                    : (KabFaultPlace){.is_absent = true,
-                                                      .section = "kafka",
-                                                      .key = key};
-        kab_fault_take(check->builder->faults, config, place,
-                       g_strdup_printf("found none for binding %s; wanted "
-                                       "HOST:PORT, separated by commas",
-                                       check->binding->name));
-        return;
-    }
-}
-
-/* The place to blame for librdkafka's sentence: where the first of the
- * properties that it names is given. */
-static KabFaultPlace
-blame(const KabCheck *check, const char *prefix, const char *sentence)
-{
-    const KabIniSection *kafka =
-        kab_ini_find(check->builder->config->ini, "kafka");
-    g_auto(GStrv) words = g_strsplit_set(sentence, " `,:", -1);
-    for (char **word = words; *word; word++) {
-        g_autofree char *key = g_strconcat(prefix, *word, NULL);
-        const KabIniEntry *entry = kab_ini_section_find(check->section, key);
-        if (entry)
-            return kab_fault_place(check->section, entry->key);
-        entry = kafka ? kab_ini_section_find(kafka, *word) : NULL;
-        if (entry)
-            return kab_fault_place(kafka, entry->key);
-    }
-    return kab_fault_place(check->section, NULL);
-}
-
-/* What librdkafka says against a client with them. Returns a new string;
- * NULL: nothing. */
-static char *
-dup_refusal(KabClientKind kind, const GArray *properties)
-{
-    char *sentence = NULL;
-    bool is_possible =
-        kab_properties_try(kind, (const KabProperty *)properties->data,
-                           properties->len, &sentence);
-    return is_possible ? NULL : sentence;
-}
-
-static void
-blame_client(const KabCheck *check,
-             const char *client,
-             const char *prefix,
-             const char *sentence)
-{
-    kab_fault_take(check->builder->faults, check->builder->config,
-                   blame(check, prefix, sentence),
-                   g_strdup_printf("found properties that make no %s: %s; "
-                                   "wanted others",
-                                   client, sentence));
-}
-
-/* What both are refused for is said once. */
-static void
-check_clients(const KabCheck *check)
-{
-    g_autofree char *consumer =
-        dup_refusal(KAB_CLIENT_CONSUMER, check->binding->consumer);
-    g_autofree char *producer =
-        dup_refusal(KAB_CLIENT_PRODUCER, check->binding->producer);
-    if (consumer)
-        blame_client(check, "consumer", "consumer.", consumer);
-    if (producer && g_strcmp0(producer, consumer) != 0)
-        blame_client(check, "producer", "producer.", producer);
-}
-
 void
 kab_settings_check_binding(KabSettingsBuilder *builder,
                            const KabIniSection *section,
                            const KabBindingSettings *binding)
 {
     const KabCheck check = {builder, section, binding};
-    check_brokers(&check);
+    kab_settings_check_brokers(&check);
     check_inputs(&check);
     check_outputs(&check);
     check_dead_letters(&check);
@@ -412,7 +291,7 @@ kab_settings_check_binding(KabSettingsBuilder *builder,
     check_transaction(&check);
     check_idempotence(&check);
     check_batching(&check);
-    check_clients(&check);
+    kab_settings_check_clients(&check);
 }
 
 /* --- Two bindings -------------------------------------------------------- */

@@ -61,6 +61,23 @@ void kab_faults_report(GPtrArray *faults, GError **error);
 /* The place of an entry, or, if it is not given, of its section. */
 KabFaultPlace kab_fault_place(const KabIniSection *section, const char *key);
 
+/* A binding and where its faults go. */
+typedef struct {
+    KabSettingsBuilder *builder;
+    const KabIniSection *section;
+    const KabBindingSettings *binding;
+} KabCheck;
+
+/* settings-clients.c */
+/* A property in milliseconds; standard_us if neither we nor the user set
+ * it. */
+int64_t kab_settings_property_us(const KabCheck *check,
+                                 KabClientKind kind,
+                                 const char *name,
+                                 int64_t standard_us);
+void kab_settings_check_brokers(const KabCheck *check);
+void kab_settings_check_clients(const KabCheck *check);
+
 /* settings.c: one value into its field; a fault if it does not fit. */
 void kab_settings_store(KabSettingsBuilder *builder,
                         const KabIniSection *section,

@@ -63,6 +63,27 @@ static const KabWrong wrong_settings[] = {
      "f:6: [binding b] producer.acks: found properties that make no producer: "
      "`acks` must be set to `all` when `enable.idempotence` is true; wanted "
      "others"},
+    {"an output that lingers for as long as its transaction may take",
+     KAFKA BINDING "delivery = exactly-once\n"
+                   "producer.linger.ms = 10000\n",
+     "f:7: [binding b] producer.linger.ms: found linger.ms 10000, not below "
+     "transaction.timeout.ms 10000, when an output is given up; wanted it "
+     "below"},
+    {"an output that lingers until it is given up",
+     KAFKA "linger.ms = 400\n" BINDING "producer.message.timeout.ms = 300\n",
+     "f:3: [kafka] linger.ms: found linger.ms 400, not below "
+     "message.timeout.ms 300, when an output is given up; wanted it below"},
+    {"an output that is given up before it may linger",
+     KAFKA BINDING "delivery = exactly-once\n"
+                   "producer.message.timeout.ms = 4\n",
+     "f:7: [binding b] producer.message.timeout.ms: found linger.ms 5, not "
+     "below message.timeout.ms 4, when an output is given up; wanted it "
+     "below"},
+    {"properties that contradict under exactly once alone",
+     KAFKA "socket.timeout.ms = 60000\n" BINDING "delivery = exactly-once\n",
+     "f:3: [kafka] socket.timeout.ms: found properties that make no producer: "
+     "`socket.timeout.ms` must be set <= `transaction.timeout.ms` + 100; "
+     "wanted others"},
     {"an unknown assignor",
      KAFKA BINDING "consumer.partition.assignment.strategy = x\n",
      "f:6: [binding b] consumer.partition.assignment.strategy: found "
