@@ -29,6 +29,8 @@ kabridge_SOURCES = \
 	plugin/cli/main.c \
 	plugin/cli/new.c \
 	plugin/cli/options.c \
+	plugin/cli/output.c \
+	plugin/cli/output.h \
 	plugin/cli/run.c \
 	plugin/cli/service.h \
 	plugin/cli/session.c \

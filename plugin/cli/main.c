@@ -2,11 +2,13 @@
 /* The kabridge command: finds the verb and calls it. */
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "cli.h"
 #include "options-value.h"
+#include "output.h"
 
 typedef struct {
     const char *name, *help;
@@ -52,10 +54,18 @@ refuse_verb(const char *word)
     return EX_USAGE;
 }
 
+/* GLib's --help leaves the process by itself. */
+static void
+on_exit_by_others(void)
+{
+    kab_output_end(EX_OK);
+}
+
 int
 main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
+    atexit(on_exit_by_others);
     if (argc < 2) {
         print_usage(stderr);
         return EX_USAGE;
@@ -69,5 +79,7 @@ main(int argc, char **argv)
     if (strcmp(word, "--version") == 0)
         word = "version";
     const KabVerb *verb = find_verb(word);
-    return verb ? verb->run(argc - 1, argv + 1) : refuse_verb(word);
+    int status = verb ? verb->run(argc - 1, argv + 1) : refuse_verb(word);
+    kab_output_end(status);
+    return status;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "output.h"
+
 KabConfig *
 kab_cli_open(const char *path, char *const *sets, GError **error)
 {
@@ -38,6 +40,7 @@ kab_cli_choose_binding(const KabSettings *settings, const char *name)
 void
 kab_cli_leave(int status)
 {
+    kab_output_end(status);
     fflush(NULL);
     _exit(status);
 }
