@@ -56,6 +56,8 @@ kab_dlq_replay_new(const KabBindingSettings *settings,
         return NULL;
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set(conf, "message.timeout.ms", "30000", NULL, 0);
+    rd_kafka_conf_set(conf, "linger.ms", "5", NULL, 0);
+    kab_properties_mute(conf);
     rd_kafka_t *producer =
         rd_kafka_new(RD_KAFKA_PRODUCER, conf, message, sizeof message);
     if (!producer) {

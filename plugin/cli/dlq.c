@@ -14,7 +14,7 @@
 typedef struct {
     char *name;
     char **sets;
-    int limit; /* 0: none */
+    int64_t limit; /* INT64_MAX: none */
     gboolean is_dry;
     const KabBindingSettings *binding;
     uint64_t n_shown, n_foreign, n_bad;
@@ -87,7 +87,7 @@ print_letter(Task *task,
 static bool
 has_enough(const Task *task)
 {
-    return task->limit && task->n_shown >= (uint64_t)task->limit;
+    return task->n_shown >= (uint64_t)task->limit;
 }
 
 /* --- List -------------------------------------------------------------- */
@@ -215,17 +215,34 @@ work(Task *task, const char *path, bool (*verb)(Task *task, GError **error))
     return task->n_bad ? EX_DATAERR : EX_OK;
 }
 
+static bool
+are_right(const Task *task, bool (*verb)(Task *task, GError **error))
+{
+    if (task->limit < 1)
+        fprintf(stderr,
+                "kabridge: --limit: found %" PRIi64
+                "; wanted a number from 1\n",
+                task->limit);
+    else if (task->is_dry && verb == list)
+        fputs("kabridge: --dry-run: found it with list, which changes "
+              "nothing; wanted it with replay\n",
+              stderr);
+    else
+        return true;
+    return false;
+}
+
 int
 kab_cli_dlq(int argc, char **argv)
 {
     static const char *const verbs[] = {"list", "replay"};
     static bool (*const functions[])(Task *, GError **) = {list,
                                                            replay_letters};
-    g_auto(Task) task = {0};
+    g_auto(Task) task = {.limit = INT64_MAX};
     const GOptionEntry entries[] = {
         {"binding", 'b', 0, G_OPTION_ARG_STRING, &task.name,
          "the binding, if there are several", "NAME"},
-        {"limit", 'n', 0, G_OPTION_ARG_INT, &task.limit,
+        {"limit", 'n', 0, G_OPTION_ARG_INT64, &task.limit,
          "at most so many letters", "N"},
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &task.is_dry,
          "replay: only say what would go back", NULL},
@@ -241,11 +258,8 @@ kab_cli_dlq(int argc, char **argv)
     int verb = kab_cli_choose("verb", argv[1], verbs, G_N_ELEMENTS(verbs));
     if (verb < 0)
         return EX_USAGE;
-    if (task.limit < 0) {
-        fprintf(stderr, "kabridge: --limit: found %d; wanted a number from 1\n",
-                task.limit);
+    if (!are_right(&task, functions[verb]))
         return EX_USAGE;
-    }
     kab_log_install(KAB_LOG_FORMAT_TEXT, KAB_LOG_WARNING);
     return work(&task, argv[2], functions[verb]);
 }

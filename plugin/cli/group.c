@@ -5,32 +5,57 @@
 #include <string.h>
 
 #include "committed.h"
+#include "probe.h"
 #include "rdkafka-auto.h"
 
-enum { TIMEOUT_MS = 15000 };
+/* The first answer, as `check --connect` waits for it; any other. */
+enum { REACH_TIMEOUT_MS = 5000, TIMEOUT_MS = 15000 };
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(rd_kafka_AdminOptions_t,
                               rd_kafka_AdminOptions_destroy)
 
-rd_kafka_t *
-kab_group_new_client(const KabBindingSettings *settings,
-                     const char *group,
-                     GError **error)
+static rd_kafka_t *
+make_client(const KabProperty *properties,
+            size_t n,
+            const char *group,
+            GError **error)
 {
     char message[512];
-    const GArray *properties = settings->consumer;
-    rd_kafka_conf_t *conf = kab_properties_new_conf(
-        KAB_CLIENT_CONSUMER, (const KabProperty *)(void *)properties->data,
-        properties->len, error);
+    rd_kafka_conf_t *conf =
+        kab_properties_new_conf(KAB_CLIENT_CONSUMER, properties, n, error);
     if (!conf)
         return NULL;
     rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
+    kab_properties_mute(conf);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR);
     rd_kafka_t *client =
         rd_kafka_new(RD_KAFKA_CONSUMER, conf, message, sizeof message);
     if (client)
         return client;
     rd_kafka_conf_destroy(conf);
     g_set_error_literal(error, KAB_ERROR, KAB_ERROR_CONFIG, message);
+    return NULL;
+}
+
+rd_kafka_t *
+kab_group_new_client(const KabBindingSettings *settings,
+                     const char *group,
+                     GError **error)
+{
+    const KabProperty *properties =
+        (const KabProperty *)(void *)settings->consumer->data;
+    size_t n = settings->consumer->len;
+    rd_kafka_t *client = make_client(properties, n, group, error);
+    const char *servers = kab_properties_lookup(KAB_CLIENT_CONSUMER, properties,
+                                                n, "bootstrap.servers");
+    g_autofree char *silence =
+        client ? kab_probe_dup_silence(client, servers ? servers : "the file",
+                                       REACH_TIMEOUT_MS)
+               : NULL;
+    if (!silence)
+        return client;
+    rd_kafka_destroy(client);
+    g_set_error_literal(error, KAB_ERROR, KAB_ERROR_UNAVAILABLE, silence);
     return NULL;
 }
 

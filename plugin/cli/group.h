@@ -10,7 +10,8 @@
 
 #include "configuration.h"
 
-/* A client with the binding's own properties. Returns a new client. */
+/* A client with the binding's own properties, which a broker answers. Returns
+ * a new client. */
 rd_kafka_t *kab_group_new_client(const KabBindingSettings *settings,
                                  const char *group,
                                  GError **error);

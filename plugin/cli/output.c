@@ -27,7 +27,8 @@ kab_output_end(int status)
     if (is_written || is_abandoned_pipe(STDOUT_FILENO))
         return;
     fprintf(stderr, "kabridge: cannot write to standard output: %s\n",
-            fault ? g_strerror(fault) : "a part of what was printed is missing");
+            fault ? g_strerror(fault)
+                  : "a part of what was printed is missing");
     fflush(stderr);
     _exit(status ? status : EX_UNAVAILABLE);
 }

@@ -14,16 +14,17 @@
 #include "cli.h"
 #include "configuration.h"
 #include "group.h"
+#include "limits-topic.h"
 #include "log.h"
+#include "options-value.h"
 #include "session.h"
 
-enum { WATERMARK_TIMEOUT_MS = 15000 };
+enum { TIMEOUT_MS = 15000 };
 
-/* What the words name. */
+/* What the words name; the least number: nothing. */
 typedef struct {
     char *binding, *topic;
-    int partition;
-    int64_t offset;
+    int64_t partition, offset;
     char **sets;
 } Words;
 
@@ -40,8 +41,32 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
 static int
 refuse(const Words *words, const char *sentence)
 {
-    fprintf(stderr, "kabridge: %s [%d] offset %" PRIi64 ": %s\n", words->topic,
-            words->partition, words->offset, sentence);
+    fprintf(stderr, "kabridge: %s [%" PRIi64 "] offset %" PRIi64 ": %s\n",
+            words->topic, words->partition, words->offset, sentence);
+    return EX_DATAERR;
+}
+
+static int
+check_partition(rd_kafka_t *client, const Words *words)
+{
+    int32_t n = 0;
+    rd_kafka_resp_err_t fault = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, words->topic, NULL);
+    KabTopicAnswer answer =
+        kab_limits_ask_partitions(client, topic, TIMEOUT_MS, &n, &fault);
+    rd_kafka_topic_destroy(topic);
+    if (answer != KAB_TOPIC_EXISTS) {
+        fprintf(stderr, "kabridge: cannot ask for the partitions of %s: %s\n",
+                words->topic,
+                fault ? rd_kafka_err2str(fault) : "it has none now");
+        return EX_UNAVAILABLE;
+    }
+    if (words->partition < n)
+        return EX_OK;
+    fprintf(stderr,
+            "kabridge: --partition: found %" PRIi64
+            "; wanted one of topic %s, from 0 to %" PRIi32 "\n",
+            words->partition, words->topic, n - 1);
     return EX_DATAERR;
 }
 
@@ -49,11 +74,12 @@ static int
 check_range(rd_kafka_t *client, const Words *words)
 {
     int64_t low = -1, high = -1;
-    rd_kafka_resp_err_t fault =
-        rd_kafka_query_watermark_offsets(client, words->topic, words->partition,
-                                         &low, &high, WATERMARK_TIMEOUT_MS);
+    rd_kafka_resp_err_t fault = rd_kafka_query_watermark_offsets(
+        client, words->topic, (int32_t)words->partition, &low, &high,
+        TIMEOUT_MS);
     if (fault) {
-        fprintf(stderr, "kabridge: cannot ask for the end of %s [%d]: %s\n",
+        fprintf(stderr,
+                "kabridge: cannot ask for the end of %s [%" PRIi64 "]: %s\n",
                 words->topic, words->partition, rd_kafka_err2str(fault));
         return EX_UNAVAILABLE;
     }
@@ -71,7 +97,7 @@ log_skip(const KabBindingSettings *binding,
          const Words *words,
          int64_t committed)
 {
-    g_autofree char *partition = g_strdup_printf("%d", words->partition);
+    g_autofree char *partition = g_strdup_printf("%" PRIi64, words->partition);
     g_autofree char *offset = g_strdup_printf("%" PRIi64, words->offset);
     const KabLogField fields[] = {
         {"TOPIC", words->topic}, {"PARTITION", partition}, {"OFFSET", offset}};
@@ -88,25 +114,42 @@ skip_with(rd_kafka_t *client,
           GError **error)
 {
     int64_t committed = -1;
+    int32_t partition = (int32_t)words->partition;
     g_autoptr(GArray) intervals =
         g_array_new(FALSE, FALSE, sizeof(KabInterval));
+    int status = check_partition(client, words);
+    if (status != EX_OK)
+        return status;
     if (!kab_group_check_stopped(client, binding->group, error) ||
-        !kab_group_load(client, binding->group, words->topic, words->partition,
+        !kab_group_load(client, binding->group, words->topic, partition,
                         &committed, intervals, error))
         return EX_UNAVAILABLE;
     if (committed < 0)
         return refuse(words, "its group has committed nothing for this "
                              "partition: run the bridge once");
-    int status = check_range(client, words);
+    status = check_range(client, words);
     if (status != EX_OK)
         return status;
     if (!kab_skip_apply(&committed, intervals, words->offset))
         return refuse(words, "it is finished already");
-    if (!kab_group_store(client, binding->group, words->topic, words->partition,
+    if (!kab_group_store(client, binding->group, words->topic, partition,
                          committed, intervals, error))
         return EX_UNAVAILABLE;
     log_skip(binding, words, committed);
     return EX_OK;
+}
+
+static bool
+is_input(const KabBindingSettings *binding, const char *topic)
+{
+    if (kab_binding_settings_reads(binding, topic))
+        return true;
+    g_autofree char *inputs = g_strjoinv(", ", binding->input_topics);
+    g_autofree char *quoted = kab_quote(topic);
+    fprintf(stderr,
+            "kabridge: --topic: found %s; wanted an input of binding %s: %s\n",
+            quoted, binding->name, inputs);
+    return false;
 }
 
 static int
@@ -121,7 +164,7 @@ skip(const char *path, const Words *words)
         return kab_cli_fail(g_steal_pointer(&error));
     const KabBindingSettings *binding =
         kab_cli_choose_binding(settings, words->binding);
-    if (!binding)
+    if (!binding || !is_input(binding, words->topic))
         return EX_USAGE;
     kab_log_set_format(settings->log_format);
     rd_kafka_t *client = kab_group_new_client(binding, binding->group, &error);
@@ -137,9 +180,9 @@ static bool
 are_complete(const Words *words)
 {
     const char *missing = NULL;
-    if (words->offset < 0)
+    if (words->offset == INT64_MIN)
         missing = "--offset";
-    if (words->partition < 0)
+    if (words->partition == INT64_MIN)
         missing = "--partition";
     if (!words->topic)
         missing = "--topic";
@@ -153,15 +196,25 @@ are_complete(const Words *words)
     return !missing;
 }
 
+static bool
+is_from_0(const char *word, int64_t number)
+{
+    if (number < 0)
+        fprintf(stderr,
+                "kabridge: %s: found %" PRIi64 "; wanted a number from 0\n",
+                word, number);
+    return number >= 0;
+}
+
 int
 kab_cli_skip(int argc, char **argv)
 {
-    g_auto(Words) words = {.partition = -1, .offset = -1};
+    g_auto(Words) words = {.partition = INT64_MIN, .offset = INT64_MIN};
     const GOptionEntry entries[] = {
         {"binding", 'b', 0, G_OPTION_ARG_STRING, &words.binding,
          "the binding whose group it is", "NAME"},
         {"topic", 't', 0, G_OPTION_ARG_STRING, &words.topic, "the topic", "T"},
-        {"partition", 'p', 0, G_OPTION_ARG_INT, &words.partition,
+        {"partition", 'p', 0, G_OPTION_ARG_INT64, &words.partition,
          "its partition", "P"},
         {"offset", 'o', 0, G_OPTION_ARG_INT64, &words.offset,
          "the record's offset", "O"},
@@ -172,7 +225,8 @@ kab_cli_skip(int argc, char **argv)
                        "Marks one record finished, so that it is not called "
                        "again. Every bridge of the group must be stopped.",
                        entries, 1, 1) ||
-        !are_complete(&words))
+        !are_complete(&words) || !is_from_0("--partition", words.partition) ||
+        !is_from_0("--offset", words.offset))
         return EX_USAGE;
     kab_log_install(KAB_LOG_FORMAT_TEXT, KAB_LOG_INFO);
     return skip(argv[1], &words);

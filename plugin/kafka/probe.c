@@ -66,14 +66,6 @@ bootstrap(const Probe *probe)
 
 /* --- Clients ----------------------------------------------------------- */
 
-static void
-drop_log(const rd_kafka_t *client,
-         int level,
-         const char *facility,
-         const char *s)
-{
-}
-
 /* Takes the configuration; NULL is one that could not be made. */
 static rd_kafka_t *
 make_client(Probe *probe,
@@ -86,7 +78,7 @@ make_client(Probe *probe,
         say(probe, false, "%s", error->message);
         return NULL;
     }
-    rd_kafka_conf_set_log_cb(conf, drop_log);
+    kab_properties_mute(conf);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_ERROR);
     rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof text);
     if (!client) {
@@ -140,15 +132,36 @@ dup_first_error(rd_kafka_t *client)
     return text;
 }
 
+/* Nobody has answered within the time that was given. */
+static char *
+dup_silence(rd_kafka_t *client, const char *servers, rd_kafka_resp_err_t error)
+{
+    g_autofree char *text = dup_first_error(client);
+    return g_strdup_printf("no broker of %s answers: %s", servers,
+                           text ? text : rd_kafka_err2str(error));
+}
+
+char *
+kab_probe_dup_silence(rd_kafka_t *client, const char *servers, int timeout_ms)
+{
+    const rd_kafka_metadata_t *metadata = NULL;
+    rd_kafka_resp_err_t error =
+        rd_kafka_metadata(client, 0, NULL, &metadata, timeout_ms);
+    if (error)
+        return dup_silence(client, servers, error);
+    rd_kafka_metadata_destroy(metadata);
+    return NULL;
+}
+
 static bool
 look_at_brokers(Probe *probe)
 {
     rd_kafka_resp_err_t error = rd_kafka_metadata(
         probe->client, 1, NULL, &probe->cluster, probe->setup->timeout_ms);
     if (error) {
-        g_autofree char *text = dup_first_error(probe->client);
-        say(probe, false, "no broker of %s answers: %s", bootstrap(probe),
-            text ? text : rd_kafka_err2str(error));
+        g_autofree char *sentence =
+            dup_silence(probe->client, bootstrap(probe), error);
+        say(probe, false, "%s", sentence);
         return false;
     }
     say(probe, true, "brokers: %d answer as a cluster at %s",

@@ -35,3 +35,8 @@ typedef struct {
 /* Returns a new array of KabProbeFinding, in the order of the questions; the
  * first one that no broker answers is the last. Free with g_array_unref. */
 GArray *kab_probe(const KabProbeSetup *setup);
+
+/* Does a broker answer this client, which was muted and takes error events?
+ * NULL, or a new string: who does not, and why. */
+char *
+kab_probe_dup_silence(rd_kafka_t *client, const char *servers, int timeout_ms);

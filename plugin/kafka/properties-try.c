@@ -29,6 +29,12 @@ drop_log(const rd_kafka_t *client,
 {
 }
 
+void
+kab_properties_mute(rd_kafka_conf_t *conf)
+{
+    rd_kafka_conf_set_log_cb(conf, drop_log);
+}
+
 static unsigned long
 number_of(const rd_kafka_conf_t *conf, const char *name)
 {
@@ -56,7 +62,7 @@ is_accepted(rd_kafka_conf_t *conf, KabClientKind kind, char **ret_message)
 {
     char reason[512] = "";
     isolate(conf);
-    rd_kafka_conf_set_log_cb(conf, drop_log);
+    kab_properties_mute(conf);
     rd_kafka_t *client = rd_kafka_new(
         kind == KAB_CLIENT_CONSUMER ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER,
         conf, reason, sizeof reason);

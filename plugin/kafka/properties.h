@@ -65,6 +65,8 @@ rd_kafka_conf_t *kab_properties_new_conf(KabClientKind kind,
 char *kab_properties_dup_grant(KabClientKind kind,
                                const KabProperty *user,
                                size_t n_user);
+/* Its client logs nothing: whoever asks it something says what it failed of. */
+void kab_properties_mute(rd_kafka_conf_t *conf);
 /* Can a client be made with them? False with librdkafka's sentence in
  * *ret_message (owned by the caller). Values that are wrong alone are
  * kab_property_check()'s: then true. Connects to nothing. */

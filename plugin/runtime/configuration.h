@@ -69,6 +69,9 @@ KabSettings *kab_settings_new(const KabConfig *config,
 void kab_settings_free(KabSettings *settings);
 const KabBindingSettings *kab_settings_find(const KabSettings *settings,
                                             const char *binding);
+/* Is the topic one of its inputs, or of their patterns? */
+bool kab_binding_settings_reads(const KabBindingSettings *binding,
+                                const char *topic);
 
 /* Are the function.* keys right for a function that a program gives? The
  * error's code is KAB_ERROR_CONFIG, with a line a fault. */

@@ -98,6 +98,15 @@ is_input(const char *entry, const char *topic)
     return is_match;
 }
 
+bool
+kab_binding_settings_reads(const KabBindingSettings *binding, const char *topic)
+{
+    for (char **input = binding->input_topics; *input; input++)
+        if (is_input(*input, topic))
+            return true;
+    return false;
+}
+
 static void
 check_topic(const KabCheck *check, const char *key, const char *topic)
 {

@@ -6,6 +6,7 @@ CLI_TESTS = \
 	tests/cli/functions.sh \
 	tests/cli/new.sh \
 	tests/cli/output.sh \
+	tests/cli/repair.sh \
 	tests/cli/usage.sh
 TESTS += $(CLI_TESTS)
 dist_check_SCRIPTS += $(CLI_TESTS)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `kabridge dlq` on the embedded broker: what is listed, what goes back. */
+/* `kabridge dlq` on the embedded broker: what is listed, what goes back; and
+ * `kabridge skip` of what is not there. */
 #include "kab-test.h"
 
 #include <sysexits.h>
@@ -234,6 +235,17 @@ TEST(a_list_says_what_was_replayed)
     assert_non_null(strstr(child.output, "0:0\treplayed\t"));
 }
 
+TEST(a_skip_of_what_is_not_there_says_what_is)
+{
+    Fixture *fixture = *state;
+    g_auto(Child) partition =
+        COMMAND("skip", fixture->config, "--binding=a", "--topic=in",
+                "--partition=2", "--offset=0");
+    child_assert_exit(&partition, EX_DATAERR);
+    child_assert_said(&partition, "--partition: found 2; wanted one of topic "
+                                  "in, from 0 to 1");
+}
+
 TEST(wrong_words_end_with_64)
 {
     Fixture *fixture = *state;
@@ -258,6 +270,7 @@ main(void)
         cmocka_unit_test(a_dry_run_sends_nothing),
         cmocka_unit_test(a_replay_restores_the_records_once),
         cmocka_unit_test(a_list_says_what_was_replayed),
+        cmocka_unit_test(a_skip_of_what_is_not_there_says_what_is),
         cmocka_unit_test(wrong_words_end_with_64),
     };
     alarm(WATCHDOG_S);
