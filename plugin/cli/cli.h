@@ -41,6 +41,9 @@ bool kab_cli_parse(int *argc,
 /* Prints "kabridge: …" for an error and returns its exit status. A
  * configuration's faults, one a line, are printed as they are. Takes it. */
 int kab_cli_fail(GError *error);
+/* The same for what bindings ended with, a line each: whatever its code, it
+ * has no place in the file. */
+int kab_cli_fail_of_bindings(GError *error);
 /* The index of word in names; -1 with a line on standard error that offers
  * the nearest. what: "format". */
 int kab_cli_choose(const char *what,

@@ -144,8 +144,7 @@ kab_cli_run(int argc, char **argv)
     g_autoptr(KabBridge) bridge = make_bridge(argv[1], sets, &error);
     if (bridge && serve(bridge, &error))
         return EX_OK;
-    int status = kab_cli_fail(g_steal_pointer(&error));
-    if (bridge)
-        kab_cli_leave(status);
-    return status;
+    if (!bridge)
+        return kab_cli_fail(g_steal_pointer(&error));
+    kab_cli_leave(kab_cli_fail_of_bindings(g_steal_pointer(&error)));
 }

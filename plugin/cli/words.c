@@ -46,15 +46,29 @@ kab_cli_parse(int *argc,
     return has_right_number(*argc - 1, positional, n_least, n_most);
 }
 
+/* Takes the error. */
+static int
+say(GError *error, const char *before)
+{
+    int status = kab_error_exit_status(error);
+    g_auto(GStrv) lines = g_strsplit(error->message, "\n", -1);
+    for (char **line = lines; *line; line++)
+        fprintf(stderr, "%s%s\n", before, *line);
+    g_error_free(error);
+    return status;
+}
+
 int
 kab_cli_fail(GError *error)
 {
-    int status = kab_error_exit_status(error);
-    const char *before =
-        g_error_matches(error, KAB_ERROR, KAB_ERROR_CONFIG) ? "" : "kabridge: ";
-    fprintf(stderr, "%s%s\n", before, error->message);
-    g_error_free(error);
-    return status;
+    bool has_places = g_error_matches(error, KAB_ERROR, KAB_ERROR_CONFIG);
+    return say(error, has_places ? "" : "kabridge: ");
+}
+
+int
+kab_cli_fail_of_bindings(GError *error)
+{
+    return say(error, "kabridge: ");
 }
 
 int

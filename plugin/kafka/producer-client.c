@@ -195,10 +195,7 @@ kab_client_describe_fencing(const KabClient *client,
                             char *ret,
                             size_t size)
 {
-    g_snprintf(ret, size,
-               "another producer uses the transactional id %s (%s); give each "
-               "process on this host an instance of its own ([bridge] "
-               "instance)",
+    g_snprintf(ret, size, "another producer uses the transactional id %s (%s)",
                client->plan.transactional_id, error);
 }
 

@@ -130,10 +130,11 @@ dup_advice(const KabBinding *binding, KabStopReason reason)
 {
     switch (reason) {
     case KAB_STOP_FENCED:
-        return g_strdup_printf(
-            "; another process uses the transactional id %s: give each "
-            "process on this host an [bridge] instance of its own",
-            binding->settings->transactional_id);
+        return g_strdup(
+            binding->settings->is_transactional_id_set
+                ? ": give each process a transactional.id of its own"
+                : ": give each process on this host an instance of its own "
+                  "([bridge] instance)");
     case KAB_STOP_FAILURE:
         return g_strdup("; on.failure = stop. Mend the function or the "
                         "record, or see dead.letter.topic and kabridge skip");

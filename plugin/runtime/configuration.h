@@ -26,6 +26,7 @@ typedef struct {
     char *dead_letter_topic;
     char *group;
     char *transactional_id; /* prefix: GROUP-NAME-INSTANCE unless set */
+    bool is_transactional_id_set;
     bool partition_is_same, timestamp_is_now, passes_headers;
     bool is_adaptive;
     int64_t latency_target_us;

@@ -321,6 +321,7 @@ derive(KabBindingBuilder *at)
     KabBindingSettings *binding = at->binding;
     if (!binding->group)
         binding->group = g_strconcat("kabridge-", binding->name, NULL);
+    binding->is_transactional_id_set = binding->transactional_id != NULL;
     if (!binding->transactional_id)
         binding->transactional_id =
             g_strdup_printf("%s-%s-%s", binding->group, binding->name,

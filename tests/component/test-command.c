@@ -410,6 +410,22 @@ TEST(a_port_that_is_taken_ends_with_69)
     child_assert_said(&child, "cannot listen on 127.0.0.1:");
 }
 
+TEST(every_line_at_the_end_says_who_speaks)
+{
+    Fixture *fixture = *state;
+    write_config(fixture, fixture->config,
+                 "[binding one]\ninput.topics = stones\nfunction = fitting\n"
+                 "function.url = x\nfunction.fail = first\n"
+                 "[binding two]\ninput.topics = stones\nfunction = fitting\n"
+                 "function.url = x\nfunction.fail = second\n");
+    g_auto(Child) child = COMMAND("run", fixture->config);
+    child_assert_exit(&child, EX_CONFIG);
+    child_assert_said(&child, "\nkabridge: binding one: function fitting: told "
+                              "to fail: first\n"
+                              "kabridge: binding two: function fitting: told "
+                              "to fail: second\n");
+}
+
 TEST(a_wrong_configuration_ends_with_78_and_every_fault)
 {
     Fixture *fixture = *state;
@@ -449,6 +465,7 @@ main(void)
         cmocka_unit_test(a_reload_that_cannot_finish_a_call_stops_nothing),
         cmocka_unit_test(
             a_second_stop_leaves_at_once_and_says_how_many_are_left),
+        cmocka_unit_test(every_line_at_the_end_says_who_speaks),
         cmocka_unit_test(a_wrong_configuration_ends_with_78_and_every_fault),
     };
     alarm(WATCHDOG_S);

@@ -2,6 +2,7 @@
 """Several processes in one group: hand-over, churn, fencing, protocols."""
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -183,6 +184,29 @@ def a_static_member_comes_back(kit):
     kit.arrived(kit.tool("check", topic=sink, records=records))
 
 
+def says_who_is_fenced(member, name, advice):
+    """The last line, once, with what to do about it."""
+    return re.fullmatch(
+        "kabridge: binding b: another producer uses the transactional id "
+        + re.escape(name) + r"-0 \(\w+\): " + re.escape(advice),
+        member.log.splitlines()[-1])
+
+
+@test("two processes with one transactional id that was set", "groups")
+def a_transactional_id_of_two_is_named(kit):
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=2000, seconds=10)
+    members = [kit.bridge(source, sink, f"member{i}", transactional_id="same",
+                          delivery="exactly-once", start="earliest").start()
+               for i in range(2)]
+    ended = wait_for(lambda: [m for m in members if not m.alive], 60)
+    kit.expect(ended and ended[0].wait() == 78, "one leaves with 78")
+    kit.expect(ended and says_who_is_fenced(
+        ended[0], "same", "give each process a transactional.id of its own"),
+        "naming the id and the option")
+    kit.tool_finish(feeder)
+
+
 @test("two processes with one transactional id", "groups")
 def a_second_process_with_its_id_is_fenced(kit):
     source, sink = kit.topic(), kit.topic()
@@ -193,9 +217,10 @@ def a_second_process_with_its_id_is_fenced(kit):
     ended = wait_for(lambda: [m for m in members if not m.alive], 60)
     kit.expect(ended and ended[0].wait() == 78,
                f"one leaves with 78: {[m.wait() for m in ended]}")
-    log = ended[0].log if ended else ""
-    kit.expect(f"{members[0].group}-b-same" in log and "instance" in log,
-               "naming the id and the option")
+    kit.expect(ended and says_who_is_fenced(
+        ended[0], f"{members[0].group}-b-same",
+        "give each process on this host an instance of its own "
+        "([bridge] instance)"), "naming the id and the option")
     records = kit.tool_finish(feeder).records
     for member in members:
         member.stop()
