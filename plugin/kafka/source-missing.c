@@ -249,6 +249,20 @@ kab_source_suspect_missing(KabSource *source, const char *reason)
 }
 
 static void
+fail_missing(KabSource *source, const char *topic)
+{
+    const KabSourceSetup *setup = &source->setup;
+    const char *servers =
+        kab_properties_lookup(KAB_CLIENT_CONSUMER, setup->properties,
+                              setup->n_properties, "bootstrap.servers");
+    kab_source_fail(source,
+                    "input topic %s does not exist; create it: "
+                    "kafka-topics.sh --bootstrap-server %s --create --topic "
+                    "%s --partitions N",
+                    topic, servers ? servers : "BROKER:9092", topic);
+}
+
+static void
 take_result(KabSource *source)
 {
     bool is_known = source->check->is_known;
@@ -263,11 +277,7 @@ take_result(KabSource *source)
     else if (!source->missing_us)
         source->missing_us = missing ? source->now : 0;
     else if (missing && since_us >= source->setup.missing_topic_us)
-        kab_source_fail(source,
-                        "input topic %s does not exist. Create it: "
-                        "kafka-topics.sh --create --topic %s "
-                        "--bootstrap-server …",
-                        missing, missing);
+        fail_missing(source, missing);
     source->check_due_us = source->now + AGAIN_US;
     source->has_moved = true;
 }

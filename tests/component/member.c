@@ -158,12 +158,11 @@ static void
 make_source(Member *member)
 {
     const MemberSetup *setup = &member->setup;
-    KabProperty properties[16] = {
-        {"bootstrap.servers", setup->bootstrap},
-        {"fetch.wait.max.ms", "10"},
-        {"heartbeat.interval.ms", "200"},
-    };
-    size_t n = 3;
+    KabProperty *properties = member->properties;
+    size_t n = 0;
+    properties[n++] = (KabProperty){"bootstrap.servers", setup->bootstrap};
+    properties[n++] = (KabProperty){"fetch.wait.max.ms", "10"};
+    properties[n++] = (KabProperty){"heartbeat.interval.ms", "200"};
     if (g_getenv("KAB_TEST_DEBUG"))
         properties[n++] = (KabProperty){"debug", g_getenv("KAB_TEST_DEBUG")};
     for (const KabProperty *p = setup->properties; p->name; p++)

@@ -34,6 +34,7 @@ typedef struct Member Member;
 
 struct Member {
     MemberSetup setup;
+    KabProperty properties[16]; /* the source's */
     KabEdge edge;
     KabEngine *engine;
     KabEngineOptions options;

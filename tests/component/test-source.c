@@ -277,8 +277,11 @@ TEST(a_topic_that_stays_missing_stops_the_binding)
     Fixture *fixture = *state;
     Member *member = fixture->members[MISSING];
     run(fixture, is_stopped, member);
-    assert_non_null(strstr(member->stop_message, "kafka-topics.sh --create "
-                                                 "--topic missing"));
+    g_autofree char *command = g_strdup_printf(
+        "create it: kafka-topics.sh --bootstrap-server %s --create --topic "
+        "missing --partitions N",
+        kab_mock_bootstrap(fixture->mock));
+    assert_non_null(strstr(member->stop_message, command));
 }
 
 TEST(a_pattern_that_matches_an_output_stops_the_binding)
