@@ -17,10 +17,14 @@
 #include "status.h"
 
 enum {
-    MAX_CONNECTIONS = 64,
+    MAX_CONNECTIONS = 256,
     CONNECTION_BYTES = 16 * 1024,
+    /* As long as scrapers keep theirs; beyond a crowd of them, the next ones
+     * make room soon. */
     IDLE_TIMEOUT_S = 15,
-    BACKLOG = 64,
+    CROWD = MAX_CONNECTIONS / 2,
+    CROWDED_IDLE_TIMEOUT_S = 1,
+    BACKLOG = 256,
     DEFAULT_PORT = 9464,
 };
 
@@ -32,6 +36,7 @@ struct KabAdmin {
     char *instance;
     struct MHD_Daemon *daemon;
     char *url;
+    unsigned n_connections; /* of the server's thread */
 };
 
 /* An answer in the making. */
@@ -245,6 +250,20 @@ on_request(void *user,
     return send_answer(connection, &answer);
 }
 
+static void
+on_connection(void *user,
+              struct MHD_Connection *connection,
+              void **context,
+              enum MHD_ConnectionNotificationCode code)
+{
+    KabAdmin *admin = user;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+        admin->n_connections--;
+    else if (++admin->n_connections > CROWD)
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                  (unsigned)CROWDED_IDLE_TIMEOUT_S);
+}
+
 static GSocket *
 open_socket(GSocketAddress *address, GError **error)
 {
@@ -309,7 +328,8 @@ start_daemon(GSocket *socket, KabAdmin *admin)
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
+        (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+        admin, MHD_OPTION_END);
     if (!daemon)
         close(fd);
     return daemon;

@@ -301,16 +301,28 @@ TEST(a_head_without_end_is_refused_and_others_are_served)
     assert_int_equal(reply.status, 200);
 }
 
-TEST(connections_beyond_the_limit_do_not_end_it)
+/* How long /live takes beside n connections that ask nothing. */
+static int64_t
+ask_beside_idle_ones_us(Fixture *fixture, size_t n)
 {
-    enum { N = 100 };
-    GSocketConnection *connections[N];
-    for (size_t i = 0; i < N; i++)
-        connections[i] = connect_to(*state);
-    for (size_t i = 0; i < N; i++)
-        g_object_unref(connections[i]);
-    g_auto(Reply) reply = ask(*state, "GET", "/live");
+    g_autoptr(GPtrArray) idle = g_ptr_array_new_with_free_func(g_object_unref);
+    for (size_t i = 0; i < n; i++)
+        g_ptr_array_add(idle, connect_to(fixture));
+    int64_t start_us = g_get_monotonic_time();
+    g_auto(Reply) reply = ask(fixture, "GET", "/live");
     assert_int_equal(reply.status, 200);
+    return g_get_monotonic_time() - start_us;
+}
+
+TEST(idle_connections_keep_nobody_waiting)
+{
+    assert_in_range(ask_beside_idle_ones_us(*state, 200), 0, G_USEC_PER_SEC);
+}
+
+TEST(connections_beyond_the_limit_make_room_soon)
+{
+    assert_in_range(ask_beside_idle_ones_us(*state, 400), 0,
+                    8 * G_USEC_PER_SEC);
 }
 
 TEST(a_port_that_is_taken_is_unavailable)
@@ -366,7 +378,8 @@ main(void)
         T(head_has_the_length_and_no_body),
         T(a_connection_takes_one_request_after_another),
         T(a_head_without_end_is_refused_and_others_are_served),
-        T(connections_beyond_the_limit_do_not_end_it),
+        T(idle_connections_keep_nobody_waiting),
+        T(connections_beyond_the_limit_make_room_soon),
         T(a_port_that_is_taken_is_unavailable),
         T(an_address_that_is_none_is_unavailable),
         T(ipv6_is_served_or_refused_by_name),
