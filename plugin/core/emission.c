@@ -174,6 +174,7 @@ sent(KabEngine *engine, KabSlot *slot, KabProduct *product)
     slot->unreported++;
     slot->references++;
     engine->sink.unreported++;
+    engine->sink.is_flushed = false;
 }
 
 static KabProduceStatus

@@ -300,6 +300,7 @@ on_timer(KabEngine *engine, KabTimer *timer)
     case KAB_TIMER_RATE:
     case KAB_TIMER_COMMIT:
     case KAB_TIMER_SINK:
+    case KAB_TIMER_FLUSH:
         break; /* they only wake */
     }
 }
@@ -330,6 +331,7 @@ kab_engine_advance(KabEngine *engine, int64_t now)
         kab_commit_advance(engine);
         kab_partitions_advance(engine);
     } while (engine->moves != before);
+    kab_sink_flush(engine);
     tell_stop(engine);
     arm_park(engine);
 }

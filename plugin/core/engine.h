@@ -124,14 +124,15 @@ typedef struct {
     /* Why measure said false, or produce refused the record, just now.
      * Borrowed until the next effect. NULL: it is too large. */
     const char *(*explain)(void *user);
+    /* The reports of what was produced are waited for (a transaction settles,
+     * a drain): what lingers is sent now. Not answered; asked for again while
+     * they do not come. NULL: nothing lingers. */
+    void (*flush)(void *user);
     /* Make a new producer (the first one too): purge the old one, serve all
      * of its reports as events, then answer by sink_ready. */
     void (*replace_sink)(void *user, uint32_t epoch);
     /* Exactly-once; answered by transaction_begun / transaction_ended. */
     void (*begin_transaction)(void *user, uint32_t epoch);
-    /* Nothing more is produced into it: what lingers may be sent. Not
-     * answered. NULL: nothing lingers. */
-    void (*settle_transaction)(void *user, uint32_t epoch);
     void (*end_transaction)(void *user,
                             uint32_t epoch,
                             KabCommitItem *items,

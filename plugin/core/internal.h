@@ -202,6 +202,7 @@ typedef struct {
     KabSlots emitted;  /* unacknowledged, in emission order */
     size_t unreported; /* outputs given and not reported */
     bool is_full, is_asked; /* is_asked: the state's effect was made */
+    bool is_flushed;        /* all that was given to it */
     bool must_abort, settle_now;
     bool is_waited_for; /* a partition may hold no more for what is in it */
     bool is_given_up;   /* the binding stops because of it */
@@ -213,7 +214,7 @@ typedef struct {
     int64_t ended_us, fenced_us;
     bool was_fenced;
     unsigned losses; /* in a row */
-    KabTimer timer, transaction_timer;
+    KabTimer timer, transaction_timer, flush_timer;
 } KabSink;
 
 typedef struct {
@@ -428,6 +429,9 @@ void kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason);
 /* The open transaction must not be committed. */
 void kab_sink_taint(KabEngine *engine);
 void kab_sink_advance(KabEngine *engine);
+/* What lingers is sent, if its reports are waited for. After all that could
+ * be emitted was. */
+void kab_sink_flush(KabEngine *engine);
 bool kab_sink_can_emit(const KabEngine *engine);
 /* Of what is emitted into one transaction, at most. */
 size_t kab_sink_charge_limit(const KabEngine *engine);

@@ -20,6 +20,7 @@ typedef enum {
     KAB_TIMER_COMMIT,      /* commit.interval has passed */
     KAB_TIMER_TRANSACTION, /* transaction.interval has passed */
     KAB_TIMER_SINK,        /* back-off of a lost sink has passed */
+    KAB_TIMER_FLUSH,       /* what was flushed is not reported yet */
     KAB_TIMER_REVOKE,      /* rebalance.drain.timeout; owner: KabPartition */
     KAB_TIMER_DRAIN,       /* shutdown.timeout */
     KAB_TIMER_PARK,        /* copy out what is held for long */

@@ -7,6 +7,8 @@
 #include "refusal.h"
 #include "transaction.h"
 
+enum { FLUSH_MS = 50 };
+
 /* --- The thread -------------------------------------------------------- */
 
 void
@@ -46,6 +48,17 @@ kab_client_say(KabClient *client, KabDone done, const char *format, ...)
     return done;
 }
 
+/* Returns when all is reported, and soon in any case: those that linger are
+ * on their way then, and the loop waits for the reports, not the thread. */
+static KabDone
+flush(KabClient *client)
+{
+    kab_client_enter(client);
+    rd_kafka_flush(client->handle, FLUSH_MS);
+    kab_client_leave(client);
+    return KAB_DONE;
+}
+
 static KabDone
 perform(KabClient *client, KabDuty duty)
 {
@@ -57,7 +70,7 @@ perform(KabClient *client, KabDuty duty)
     case KAB_DUTY_BEGIN:
         return kab_transaction_begin(client);
     case KAB_DUTY_FLUSH:
-        return kab_transaction_flush(client);
+        return flush(client);
     case KAB_DUTY_END:
         return kab_transaction_end(client, &client->offsets);
     case KAB_DUTY_ABORT:

@@ -66,13 +66,13 @@ kab_producer_begin(KabProducer *producer, uint32_t epoch)
     give(producer, KAB_DUTY_BEGIN, NULL);
 }
 
-/* What is under way instead serves as well: it is over soon. */
+/* While another duty is under way: the engine asks again. */
 void
-kab_producer_settle(KabProducer *producer, uint32_t epoch)
+kab_producer_flush(KabProducer *producer)
 {
-    producer->transaction = epoch;
-    if (producer->client && !producer->client->is_busy)
-        kab_client_give(producer->client, KAB_DUTY_FLUSH, NULL);
+    KabClient *client = producer->client;
+    if (client && client->is_open && !client->is_busy)
+        kab_client_give(client, KAB_DUTY_FLUSH, NULL);
 }
 
 /* The thread's own: the source's is borrowed until its next turn only. */

@@ -57,9 +57,9 @@ KabProduceStatus kab_producer_produce(KabProducer *producer,
                                       void *message,
                                       const KabDeadLetter *letter);
 const char *kab_producer_explain(const KabProducer *producer);
+void kab_producer_flush(KabProducer *producer);
 void kab_producer_replace(KabProducer *producer, uint32_t epoch);
 void kab_producer_begin(KabProducer *producer, uint32_t epoch);
-void kab_producer_settle(KabProducer *producer, uint32_t epoch);
 void kab_producer_end(KabProducer *producer,
                       uint32_t epoch,
                       KabCommitItem *items,

@@ -20,7 +20,7 @@
 #include "transaction.h"
 
 /* A call that commits or aborts is given this long before it is resumed. */
-enum { CALL_MS = 3000, FLUSH_MS = 50 };
+enum { CALL_MS = 3000 };
 #define AGAIN_US 20000
 #define GRACE_US (5 * G_USEC_PER_SEC)
 
@@ -118,17 +118,6 @@ kab_transaction_begin(KabClient *client)
             return lost(client, KAB_DONE_FATAL);
         }
     }
-}
-
-/* Returns when all is reported, and soon in any case: those that linger are
- * on their way then, and the loop waits for the reports, not the thread. */
-KabDone
-kab_transaction_flush(KabClient *client)
-{
-    kab_client_enter(client);
-    rd_kafka_flush(client->handle, FLUSH_MS);
-    kab_client_leave(client);
-    return KAB_DONE;
 }
 
 /* Why the transaction cannot be committed, if the client knows: what fails

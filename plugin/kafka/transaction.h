@@ -8,8 +8,6 @@
 #include "producer-client.h"
 
 KabDone kab_transaction_begin(KabClient *client);
-/* Sends what lingers. */
-KabDone kab_transaction_flush(KabClient *client);
 /* Sends the offsets, commits; aborts if that is refused. Every report of the
  * transaction must have been served. */
 KabDone kab_transaction_end(KabClient *client, const KabClientOffsets *offsets);

@@ -66,6 +66,12 @@ explain(void *user)
 }
 
 static void
+flush(void *user)
+{
+    kab_producer_flush(((KabBinding *)user)->producer);
+}
+
+static void
 replace_sink(void *user, uint32_t epoch)
 {
     kab_producer_replace(((KabBinding *)user)->producer, epoch);
@@ -75,12 +81,6 @@ static void
 begin_transaction(void *user, uint32_t epoch)
 {
     kab_producer_begin(((KabBinding *)user)->producer, epoch);
-}
-
-static void
-settle_transaction(void *user, uint32_t epoch)
-{
-    kab_producer_settle(((KabBinding *)user)->producer, epoch);
 }
 
 static void
@@ -172,9 +172,9 @@ const KabEffects kab_binding_effects = {
     .measure = measure,
     .produce = produce,
     .explain = explain,
+    .flush = flush,
     .replace_sink = replace_sink,
     .begin_transaction = begin_transaction,
-    .settle_transaction = settle_transaction,
     .end_transaction = end_transaction,
     .abort_transaction = abort_transaction,
     .commit = commit,

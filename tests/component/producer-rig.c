@@ -107,9 +107,9 @@ begin_transaction(void *user, uint32_t epoch)
 }
 
 static void
-settle_transaction(void *user, uint32_t epoch)
+flush(void *user)
 {
-    kab_producer_settle(((Rig *)user)->producer, epoch);
+    kab_producer_flush(((Rig *)user)->producer);
 }
 
 static void
@@ -311,7 +311,7 @@ rig_start(Rig *rig)
         .explain = explain,
         .replace_sink = replace_sink,
         .begin_transaction = begin_transaction,
-        .settle_transaction = settle_transaction,
+        .flush = flush,
         .end_transaction = end_transaction,
         .abort_transaction = abort_transaction,
         .commit = commit,

@@ -384,6 +384,47 @@ has_lost(Rig *rig)
     return rig_counters(rig)->sinks_lost > 0;
 }
 
+static bool
+has_finished_ten(Rig *rig)
+{
+    return count_ended(rig, KAB_END_DONE) == 10;
+}
+
+static bool
+has_ten_out(Rig *rig)
+{
+    return rig->producer->client->n_unreported == 10;
+}
+
+/* Ten outputs are produced, and linger for longer than a test waits. */
+static Rig *
+open_with_ten_that_linger(void **state)
+{
+    Rig *rig = rig_new(state);
+    rig_set(rig, "linger.ms", "20000");
+    rig->patience_us = 7 * G_USEC_PER_SEC;
+    rig_open(rig);
+    rig_take_range(rig, 0, 10);
+    rig_until(rig, has_ten_out);
+    return rig;
+}
+
+TEST(what_lingers_is_sent_when_the_binding_drains)
+{
+    Rig *rig = open_with_ten_that_linger(state);
+    kab_engine_drain(rig->engine, g_get_monotonic_time());
+    rig_until(rig, has_finished_ten);
+    rig_free(rig);
+}
+
+TEST(what_lingers_is_sent_when_its_partition_is_revoked)
+{
+    Rig *rig = open_with_ten_that_linger(state);
+    kab_engine_revoking(rig->engine, rig->partition, g_get_monotonic_time());
+    rig_until(rig, has_finished_ten);
+    rig_free(rig);
+}
+
 /* Without a transaction librdkafka reports what it has lost. */
 TEST(a_topic_that_is_deleted_costs_no_record)
 {
@@ -424,6 +465,8 @@ main(void)
         cmocka_unit_test(a_full_queue_is_waited_for),
         cmocka_unit_test(outputs_go_to_the_topic_and_partition_they_name),
         cmocka_unit_test(headers_are_dropped_and_the_time_is_now_if_wanted),
+        cmocka_unit_test(what_lingers_is_sent_when_the_binding_drains),
+        cmocka_unit_test(what_lingers_is_sent_when_its_partition_is_revoked),
         cmocka_unit_test(a_topic_that_is_deleted_costs_no_record),
     };
     cmocka_set_test_filter(g_getenv("KAB_TEST"));

@@ -518,6 +518,27 @@ check_waiting(Sim *sim, const Member *member, Fetcher *fetcher)
         fail(sim, message->record, "waits although a call slot is free");
 }
 
+/* Does a drain, a hand-over, or a transaction's end wait for it? */
+static bool
+is_awaited(const Member *member, const Output *output, KabSinkState state)
+{
+    const Fetcher *fetcher = output->effect->message->fetcher;
+    bool is_leaving = fetcher->revoked_at && !fetcher->is_gone;
+    bool is_open = state == KAB_SINK_OPEN || state == KAB_SINK_IN_TRANSACTION;
+    return state == KAB_SINK_SETTLING ||
+           (is_open && (member->is_draining || is_leaving));
+}
+
+static void
+check_lingering(Sim *sim, const Member *member, KabSinkState state)
+{
+    for (const Output *output = member->sink.first; output;
+         output = output->next)
+        if (output->lingers && is_awaited(member, output, state))
+            fail(sim, output->effect->record,
+                 "has an output that lingers, and is waited for");
+}
+
 static void
 check_fetcher(Sim *sim, const Member *member, Fetcher *fetcher)
 {
@@ -608,6 +629,7 @@ check_advance(Member *member)
     if (!member->messages_out && !member->is_draining &&
         !kab_engine_want(member->engine))
         sim_fail(sim, "holds nothing and wants nothing");
+    check_lingering(sim, member, state.sink);
     for (unsigned i = 0; i < member->n_fetchers; i++)
         check_fetcher(sim, member, member->fetchers[i]);
 }

@@ -32,6 +32,7 @@ const KabEffects member_effects = {
     .detach_message = source_detach_message,
     .measure = sink_measure,
     .produce = sink_produce,
+    .flush = sink_flush,
     .replace_sink = sink_replace,
     .begin_transaction = sink_begin,
     .end_transaction = sink_end,

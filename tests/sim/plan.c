@@ -93,6 +93,7 @@ pick_world(Sim *dice, Plan *plan)
     plan->broker_metadata = (size_t)PICK(dice, 4, 20);
     plan->txn_timeout_us = PICK(dice, 30 * MS, 200 * MS);
     plan->log_noise = (unsigned)PICK(dice, 0, 100, 400);
+    plan->linger_us = PICK(dice, 0, 0, 0, 5 * MS, 100 * MS);
 }
 
 /* A record that never ends stands in everybody's way where order or room is
@@ -175,6 +176,7 @@ plan_print(const Plan *plan)
            plan->is_eager ? "eager" : "cooperative");
     print_time("faults_for", plan->faults_us);
     print_time("call", plan->call_us);
+    print_time("linger", plan->linger_us);
     printf("\n# faults:");
     for (unsigned i = 0; i < N_FAULTS; i++)
         if ((plan->faults >> i) & 1)

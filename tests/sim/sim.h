@@ -107,6 +107,7 @@ typedef struct {
     size_t sink_room;       /* outputs it takes at once */
     size_t broker_metadata; /* bytes of intervals that it takes */
     int64_t txn_timeout_us;
+    int64_t linger_us;  /* before an output is sent, unless it is flushed */
     unsigned log_noise; /* gaps in the log, per 1024 */
 } Plan;
 
@@ -203,6 +204,7 @@ struct Output {
     OutputFate fate;
     bool is_delivered, is_written, is_reported;
     bool is_silent; /* its report never comes */
+    bool lingers;   /* until it is flushed */
 };
 
 /* What a group has committed for a partition, or is about to. */
@@ -438,6 +440,7 @@ KabProduceStatus sink_produce(void *user,
                               const KabRecord *input,
                               void *message,
                               const KabDeadLetter *letter);
+void sink_flush(void *user);
 void sink_replace(void *user, uint32_t epoch);
 void sink_begin(void *user, uint32_t epoch);
 void sink_end(void *user, uint32_t epoch, KabCommitItem *items, size_t n);

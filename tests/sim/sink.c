@@ -207,6 +207,7 @@ deliver(Sim *sim, Member *member, void *data)
     if (output->is_delivered)
         return;
     output->is_delivered = true;
+    output->lingers = false;
     output->fate = judge(sim, member, output);
     if (sim_strikes(sim, FAULT_SILENT))
         fall_silent(sim, member, output);
@@ -281,6 +282,15 @@ partition_of(const Sim *sim, const Effect *effect)
     return record->partition;
 }
 
+/* After those of its output partition that were sent before it. */
+static void
+send_at(Sim *sim, Member *member, Output *output, int64_t at)
+{
+    int64_t *free_at = &member->sink.free_at[output->partition];
+    *free_at = MAX(*free_at, at) + sim_below(sim, 300);
+    sim_after(sim, *free_at - sim->now, member, deliver, output);
+}
+
 static void
 send(Sim *sim, Member *member, Output *output)
 {
@@ -288,9 +298,25 @@ send(Sim *sim, Member *member, Output *output)
     *sink->tail = output;
     sink->tail = &output->next;
     sink->n_unreported++;
-    int64_t *free_at = &sink->free_at[output->partition];
-    *free_at = MAX(*free_at, sim->now) + sim_below(sim, 300);
-    sim_after(sim, *free_at - sim->now, member, deliver, output);
+    output->lingers = sim->plan.linger_us > 0;
+    send_at(sim, member, output, sim->now + sim->plan.linger_us);
+}
+
+void
+sink_flush(void *user)
+{
+    Member *member = user;
+    Sink *sink = &member->sink;
+    member->n_effects++;
+    if (!sink->is_ready || !sink->n_unreported)
+        sim_fail(member->sim, "flushes although nothing is on its way");
+    memset(sink->free_at, 0, sizeof sink->free_at);
+    for (Output *output = sink->first; output; output = output->next) {
+        if (output->is_delivered)
+            continue;
+        output->lingers = false;
+        send_at(member->sim, member, output, member->sim->now);
+    }
 }
 
 static Effect *

@@ -83,10 +83,9 @@ begin_transaction(void *user, uint32_t epoch)
 }
 
 static void
-settle_transaction(void *user, uint32_t epoch)
+flush(void *user)
 {
-    (void)epoch;
-    ((FakeEdge *)user)->n_settled++;
+    ((FakeEdge *)user)->n_flushed++;
 }
 
 static void
@@ -215,7 +214,7 @@ fake_edge_start(FakeEdge *edge)
         .produce = produce,
         .replace_sink = replace_sink,
         .begin_transaction = begin_transaction,
-        .settle_transaction = settle_transaction,
+        .flush = flush,
         .end_transaction = end_transaction,
         .abort_transaction = abort_transaction,
         .commit = commit,

@@ -17,7 +17,7 @@ typedef struct {
     GPtrArray *lines;    /* what was produced, ever: "key=value" or "!value" */
     GPtrArray *arenas;   /* g_malloc, of results */
     size_t messages_out, attempts_out, n_cancelled, n_unassigned, n_invoked;
-    size_t n_loads, n_adds, n_aborts, n_settled, n_ends, n_closed, n_detached;
+    size_t n_loads, n_adds, n_aborts, n_flushed, n_ends, n_closed, n_detached;
     KabPartition *partition; /* of fake_edge_start() */
     KabCommitItem *commit_items;
     size_t n_commit_items, n_commits;

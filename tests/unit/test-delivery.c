@@ -411,7 +411,7 @@ TEST(a_transaction_ends_when_it_holds_most_of_the_budget)
     fake_edge_acknowledge(edge);
     assert_false(edge->wants_end);
     answer_first(edge);
-    assert_int_equal(edge->n_settled, 1);
+    assert_int_equal(edge->n_flushed, 1);
     fake_edge_acknowledge(edge);
     assert_true(edge->wants_end);
 }
@@ -655,6 +655,79 @@ TEST(what_is_retried_holds_no_other_partition_back)
     assert_int_equal(edge->lines->len, MANY_KEYS);
 }
 
+/* --- What lingers ------------------------------------------------------- */
+
+static void
+emit_four(FakeEdge *edge)
+{
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    answer_first(edge);
+    assert_produced(edge, "0,1,2,3");
+    fake_edge_advance(edge, 1000000);
+    assert_int_equal(edge->n_flushed, 0);
+}
+
+TEST(a_drain_flushes_what_lingers)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    emit_four(edge);
+    kab_engine_drain(edge->engine, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->n_flushed, 1);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->n_flushed, 1);
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 1000000);
+    assert_int_equal(edge->n_flushed, 1);
+    assert_true(kab_engine_is_drained(edge->engine));
+}
+
+TEST(what_is_produced_while_draining_is_flushed_too)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 8);
+    fake_edge_advance(edge, 0);
+    answer_first(edge);
+    kab_engine_drain(edge->engine, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->n_flushed, 1);
+    answer_first(edge);
+    assert_int_equal(edge->n_flushed, 2);
+}
+
+/* Perhaps not all of it could be sent at once. */
+TEST(what_is_flushed_and_not_reported_is_flushed_again)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    emit_four(edge);
+    kab_engine_drain(edge->engine, edge->now);
+    fake_edge_advance(edge, 0);
+    int64_t due = kab_engine_next_deadline(edge->engine);
+    assert_true(due <= edge->now + 200000);
+    fake_edge_advance(edge, due - edge->now);
+    assert_int_equal(edge->n_flushed, 2);
+}
+
+TEST(a_revoke_flushes_what_lingers)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    KabPartition *other = add_partition(edge, true);
+    emit_four(edge);
+    kab_engine_revoking(edge->engine, other, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->n_flushed, 0);
+    kab_engine_revoking(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->n_flushed, 1);
+    fake_edge_acknowledge(edge);
+    assert_null(edge->partition);
+}
+
 /* --- At least once -------------------------------------------------------- */
 
 TEST(a_binding_that_stops_for_its_sink_is_drained_at_once)
@@ -701,6 +774,10 @@ main(void)
         T(a_producer_lost_while_its_past_is_checked_is_replaced),
         T(what_a_lost_sink_never_reports_is_emitted_again),
         T(what_a_lost_sink_never_reports_of_a_lost_partition_is_given_back),
+        T(a_drain_flushes_what_lingers),
+        T(what_is_produced_while_draining_is_flushed_too),
+        T(what_is_flushed_and_not_reported_is_flushed_again),
+        T(a_revoke_flushes_what_lingers),
         T(a_binding_that_stops_for_its_sink_is_drained_at_once),
         T(what_waits_for_its_start_offset_holds_no_other_partition_back),
         T(what_is_retried_holds_no_other_partition_back),
