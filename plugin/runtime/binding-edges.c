@@ -125,6 +125,15 @@ valve(void *user, KabPartition *partition, bool open)
     kab_source_valve(((KabBinding *)user)->source, partition, open);
 }
 
+/* Takes the message. */
+static void
+note_error(KabBinding *binding, char *message)
+{
+    g_free(binding->last_error);
+    binding->last_error = message;
+    binding->last_error_us = g_get_monotonic_time();
+}
+
 static char *
 dup_advice(const KabBinding *binding, KabStopReason reason)
 {
@@ -157,8 +166,7 @@ stop(void *user, KabStopReason reason, const char *message)
     if (!binding->error)
         g_set_error(&binding->error, KAB_ERROR, code, "binding %s: %s%s",
                     binding->settings->name, message, advice);
-    g_free(binding->last_error);
-    binding->last_error = g_strdup(message);
+    note_error(binding, g_strdup(message));
     kab_log(KAB_LOG_ERROR, binding->settings->name, "stops: %s%s", message,
             advice);
 }
@@ -228,8 +236,7 @@ note_failure(KabBinding *binding,
                         attempt->n, first->topic, (int)first->partition,
                         first->offset, failure_name(answer->failure), reason);
     kab_binding_log(binding, KAB_LOG_WARNING, place, message);
-    g_free(binding->last_error);
-    binding->last_error = g_steal_pointer(&message);
+    note_error(binding, g_steal_pointer(&message));
 }
 
 static void
@@ -306,4 +313,20 @@ kab_binding_log(void *user,
     else
         kab_log_fields(level, binding->settings->name, fields, n_fields, "%s",
                        message);
+}
+
+/* Lines of the client's own threads are only logged. */
+void
+kab_binding_log_of_source(void *user,
+                          KabLogLevel level,
+                          KabPlace place,
+                          const char *message)
+{
+    KabBinding *binding = user;
+    if (level <= KAB_LOG_WARNING && kab_loop_is_own(binding->loop)) {
+        g_free(binding->source_error);
+        binding->source_error = g_strdup(message);
+        binding->source_error_us = g_get_monotonic_time();
+    }
+    kab_binding_log(user, level, place, message);
 }

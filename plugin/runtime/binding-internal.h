@@ -39,7 +39,7 @@ struct KabBinding {
     /* of the loop */
     KabLoop *loop;
     GThread *thread;
-    KabEdge edge;
+    KabEdge edge, source_edge;
     KabEngine *engine;
     KabSource *source;
     KabProducer *producer;
@@ -51,7 +51,9 @@ struct KabBinding {
     int64_t drain_end_us;  /* since the stop: shutdown.timeout */
     int64_t leave_end_us;  /* of group and producer */
     int64_t return_end_us; /* of calls that the function still is in */
-    char *last_error;
+    char *last_error;      /* of a call, or why it stops */
+    char *source_error;    /* the consumer's last warning; NULL: none */
+    int64_t last_error_us, source_error_us;
     bool has_leaked;
     GError *error;
     size_t n_left;
@@ -74,6 +76,11 @@ void kab_binding_log(void *user,
                      KabLogLevel level,
                      KabPlace place,
                      const char *message);
+/* The source's: its warnings say why it has no place in its group. */
+void kab_binding_log_of_source(void *user,
+                               KabLogLevel level,
+                               KabPlace place,
+                               const char *message);
 
 /* binding-reload.c */
 /* The file's values within the function's own ceilings. */

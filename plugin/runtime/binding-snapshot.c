@@ -65,6 +65,25 @@ dup_broker_reason(const KabBinding *binding,
     return NULL;
 }
 
+/* A refused join is tried again every second or two. */
+static char *
+dup_wait_for_place(const KabBinding *binding, int64_t now)
+{
+    bool is_recent =
+        binding->source_error && now - binding->source_error_us < SILENCE_US;
+    return g_strdup_printf("waits for its place in group %s%s%s",
+                           binding->settings->group, is_recent ? "; " : "",
+                           is_recent ? binding->source_error : "");
+}
+
+static const char *
+newest_error(const KabBinding *binding)
+{
+    return binding->source_error_us > binding->last_error_us
+               ? binding->source_error
+               : binding->last_error;
+}
+
 static char *
 dup_reason(const KabBinding *binding,
            const KabBindingSnapshot *snapshot,
@@ -87,8 +106,7 @@ dup_reason(const KabBinding *binding,
     if (!reason && snapshot->source.waits_for)
         reason = g_strdup(snapshot->source.waits_for);
     if (!reason && !snapshot->source.is_member)
-        reason = g_strdup_printf("waits for its place in group %s",
-                                 binding->settings->group);
+        reason = dup_wait_for_place(binding, now);
     if (!reason && snapshot->source.n_waiting_for_transaction)
         reason = g_strdup_printf(
             "%zu partitions wait for an open transaction of a previous owner",
@@ -132,7 +150,7 @@ kab_binding_make_snapshot(KabBinding *binding, int64_t now)
     snapshot->name = g_strdup(binding->settings->name);
     snapshot->state = binding->state;
     snapshot->made_us = now;
-    snapshot->last_error = g_strdup(binding->last_error);
+    snapshot->last_error = g_strdup(newest_error(binding));
     snapshot->max_in_flight = binding->options.max_in_flight;
     snapshot->counters = *kab_engine_counters(binding->engine);
     kab_engine_get_state(binding->engine, now, &snapshot->engine);

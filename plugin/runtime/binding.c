@@ -102,7 +102,7 @@ make_source(KabBinding *binding, GError **error)
 {
     const KabBindingSettings *settings = binding->settings;
     KabSourceSetup setup = {
-        .edge = &binding->edge,
+        .edge = &binding->source_edge,
         .engine = binding->engine,
         .group = settings->group,
         .topics = (const char *const *)settings->input_topics,
@@ -169,6 +169,8 @@ make(KabBinding *binding, GError **error)
         .log = kab_binding_log,
         .wake_fd = kab_mailbox_fd(kab_loop_mailbox(binding->loop)),
     };
+    binding->source_edge = binding->edge;
+    binding->source_edge.log = kab_binding_log_of_source;
     list_topics(binding);
     binding->engine =
         kab_engine_new(&binding->options, &kab_binding_effects, binding);
@@ -459,6 +461,7 @@ kab_binding_free(KabBinding *binding)
     pthread_mutex_destroy(&binding->lines.mutex);
     g_clear_error(&binding->error);
     g_free(binding->last_error);
+    g_free(binding->source_error);
     g_free(binding->topics);
     g_free(binding->outputs);
     g_free(binding);

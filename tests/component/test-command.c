@@ -14,6 +14,7 @@
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 
 #include "child.h"
 #include "exposition.h"
@@ -21,6 +22,8 @@
 #include "mock.h"
 
 enum { N_RECORDS = 300, TIMEOUT_MS = 20000, WATCHDOG_S = 120 };
+/* Of the protocol. */
+enum { JOIN_GROUP = 11 };
 
 typedef struct {
     KabMock *mock;
@@ -410,6 +413,32 @@ TEST(a_port_that_is_taken_ends_with_69)
     child_assert_said(&child, "cannot listen on 127.0.0.1:");
 }
 
+/* The last that joins: the broker refuses for as long as it is asked. */
+TEST(a_join_that_is_refused_is_told_with_the_reason)
+{
+    Fixture *fixture = *state;
+    rd_kafka_resp_err_t errors[100];
+    for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
+        errors[i] = RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT;
+    rd_kafka_mock_push_request_errors_array(kab_mock_cluster(fixture->mock),
+                                            JOIN_GROUP, G_N_ELEMENTS(errors),
+                                            errors);
+    write_config(fixture, fixture->config, copy_text);
+    g_auto(Child) child = COMMAND("run", fixture->config);
+    g_autofree char *url =
+        child_dup_after(&child, "metrics, health and status at ");
+    child_wait_for(&child, "JoinGroup failed");
+    g_autofree char *status = kab_fetch(url, "/status", NULL);
+    assert_non_null(status);
+    assert_non_null(strstr(
+        status, "\"reason\":\"waits for its place in group kabridge-copy; "
+                "consumer: JoinGroup failed: Broker: Invalid session "
+                "timeout\""));
+    assert_non_null(strstr(status, "\"last_error\":\"consumer: JoinGroup "
+                                   "failed: Broker: Invalid session "
+                                   "timeout\""));
+}
+
 TEST(every_line_at_the_end_says_who_speaks)
 {
     Fixture *fixture = *state;
@@ -465,6 +494,7 @@ main(void)
         cmocka_unit_test(a_reload_that_cannot_finish_a_call_stops_nothing),
         cmocka_unit_test(
             a_second_stop_leaves_at_once_and_says_how_many_are_left),
+        cmocka_unit_test(a_join_that_is_refused_is_told_with_the_reason),
         cmocka_unit_test(every_line_at_the_end_says_who_speaks),
         cmocka_unit_test(a_wrong_configuration_ends_with_78_and_every_fault),
     };
