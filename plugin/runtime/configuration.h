@@ -62,8 +62,7 @@ typedef enum {
 } KabFunctionsFrom;
 
 /* Borrows config. Returns new settings, or NULL with KAB_ERROR_CONFIG and
- * every fault, one a line. Warnings (a property that this librdkafka does
- * not know to be useful, …) go to the log. */
+ * every fault, one a line. */
 KabSettings *kab_settings_new(const KabConfig *config,
                               KabFunctionsFrom functions_from,
                               GError **error);

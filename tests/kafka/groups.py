@@ -233,6 +233,25 @@ def a_second_process_with_its_id_is_fenced(kit):
     kit.arrived(kit.tool("check", topic=sink, records=records))
 
 
+@test("a static member after an outage longer than its session", "groups")
+def a_static_member_keeps_its_place_in_an_outage(kit):
+    """A dynamic one waits for its own old id, another session."""
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=200, seconds=60)
+    bridge = kit.bridge(source, sink, consumer_session_timeout_ms=20000,
+                        consumer_group_instance_id="one").start()
+    kit.tool("wait", topic=sink, end=200, seconds=30)
+    kit.broker.stop()
+    time.sleep(21)
+    kit.broker.start()
+    kit.goes_on(bridge, "the outage", 15)
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.expect(kit.tool("check", topic=sink, records=records).lost == 0,
+               "nothing is lost")
+
+
 @test("two processes with one group.instance.id", "groups")
 def a_static_member_whose_place_is_taken_leaves(kit):
     source, sink = kit.topic(), kit.topic()
