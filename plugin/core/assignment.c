@@ -107,10 +107,13 @@ end(KabEngine *engine, KabPartition *partition)
         kab_partition_free(partition);
 }
 
+/* One that is alone has no valve; of two, each leaves room for the other. */
 double
 kab_partition_share(const KabEngine *engine)
 {
-    return MAX(0.25, 2.0 / (double)MAX(engine->n_owned, 1));
+    if (engine->n_owned <= 1)
+        return 2;
+    return CLAMP(2.0 / (double)engine->n_owned, 0.25, 0.75);
 }
 
 /* Beyond its share it is closed until half of it. */

@@ -36,6 +36,10 @@ typedef struct {
     KabSourceTopic *topic;
     int32_t number;
     KabPartition *partition; /* the engine's, of this assignment; NULL */
+    rd_kafka_queue_t *queue; /* its records, while it is assigned; NULL */
+    const KabEdge *edge;     /* of the source, woken when there are some */
+    atomic_bool is_ready;    /* there may be some */
+    bool is_closed;          /* the valve: none are taken */
     KabLoad load;
     bool waits_for_transaction; /* its load does */
     bool is_add_wanted;         /* at offset, when no event hinders it */
@@ -65,9 +69,9 @@ struct KabSource {
     rd_kafka_t *client;
     bool is_cooperative;
     KabHealth *health;
-    rd_kafka_queue_t *main;  /* the consumer's own: rebalances, errors */
-    rd_kafka_queue_t *taken; /* records of all partitions */
-    rd_kafka_queue_t *admin; /* what was loaded */
+    rd_kafka_queue_t *main;     /* the consumer's own: rebalances, errors */
+    rd_kafka_queue_t *outdated; /* records of partitions that were revoked */
+    rd_kafka_queue_t *admin;    /* what was loaded */
     rd_kafka_queue_t *commits;
     rd_kafka_queue_t *closing;
     int64_t now; /* of the turn */
@@ -78,10 +82,8 @@ struct KabSource {
 
     /* taking */
     rd_kafka_message_t *messages[KAB_TAKE_MAX];
-    const rd_kafka_topic_t *batch_handle; /* within one batch: its topic */
-    KabSourceTopic *batch_topic;
-    bool is_dry;                     /* the last take left nothing */
-    size_t n_taken;                  /* since fetchers were woken */
+    guint turn;                      /* the toppar that is taken from next */
+    size_t n_taken, bytes_taken;     /* since fetchers were woken */
     const char *username, *password; /* to wake them with; NULL: no need */
 
     /* rebalances */
@@ -148,8 +150,10 @@ KabToppar *
 kab_source_find(const KabSource *source, const char *name, int32_t number);
 KabToppar *kab_source_intern(KabSource *source, const char *name, int32_t n);
 void kab_source_clear_topics(KabSource *source);
-/* Where its records go: to the queue that is taken from, or nowhere. */
-void kab_source_forward(KabSource *source, KabToppar *toppar, bool is_open);
+/* Before it is assigned: its records wait in a queue of its own. */
+void kab_source_open_queue(KabSource *source, KabToppar *toppar);
+/* What is in it is outdated; no effect if there is none. */
+void kab_source_close_queue(KabSource *source, KabToppar *toppar);
 
 /* source-rebalance.c */
 void kab_source_on_rebalance(rd_kafka_t *client,

@@ -151,9 +151,10 @@ note_added(KabSource *source, KabToppar *toppar)
     toppar->is_assigned = true;
 }
 
-/* Stopping a partition's fetch clears where its queue is forwarded to, some
- * time after the call that asked for it. It has happened when the client has
- * answered another question. */
+/* What was fetched before a partition was taken away becomes outdated some
+ * time after the call that asked for it; taken before that, it would look
+ * like a record of the assignment that follows. It has happened when the
+ * client has answered another question. */
 static void
 await_stops(KabSource *source)
 {
@@ -161,13 +162,12 @@ await_stops(KabSource *source)
 }
 
 static void
-forward_listed(KabSource *source, const rd_kafka_topic_partition_list_t *list)
+open_queues(KabSource *source, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++)
-        kab_source_forward(source,
-                           kab_source_find(source, list->elems[i].topic,
-                                           list->elems[i].partition),
-                           true);
+        kab_source_open_queue(source,
+                              kab_source_find(source, list->elems[i].topic,
+                                              list->elems[i].partition));
 }
 
 /* One that is assigned already was reset: it is taken away first. */
@@ -191,7 +191,7 @@ add_incrementally(KabSource *source)
         unassign_incrementally(source, again);
         await_stops(source);
     }
-    forward_listed(source, list);
+    open_queues(source, list);
     assign_incrementally(source, list);
 }
 
@@ -228,10 +228,9 @@ add_eagerly(KabSource *source)
         list_toppar(list, toppar, toppar->offset);
         note_added(source, toppar);
     }
-    forward_listed(source, list);
+    open_queues(source, list);
     assign_eagerly(source, list);
     await_stops(source);
-    forward_listed(source, list);
 }
 
 /* --- Events ------------------------------------------------------------ */
@@ -376,9 +375,7 @@ answer_revoke(KabSource *source, const KabRebalanceEvent *event)
             kab_source_find(source, element->topic, element->partition);
         if (!toppar || !toppar->is_assigned)
             continue;
-        /* A closed valve would keep outdated records, also after it is
-         * assigned again. */
-        kab_source_forward(source, toppar, true);
+        kab_source_close_queue(source, toppar);
         list_toppar(list, toppar, RD_KAFKA_OFFSET_INVALID);
         toppar->is_assigned = false;
     }

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Taking records, and what comes instead of them.
  *
- * Per record there is no allocation, lock or look-up of ours but an index
- * into the topic's partitions; the topic is looked up when it changes. The
- * handle that says so may be freed and used again for another topic, but not
- * within one batch, whose messages keep it.
+ * Each partition has a queue of its own, and they take turns: one with a
+ * backlog, or behind a closed valve, holds no other back. Per record there is
+ * no allocation, lock or look-up of ours.
  */
 #include "source-internal.h"
 
 #include "refusal.h"
 
-#define WAKE_RECORDS 10000
+/* Well before a queue is empty that was full: queued.min.messages and
+ * queued.max.messages.kbytes. */
+#define WAKE_RECORDS 2000
+#define WAKE_BYTES (1 << 20)
 
 /* --- Errors of partitions ---------------------------------------------- */
 
@@ -118,20 +120,6 @@ take_partition_error(KabSource *source,
 
 /* --- Records ----------------------------------------------------------- */
 
-static KabToppar *
-find_toppar(KabSource *source, const rd_kafka_message_t *message)
-{
-    if (message->rkt != source->batch_handle) {
-        source->batch_handle = message->rkt;
-        source->batch_topic =
-            kab_source_find_topic(source, rd_kafka_topic_name(message->rkt));
-    }
-    const KabSourceTopic *topic = source->batch_topic;
-    if (!topic || (guint)message->partition >= topic->toppars->len)
-        return NULL;
-    return topic->toppars->pdata[message->partition];
-}
-
 static void
 give(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
 {
@@ -147,14 +135,15 @@ give(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
     if (G_UNLIKELY(toppar->reset_from >= 0))
         land(source, toppar, message->offset);
     toppar->end = -1;
+    source->bytes_taken += message->len;
     kab_engine_take(source->setup.engine, toppar->partition, &record,
                     kab_source_hold_message(source, message), source->now);
 }
 
+/* toppar NULL: never assigned. */
 static void
-take_message(KabSource *source, rd_kafka_message_t *message)
+take_message(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
 {
-    KabToppar *toppar = find_toppar(source, message);
     bool is_ours = toppar && toppar->partition && !toppar->is_broken;
     if (is_ours && G_LIKELY(!message->err)) {
         give(source, toppar, message);
@@ -172,30 +161,64 @@ static void
 wake_fetchers(KabSource *source, size_t n)
 {
     source->n_taken += n;
-    if (!source->username || source->n_taken < WAKE_RECORDS)
+    if (!source->username ||
+        (source->n_taken < WAKE_RECORDS && source->bytes_taken < WAKE_BYTES))
         return;
-    source->n_taken = 0;
+    source->n_taken = source->bytes_taken = 0;
     rd_kafka_error_t *error = rd_kafka_sasl_set_credentials(
         source->client, source->username, source->password);
     if (error)
         rd_kafka_error_destroy(error);
 }
 
+/* Also from one that the engine has given up: errors come among its records.
+ * Read late, they would be taken for news of the next assignment. */
+static bool
+may_take_from(const KabToppar *toppar)
+{
+    return toppar->queue && !(toppar->partition && toppar->is_closed) &&
+           atomic_load_explicit(&toppar->is_ready, memory_order_relaxed);
+}
+
+/* What comes after the queue was found empty sets the mark again. */
+static size_t
+take_from(KabSource *source, KabToppar *toppar, size_t want)
+{
+    atomic_store(&toppar->is_ready, false);
+    ssize_t n =
+        rd_kafka_consume_batch_queue(toppar->queue, 0, source->messages, want);
+    if (n == (ssize_t)want)
+        atomic_store(&toppar->is_ready, true);
+    for (ssize_t i = 0; i < n; i++)
+        take_message(source, toppar, source->messages[i]);
+    return (size_t)MAX(n, 0);
+}
+
 void
 kab_source_take(KabSource *source)
 {
-    size_t want = kab_engine_want(source->setup.engine);
-    if (!want)
-        return;
-    want = MIN(want, KAB_TAKE_MAX);
-    ssize_t n =
-        rd_kafka_consume_batch_queue(source->taken, 0, source->messages, want);
-    source->batch_handle = NULL;
-    for (ssize_t i = 0; i < n; i++)
-        take_message(source, source->messages[i]);
-    source->is_dry = n < (ssize_t)want;
+    size_t want = MIN(kab_engine_want(source->setup.engine), KAB_TAKE_MAX);
+    size_t n = 0;
+    for (guint i = source->toppars->len; i > 0 && n < want; i--) {
+        source->turn = (source->turn + 1) % source->toppars->len;
+        KabToppar *toppar = source->toppars->pdata[source->turn];
+        if (may_take_from(toppar))
+            n += take_from(source, toppar, want - n);
+    }
     source->has_moved |= n > 0;
-    wake_fetchers(source, (size_t)MAX(n, 0));
+    wake_fetchers(source, n);
+}
+
+static void
+drop_outdated(KabSource *source)
+{
+    ssize_t n;
+    do {
+        n = rd_kafka_consume_batch_queue(source->outdated, 0, source->messages,
+                                         KAB_TAKE_MAX);
+        for (ssize_t i = 0; i < n; i++)
+            rd_kafka_message_destroy(source->messages[i]);
+    } while (n == KAB_TAKE_MAX);
 }
 
 /* --- The consumer's own queue ------------------------------------------ */
@@ -276,8 +299,16 @@ is_of_partition(rd_kafka_resp_err_t err)
            err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
 }
 
-/* Partitions are forwarded before they are added, so what comes this way is
+/* A partition has its own queue before it is added, so what comes this way is
  * of none in particular. */
+static void
+take_stray(KabSource *source, rd_kafka_message_t *message)
+{
+    const char *topic = rd_kafka_topic_name(message->rkt);
+    take_message(source, kab_source_find(source, topic, message->partition),
+                 message);
+}
+
 void
 kab_source_serve_main(KabSource *source)
 {
@@ -287,13 +318,13 @@ kab_source_serve_main(KabSource *source)
             rd_kafka_queue_poll_callback(source->closing, 0) > 0;
         return;
     }
+    drop_outdated(source);
     ssize_t n =
         rd_kafka_consume_batch_queue(source->main, 0, messages, KAB_SERVE_MAX);
-    source->batch_handle = NULL;
     source->has_moved |= n > 0;
     for (ssize_t i = 0; i < n; i++) {
         if (is_of_partition(messages[i]->err)) {
-            take_message(source, messages[i]);
+            take_stray(source, messages[i]);
             continue;
         }
         take_main_error(source, messages[i]);

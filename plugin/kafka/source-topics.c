@@ -57,6 +57,7 @@ kab_source_intern(KabSource *source, const char *name, int32_t number)
     toppar->topic = topic;
     toppar->number = number;
     toppar->reset_from = toppar->end = -1;
+    toppar->edge = source->setup.edge;
     topic->toppars->pdata[number] = toppar;
     g_ptr_array_add(source->toppars, toppar);
     return toppar;
@@ -80,19 +81,49 @@ kab_source_clear_topics(KabSource *source)
     g_clear_pointer(&source->topics, g_hash_table_unref);
 }
 
-void
-kab_source_forward(KabSource *source, KabToppar *toppar, bool is_open)
+/* On a thread of the client: the queue was empty. */
+static void
+on_records(rd_kafka_t *client, void *user)
 {
-    g_autoptr(rd_kafka_queue_t) queue = rd_kafka_queue_get_partition(
+    KabToppar *toppar = user;
+    atomic_store(&toppar->is_ready, true);
+    kab_edge_wake(toppar->edge);
+}
+
+/* The queue of another assignment, or of a topic of the same name that was
+ * deleted, may be another one. */
+void
+kab_source_open_queue(KabSource *source, KabToppar *toppar)
+{
+    kab_source_close_queue(source, toppar);
+    toppar->queue = rd_kafka_queue_get_partition(
         source->client, toppar->topic->name, toppar->number);
-    if (queue)
-        rd_kafka_queue_forward(queue, is_open ? source->taken : NULL);
+    toppar->is_closed = false;
+    atomic_store(&toppar->is_ready, true);
+    if (!toppar->queue)
+        return;
+    rd_kafka_queue_forward(toppar->queue, NULL);
+    rd_kafka_queue_cb_event_enable(toppar->queue, on_records, toppar);
+}
+
+/* Left where they are, they would be kept until it is assigned again. */
+void
+kab_source_close_queue(KabSource *source, KabToppar *toppar)
+{
+    if (!toppar->queue)
+        return;
+    rd_kafka_queue_cb_event_enable(toppar->queue, NULL, NULL);
+    rd_kafka_queue_forward(toppar->queue, source->outdated);
+    g_clear_pointer(&toppar->queue, rd_kafka_queue_destroy);
 }
 
 void
 kab_source_valve(KabSource *source, KabPartition *partition, bool is_open)
 {
-    kab_source_forward(source, kab_partition_edge(partition), is_open);
+    KabToppar *toppar = kab_partition_edge(partition);
+    toppar->is_closed = !is_open;
+    if (is_open && atomic_load(&toppar->is_ready))
+        kab_edge_wake(source->setup.edge);
 }
 
 /* The client knows the end of the log, which lies beyond the last stable
@@ -105,7 +136,7 @@ kab_source_get_end(const KabSource *source, const char *topic, int32_t number)
     int64_t low, high;
     if (!toppar || !toppar->is_assigned)
         return -1;
-    if (toppar->end >= 0 && source->is_dry)
+    if (toppar->end >= 0 && !atomic_load(&toppar->is_ready))
         return toppar->end;
     rd_kafka_resp_err_t err = rd_kafka_get_watermark_offsets(
         source->client, topic, number, &low, &high);

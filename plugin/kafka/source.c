@@ -169,7 +169,7 @@ make_queues(KabSource *source)
     rd_kafka_t *client = source->client;
     rd_kafka_poll_set_consumer(client);
     source->main = watch(source, rd_kafka_queue_get_consumer(client));
-    source->taken = watch(source, rd_kafka_queue_new(client));
+    source->outdated = watch(source, rd_kafka_queue_new(client));
     source->admin = watch(source, rd_kafka_queue_new(client));
     source->commits = watch(source, rd_kafka_queue_new(client));
     source->closing = watch(source, rd_kafka_queue_new(client));
@@ -379,10 +379,18 @@ leak(KabSource *source)
 }
 
 static void
+close_partition_queues(KabSource *source)
+{
+    for (guint i = 0; i < source->toppars->len; i++)
+        kab_source_close_queue(source, source->toppars->pdata[i]);
+}
+
+static void
 free_queues(KabSource *source)
 {
+    close_partition_queues(source);
     g_clear_pointer(&source->main, rd_kafka_queue_destroy);
-    g_clear_pointer(&source->taken, rd_kafka_queue_destroy);
+    g_clear_pointer(&source->outdated, rd_kafka_queue_destroy);
     g_clear_pointer(&source->admin, rd_kafka_queue_destroy);
     g_clear_pointer(&source->commits, rd_kafka_queue_destroy);
     g_clear_pointer(&source->closing, rd_kafka_queue_destroy);
@@ -441,6 +449,7 @@ kab_source_free(KabSource *source)
     kab_source_clear_missing(source);
     kab_source_clear_events(source);
     if (must_be_leaked(source)) {
+        close_partition_queues(source);
         leak(source);
         return;
     }

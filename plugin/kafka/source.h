@@ -7,10 +7,10 @@
  * records -> REVOKE event -> kab_engine_revoking() -> unassign effect; when
  * all of the event are unassigned, incremental_unassign answers it.
  *
- * It makes no blocking client call. Records come only through its own queue,
- * to which partition queues are forwarded before they are added, and are
- * taken only as far as kab_engine_want() says; the consumer's own queue is
- * always served, so that the member stays in its group.
+ * It makes no blocking client call. Records come only through queues of its
+ * own, one a partition, and are taken only as far as kab_engine_want() says;
+ * the consumer's own queue is always served, so that the member stays in its
+ * group.
  *
  * Thread: the loop of the binding, for everything here.
  */
@@ -46,21 +46,17 @@ int64_t kab_source_deadline(const KabSource *source);
 
 /* The engine's effects. */
 void kab_source_load(KabSource *source, KabPartition *partition);
-void
-kab_source_add(KabSource *source, KabPartition *partition, int64_t offset);
+void kab_source_add(KabSource *source, KabPartition *partition, int64_t offset);
 void kab_source_unassign(KabSource *source, KabPartition *partition);
-void
-kab_source_valve(KabSource *source, KabPartition *partition, bool is_open);
+void kab_source_valve(KabSource *source, KabPartition *partition, bool is_open);
 bool kab_source_commit(KabSource *source, KabCommitItem *items, size_t n);
 void kab_source_release_message(KabSource *source, void *message);
-void *kab_source_detach_message(KabSource *source,
-                                void *message,
-                                KabRecord *record);
+void *
+kab_source_detach_message(KabSource *source, void *message, KabRecord *record);
 
 /* All headers of a message in order: how many there are; fills in the first
  * `capacity`. Also of a detached one. Thread: any that may read the message */
-size_t
-kab_source_get_headers(void *message, KabHeader *ret, size_t capacity);
+size_t kab_source_get_headers(void *message, KabHeader *ret, size_t capacity);
 
 /* For send_offsets: as of the last rebalance event. NULL: no offsets may be
  * sent (no member id, or a negative generation). Borrowed until the next
@@ -97,7 +93,7 @@ typedef struct {
     int64_t answered_us;     /* a broker's last response; 0: none yet */
     bool has_silent_broker;  /* one it talks to has not answered for 10 s */
     char silent_broker[128]; /* its name */
-    const char *waits_for; /* what it lacks to go on; until a turn; NULL */
+    const char *waits_for;   /* what it lacks to go on; until a turn; NULL */
     size_t n_waiting_for_transaction; /* partitions whose load waits */
     uint64_t rebalances[KAB_N_REBALANCES];
     KabHistogram rebalance_us; /* event to answer: the intake pause */
@@ -109,6 +105,5 @@ void kab_source_get_state(const KabSource *source,
                           KabSourceState *ret_state);
 /* End of the partition as last heard of (the last stable offset under
  * read_committed); -1: unknown. Does not ask the broker. */
-int64_t kab_source_get_end(const KabSource *source,
-                           const char *topic,
-                           int32_t number);
+int64_t
+kab_source_get_end(const KabSource *source, const char *topic, int32_t number);

@@ -80,6 +80,23 @@ def a_long_straggler_stops_nobody(kit):
     straggler(kit, 1000000, 30, 30 * MIB, 0.05)
 
 
+@test("200,000 records in one partition, one record in another", "reach")
+def a_backlog_stops_no_other_partition(kit):
+    for order in "unordered", "partition":
+        many, one, sink = kit.topic(1), kit.topic(1), kit.topic()
+        kit.tool("generate", topic=many, records=200000)
+        bridge = kit.bridge(
+            f"{many}, {one}", sink, order, group=f"group-{many}", order=order,
+            function_delay="500ms").start()
+        kit.expect(wait_for(lambda: bridge.partitions() == 2, 20), "assigned")
+        kit.tool("wait", topic=sink, end=1000, seconds=30)
+        kit.tool("generate", topic=one, records=1, **{"from": 500000})
+        got = kit.wait_lag(bridge, one, 20)
+        kit.expect(got.reached and got.seconds < 4,
+                   f"{order}: the one was done after {got.seconds:.1f} s")
+        kit.expect(bridge.stop() == 0, "leaves with 0")
+
+
 @test("an idle bridge", "reach")
 def idle_costs_nothing(kit):
     source, sink = kit.topic(), kit.topic()

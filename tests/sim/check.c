@@ -485,7 +485,8 @@ check_valve(Sim *sim, const Member *member, const Fetcher *fetcher)
     unsigned n = 0;
     for (unsigned i = 0; i < member->n_fetchers; i++)
         n += is_owned(member->fetchers[i]);
-    double share = MAX(0.25, 2.0 / n) * (double)member->options.buffer_bytes;
+    double part = n > 1 ? CLAMP(2.0 / n, 0.25, 0.75) : 2;
+    double share = part * (double)member->options.buffer_bytes;
     if (fetcher->is_open && (double)fetcher->waiting_charge > share)
         sim_fail(sim, "%u holds %zu bytes, and its valve is open",
                  fetcher->partition, fetcher->waiting_charge);
