@@ -18,7 +18,7 @@
 #define SYNC_GROUP 14
 /* From what makes the member join to its request: less than a millisecond,
  * but on a machine under load. As long before it a commit is not begun. */
-#define QUIET_US INT64_C(100000)
+#define QUIET_US INT64_C(250000)
 /* Between two of its requests, at least. */
 #define JOIN_INTERVAL_US G_USEC_PER_SEC
 /* An event follows SyncGroup's answer, a JoinGroup request a REVOKE's, at
