@@ -10,11 +10,13 @@ from pathlib import Path
 
 from broker import Broker
 from harness import Background, Kit
-from storm import Storm
+from storm import SESSION_S, Storm
 
-# Where members die faster than sessions end, a group stands still: so there
-# is some time between faults, and then a bound on standing still.
-CALM_S = 8
+# Where members die faster than sessions end a group stands still, whoever its
+# members are: each rebalance waits for the dead, and gives those who die
+# meanwhile a session more. So a session passes from one fault to the next, and
+# then there is a bound on standing still.
+CALM_S = (SESSION_S + 1, SESSION_S + 7)
 STILL_S = 30
 
 PLOT = """\
