@@ -11,7 +11,7 @@
 
 /* Well before a queue is empty that was full: queued.min.messages and
  * queued.max.messages.kbytes. */
-#define WAKE_RECORDS 2000
+#define WAKE_RECORDS 5000
 #define WAKE_BYTES (1 << 20)
 
 /* --- Errors of partitions ---------------------------------------------- */
