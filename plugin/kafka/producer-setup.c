@@ -77,32 +77,16 @@ dup_id(const KabProducer *producer)
     return g_strdup_printf("%s-0", producer->setup.transactional_id);
 }
 
-/* The transactional id, and time-outs that belong together. */
-static void
-set_transactional(const KabProducer *producer, rd_kafka_conf_t *conf)
-{
-    char text[24];
-    size_t timeout = (size_t)(producer->transaction_us / 1000);
-    size_t given = lookup_number(producer, "message.timeout.ms", 0);
-    g_autofree char *id = dup_id(producer);
-    rd_kafka_conf_set(conf, "transactional.id", id, NULL, 0);
-    g_snprintf(text, sizeof text, "%zu", timeout);
-    rd_kafka_conf_set(conf, "transaction.timeout.ms", text, NULL, 0);
-    /* An output must not wait longer than its transaction may last. */
-    g_snprintf(text, sizeof text, "%zu", given ? MIN(given, timeout) : timeout);
-    rd_kafka_conf_set(conf, "message.timeout.ms", text, NULL, 0);
-    if (!lookup(producer, "retry.backoff.ms"))
-        rd_kafka_conf_set(conf, "retry.backoff.ms", "20", NULL, 0);
-}
-
 static rd_kafka_conf_t *
 make_conf(const KabProducer *producer, GError **error)
 {
     rd_kafka_conf_t *conf =
         kab_properties_new_conf(KAB_CLIENT_PRODUCER, producer->setup.properties,
                                 producer->setup.n_properties, error);
-    if (conf && is_exactly_once(producer))
-        set_transactional(producer, conf);
+    bool is_transactional = is_exactly_once(producer);
+    g_autofree char *id = is_transactional ? dup_id(producer) : NULL;
+    if (conf && is_transactional)
+        kab_properties_make_transactional(conf, id);
     /* It asks for an id with every client, which takes a right to write. */
     else if (conf && !producer->n_destinations)
         rd_kafka_conf_set(conf, "enable.idempotence", "false", NULL, 0);

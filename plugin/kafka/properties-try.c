@@ -4,8 +4,6 @@
  */
 #include "properties.h"
 
-#include <stdlib.h>
-
 /* Nothing that goes out: no broker, no ticket, no cluster of its own. */
 static void
 isolate(rd_kafka_conf_t *conf)
@@ -33,27 +31,6 @@ void
 kab_properties_mute(rd_kafka_conf_t *conf)
 {
     rd_kafka_conf_set_log_cb(conf, drop_log);
-}
-
-static unsigned long
-number_of(const rd_kafka_conf_t *conf, const char *name)
-{
-    char text[32] = "";
-    size_t size = sizeof text;
-    rd_kafka_conf_get(conf, name, text, &size);
-    return strtoul(text, NULL, 10);
-}
-
-/* As the clients of an exactly-once producer are (producer-setup.c). */
-static void
-make_transactional(rd_kafka_conf_t *conf)
-{
-    unsigned long timeout = number_of(conf, "transaction.timeout.ms");
-    unsigned long given = number_of(conf, "message.timeout.ms");
-    char text[32];
-    g_snprintf(text, sizeof text, "%lu", given ? MIN(given, timeout) : timeout);
-    rd_kafka_conf_set(conf, "message.timeout.ms", text, NULL, 0);
-    rd_kafka_conf_set(conf, "transactional.id", "kabridge-try", NULL, 0);
 }
 
 /* Takes the configuration. */
@@ -94,6 +71,6 @@ kab_properties_try_transactional(const KabProperty *user,
         kab_properties_new_conf(KAB_CLIENT_PRODUCER, user, n_user, NULL);
     if (!conf)
         return true;
-    make_transactional(conf);
+    kab_properties_make_transactional(conf, "kabridge-try");
     return is_accepted(conf, KAB_CLIENT_PRODUCER, ret_message);
 }

@@ -2,6 +2,7 @@
 /* One table of what we set; what librdkafka knows is asked at run time. */
 #include "properties.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "kabridge/error.h"
@@ -347,6 +348,26 @@ kab_properties_new_conf(KabClientKind kind,
     }
     apply_defaults(conf, kind, true, user, n_user);
     return conf;
+}
+
+static unsigned long
+number_of(const rd_kafka_conf_t *conf, const char *name)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    rd_kafka_conf_get(conf, name, text, &size);
+    return strtoul(text, NULL, 10);
+}
+
+void
+kab_properties_make_transactional(rd_kafka_conf_t *conf, const char *id)
+{
+    unsigned long timeout = number_of(conf, "transaction.timeout.ms");
+    unsigned long given = number_of(conf, "message.timeout.ms");
+    char text[32];
+    g_snprintf(text, sizeof text, "%lu", given ? MIN(given, timeout) : timeout);
+    rd_kafka_conf_set(conf, "message.timeout.ms", text, NULL, 0);
+    rd_kafka_conf_set(conf, "transactional.id", id, NULL, 0);
 }
 
 char *

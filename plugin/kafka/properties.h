@@ -60,6 +60,8 @@ rd_kafka_conf_t *kab_properties_new_conf(KabClientKind kind,
                                          const KabProperty *user,
                                          size_t n_user,
                                          GError **error);
+/* An output must not wait longer than its transaction may last. */
+void kab_properties_make_transactional(rd_kafka_conf_t *conf, const char *id);
 /* Returns a new string: the beginning of the command that gives the client's
  * user a right at its brokers. */
 char *kab_properties_dup_grant(KabClientKind kind,

@@ -170,9 +170,9 @@ static void
 on_log(void *user, KabLogLevel level, KabPlace place, const char *message)
 {
     Rig *rig = user;
-    g_mutex_lock(&rig->log_lock);
+    pthread_mutex_lock(&rig->log_lock);
     g_string_append_printf(rig->log, "%d %s\n", (int)level, message);
-    g_mutex_unlock(&rig->log_lock);
+    pthread_mutex_unlock(&rig->log_lock);
     if (g_getenv("KAB_RIG_LOG"))
         g_printerr("# %.3f %d %s\n", (double)g_get_monotonic_time() / 1e6,
                    (int)level, message);
@@ -278,7 +278,7 @@ rig_new(void **state)
     rig->calls = g_ptr_array_new();
     rig->arenas = g_ptr_array_new_with_free_func(g_free);
     rig->log = g_string_new(NULL);
-    g_mutex_init(&rig->log_lock);
+    pthread_mutex_init(&rig->log_lock, NULL);
     rig_set(rig, "bootstrap.servers", rig->bootstrap);
     if (g_getenv("KAB_RIG_DEBUG"))
         rig_set(rig, "debug", g_getenv("KAB_RIG_DEBUG"));
@@ -370,7 +370,7 @@ rig_free(Rig *rig)
     g_ptr_array_unref(rig->calls);
     g_ptr_array_unref(rig->arenas);
     g_string_free(rig->log, TRUE);
-    g_mutex_clear(&rig->log_lock);
+    pthread_mutex_destroy(&rig->log_lock);
     g_free(rig->stop_message);
     g_free(rig->in);
     g_free(rig->out);
@@ -540,9 +540,9 @@ rig_output(Rig *rig, const KabRecord *record, KabResult *result)
 static bool
 has_no_partitions(Rig *rig)
 {
-    g_mutex_lock(&rig->log_lock);
+    pthread_mutex_lock(&rig->log_lock);
     bool is_gone = strstr(rig->log->str, "partition count changed") != NULL;
-    g_mutex_unlock(&rig->log_lock);
+    pthread_mutex_unlock(&rig->log_lock);
     return is_gone;
 }
 

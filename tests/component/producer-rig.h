@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <pthread.h>
+
 #include <glib.h>
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -61,7 +63,7 @@ struct Rig {
     bool is_stopped;
     KabStopReason stop_reason;
     char *stop_message;
-    GMutex log_lock;
+    pthread_mutex_t log_lock; /* ThreadSanitizer sees no GMutex */
     GString *log;
 };
 
