@@ -15,6 +15,7 @@ FUZZ_settings = $(FUZZ_ini) \
 	plugin/runtime/options.c \
 	plugin/runtime/settings-binding.c \
 	plugin/runtime/settings-check.c \
+	plugin/runtime/settings-clients.c \
 	plugin/runtime/settings-hint.c \
 	plugin/runtime/settings-text.c \
 	plugin/runtime/settings.c \
