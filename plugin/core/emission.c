@@ -3,10 +3,9 @@
  *
  *   resolved -> (its order group) -> queue -> produced -> emitted -> finished
  *
- * A slot passes its group when every earlier one of it in its partition has.
- * From there on one queue keeps the order; the list of emitted slots is in
- * emission order too, so that a lost sink puts them back in front as they
- * were. At least once, a slot is finished when its outputs are acknowledged;
+ * Who passes its order group, group.c says. From there on one queue keeps the
+ * order; the list of emitted slots is in emission order too, so that a lost
+ * sink puts them back in front as they were. At least once, a slot is finished when its outputs are acknowledged;
  * exactly once, when the transaction is committed: there a record without
  * output rides in the transaction as well.
  */
@@ -67,64 +66,6 @@ kab_emission_push(KabEngine *engine, KabSlot *slot)
         move(engine, slot, &engine->sink.queue);
     else
         kab_partition_finish(engine, slot, end_of(slot));
-}
-
-static bool
-may_pass(const KabSlot *slot)
-{
-    return slot->state == KAB_SLOT_RESOLVED && slot->fate != KAB_FATE_HELD;
-}
-
-/* A group that partitions share by a collision keeps the order of each. */
-static bool
-has_earlier(const KabSlot *slot)
-{
-    const KabSlot *other = slot->in_group.previous;
-    while (other && other->partition != slot->partition)
-        other = other->in_group.previous;
-    return other != NULL;
-}
-
-static void
-leave_group(KabSlot *slot)
-{
-    kab_slots_remove(&slot->group->slots, slot, KAB_LINKS(in_group));
-    slot->group = NULL;
-}
-
-/* The first of its partition, and what follows it there, as far as it may
- * pass. */
-static void
-pass_from(KabEngine *engine, KabSlot *slot)
-{
-    const KabPartition *partition = slot->partition;
-    for (KabSlot *next; slot; slot = next) {
-        next = slot->in_group.next;
-        if (slot->partition != partition)
-            continue;
-        if (!may_pass(slot))
-            return;
-        leave_group(slot);
-        kab_emission_push(engine, slot);
-    }
-}
-
-void
-kab_slot_resolve(KabEngine *engine, KabSlot *slot)
-{
-    slot->resolved_us = engine->now;
-    kab_lane_leave(engine, slot);
-    if (slot->group && !has_earlier(slot))
-        pass_from(engine, slot);
-    else if (!slot->group && may_pass(slot))
-        kab_emission_push(engine, slot);
-}
-
-void
-kab_group_leave(KabSlot *slot)
-{
-    if (slot->group)
-        leave_group(slot);
 }
 
 /* --- Producing --------------------------------------------------------- */

@@ -13,6 +13,8 @@ libkab_core_la_SOURCES = \
 	plugin/core/emission.c \
 	plugin/core/engine.c \
 	plugin/core/engine.h \
+	plugin/core/flush.c \
+	plugin/core/group.c \
 	plugin/core/internal.h \
 	plugin/core/intervals.h \
 	plugin/core/lane.c \

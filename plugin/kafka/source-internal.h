@@ -154,6 +154,7 @@ void kab_source_clear_topics(KabSource *source);
 void kab_source_open_queue(KabSource *source, KabToppar *toppar);
 /* What is in it is outdated; no effect if there is none. */
 void kab_source_close_queue(KabSource *source, KabToppar *toppar);
+void kab_source_close_queues(KabSource *source);
 
 /* source-rebalance.c */
 void kab_source_on_rebalance(rd_kafka_t *client,

@@ -118,6 +118,13 @@ kab_source_close_queue(KabSource *source, KabToppar *toppar)
 }
 
 void
+kab_source_close_queues(KabSource *source)
+{
+    for (guint i = 0; i < source->toppars->len; i++)
+        kab_source_close_queue(source, source->toppars->pdata[i]);
+}
+
+void
 kab_source_valve(KabSource *source, KabPartition *partition, bool is_open)
 {
     KabToppar *toppar = kab_partition_edge(partition);

@@ -379,16 +379,9 @@ leak(KabSource *source)
 }
 
 static void
-close_partition_queues(KabSource *source)
-{
-    for (guint i = 0; i < source->toppars->len; i++)
-        kab_source_close_queue(source, source->toppars->pdata[i]);
-}
-
-static void
 free_queues(KabSource *source)
 {
-    close_partition_queues(source);
+    kab_source_close_queues(source);
     g_clear_pointer(&source->main, rd_kafka_queue_destroy);
     g_clear_pointer(&source->outdated, rd_kafka_queue_destroy);
     g_clear_pointer(&source->admin, rd_kafka_queue_destroy);
@@ -449,7 +442,7 @@ kab_source_free(KabSource *source)
     kab_source_clear_missing(source);
     kab_source_clear_events(source);
     if (must_be_leaked(source)) {
-        close_partition_queues(source);
+        kab_source_close_queues(source);
         leak(source);
         return;
     }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "child.h"
+#include "fetch.h"
 
 Child
 child_spawn(const char *const *argv)
@@ -129,4 +130,16 @@ child_assert_said(const Child *child, const char *text)
 {
     if (!strstr(child->log->str, text))
         fail_msg("\"%s\" is not in:\n%s", text, child->log->str);
+}
+
+void
+child_await(const char *url, const char *path, const char *text)
+{
+    for (;;) {
+        g_autofree char *answer = kab_fetch(url, path, NULL);
+        assert_non_null(answer);
+        if (strstr(answer, text))
+            return;
+        g_usleep(20000);
+    }
 }

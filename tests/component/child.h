@@ -30,6 +30,9 @@ char *child_dup_after(Child *child, const char *wanted);
 void child_wait_for(Child *child, const char *wanted);
 /* Reads on to the end. */
 void child_assert_exit(Child *child, int status);
+/* Asks its admin server again and again until the answer holds the text:
+ * another process's state wakes nobody here. */
+void child_await(const char *url, const char *path, const char *text);
 /* Was it in a line that was read? */
 void child_assert_said(const Child *child, const char *text);
 

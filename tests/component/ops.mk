@@ -6,6 +6,8 @@ test_admin_SOURCES = $(EXPOSITION) tests/component/test-admin.c
 test_admin_LDADD = $(OPS_UNIT_LIBS)
 
 CHILD = \
+	plugin/cli/fetch.c \
+	plugin/cli/fetch.h \
 	tests/component/child.c \
 	tests/component/child.h
 
@@ -15,25 +17,19 @@ test_command_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
 test_command_SOURCES = \
 	$(EXPOSITION) \
 	$(CHILD) \
-	plugin/cli/fetch.c \
-	plugin/cli/fetch.h \
 	tests/component/test-command.c
 test_command_LDADD = $(MOCK_LIBS)
 
 check_PROGRAMS += test-stop
 TESTS += test-stop
 test_stop_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
-test_stop_SOURCES = \
-	$(CHILD) \
-	plugin/cli/fetch.c \
-	plugin/cli/fetch.h \
-	tests/component/test-stop.c
+test_stop_SOURCES = $(CHILD) tests/component/test-stop.c
 test_stop_LDADD = $(MOCK_LIBS)
 
 MOCK_LIBS = libkab-kafka.la libkab-runtime.la libkab-core.la \
 	$(RDKAFKA_LIBS) $(CMOCKA_LIBS) $(GLIB_LIBS) -lm
 
-test_dlq_CPPFLAGS = $(OPS_UNIT_CPPFLAGS)
+test_dlq_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
 test_dlq_SOURCES = $(CHILD) tests/component/test-dlq.c
 test_dlq_LDADD = $(MOCK_LIBS)
 

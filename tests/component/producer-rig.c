@@ -570,6 +570,12 @@ rig_restore_output(Rig *rig)
                                   RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
+bool
+rig_has_acknowledged(Rig *rig)
+{
+    return rig_counters(rig)->records_produced > 0;
+}
+
 /* --- Turning ----------------------------------------------------------- */
 
 static void

@@ -89,6 +89,8 @@ KabOutput *rig_output(Rig *rig, const KabRecord *record, KabResult *result);
 void rig_until(Rig *rig, bool (*is_true)(Rig *rig));
 /* Turns until every record is finished (committed). */
 void rig_finish(Rig *rig);
+/* For rig_until(). */
+bool rig_has_acknowledged(Rig *rig);
 void rig_turn(Rig *rig);
 const KabCounters *rig_counters(Rig *rig);
 KabProducerState rig_state(Rig *rig);

@@ -353,23 +353,10 @@ TEST(a_stop_drains_and_ends_with_0)
     assert_null(strstr(fixture->run.log->str, "delivered again"));
 }
 
-/* Until /status holds the text. */
-static void
-await_status(const char *url, const char *text)
-{
-    bool is_there = false;
-    while (!is_there) {
-        g_autofree char *status = kab_fetch(url, "/status", NULL);
-        assert_non_null(status);
-        is_there = strstr(status, text) != NULL;
-        g_usleep(is_there ? 0 : 50000);
-    }
-}
-
 static void
 await_call(const char *url)
 {
-    await_status(url, "\"calls_in_flight\":1,");
+    child_await(url, "/status", "\"calls_in_flight\":1,");
 }
 
 static void
@@ -434,11 +421,13 @@ TEST(a_join_that_is_refused_is_told_with_the_reason)
     g_auto(Child) child = COMMAND("run", fixture->config);
     g_autofree char *url =
         child_dup_after(&child, "metrics, health and status at ");
-    await_status(url, "\"reason\":\"waits for its place in group "
-                      "kabridge-copy; consumer: JoinGroup failed: Broker: "
-                      "Invalid session timeout\"");
-    await_status(url, "\"last_error\":\"consumer: JoinGroup failed: Broker: "
-                      "Invalid session timeout\"");
+    child_await(url, "/status",
+                "\"reason\":\"waits for its place in group "
+                "kabridge-copy; consumer: JoinGroup failed: Broker: "
+                "Invalid session timeout\"");
+    child_await(url, "/status",
+                "\"last_error\":\"consumer: JoinGroup failed: Broker: "
+                "Invalid session timeout\"");
 }
 
 TEST(every_line_at_the_end_says_who_speaks)

@@ -263,12 +263,6 @@ TEST(outputs_that_are_never_reported_do_not_hold_the_end_back)
     rig_free(rig);
 }
 
-static bool
-has_acknowledged(Rig *rig)
-{
-    return rig_counters(rig)->records_produced > 0;
-}
-
 /* librdkafka 2.0.2 reports nothing of the second record, not even when it is
  * purged: see reports_us() in producer.c. */
 TEST(a_topic_that_is_deleted_in_a_transaction_costs_no_record)
@@ -281,7 +275,7 @@ TEST(a_topic_that_is_deleted_in_a_transaction_costs_no_record)
     rig_set(rig, "transaction.timeout.ms", "2000");
     rig_open(rig);
     rig_take_range(rig, 0, 1);
-    rig_until(rig, has_acknowledged);
+    rig_until(rig, rig_has_acknowledged);
     rig_delete_output(rig, 1);
     rig_until(rig, has_lost);
     rig_restore_output(rig);

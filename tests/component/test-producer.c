@@ -373,12 +373,6 @@ TEST(headers_are_dropped_and_the_time_is_now_if_wanted)
 }
 
 static bool
-has_acknowledged(Rig *rig)
-{
-    return rig_counters(rig)->records_produced > 0;
-}
-
-static bool
 has_lost(Rig *rig)
 {
     return rig_counters(rig)->sinks_lost > 0;
@@ -431,7 +425,7 @@ TEST(a_topic_that_is_deleted_costs_no_record)
     Rig *rig = rig_new(state);
     rig_open(rig);
     rig_take_range(rig, 0, 1);
-    rig_until(rig, has_acknowledged);
+    rig_until(rig, rig_has_acknowledged);
     rig_delete_output(rig, 1);
     rig_until(rig, has_lost);
     rig_restore_output(rig);

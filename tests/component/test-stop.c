@@ -12,7 +12,6 @@
 #include <librdkafka/rdkafka.h>
 
 #include "child.h"
-#include "fetch.h"
 #include "mock.h"
 
 enum { N_RECORDS = 40, TIMEOUT_MS = 20000, WATCHDOG_S = 90 };
@@ -101,14 +100,8 @@ await_abandoned(Child *child)
 {
     g_autofree char *url =
         child_dup_after(child, "metrics, health and status at ");
-    bool is_abandoned = false;
-    while (!is_abandoned) {
-        g_autofree char *metrics = kab_fetch(url, "/metrics", NULL);
-        assert_non_null(metrics);
-        is_abandoned = strstr(
-            metrics, "\nkabridge_calls_abandoned{binding=\"stone\"} 1\n");
-        g_usleep(is_abandoned ? 0 : 20000);
-    }
+    child_await(url, "/metrics",
+                "\nkabridge_calls_abandoned{binding=\"stone\"} 1\n");
 }
 
 /* Nothing is left to drain: what the function gets to return is what is left

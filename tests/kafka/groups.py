@@ -192,15 +192,22 @@ def says_who_is_fenced(member, name, advice):
         member.log.splitlines()[-1])
 
 
+def fence(kit, source, sink, **same):
+    """Starts two that are the same in something; both, and who leaves."""
+    members = [kit.bridge(source, sink, f"member{i}", start="earliest",
+                          delivery="exactly-once", **same).start()
+               for i in range(2)]
+    ended = wait_for(lambda: [m for m in members if not m.alive], 60)
+    kit.expect(ended and ended[0].wait() == 78,
+               f"one leaves with 78: {[m.wait() for m in ended]}")
+    return members, ended
+
+
 @test("two processes with one transactional id that was set", "groups")
 def a_transactional_id_of_two_is_named(kit):
     source, sink = kit.topic(), kit.topic()
     feeder = kit.tool_start("generate", topic=source, rate=2000, seconds=10)
-    members = [kit.bridge(source, sink, f"member{i}", transactional_id="same",
-                          delivery="exactly-once", start="earliest").start()
-               for i in range(2)]
-    ended = wait_for(lambda: [m for m in members if not m.alive], 60)
-    kit.expect(ended and ended[0].wait() == 78, "one leaves with 78")
+    _, ended = fence(kit, source, sink, transactional_id="same")
     kit.expect(ended and says_who_is_fenced(
         ended[0], "same", "give each process a transactional.id of its own"),
         "naming the id and the option")
@@ -211,12 +218,7 @@ def a_transactional_id_of_two_is_named(kit):
 def a_second_process_with_its_id_is_fenced(kit):
     source, sink = kit.topic(), kit.topic()
     feeder = kit.tool_start("generate", topic=source, rate=2000, seconds=20)
-    members = [kit.bridge(source, sink, f"member{i}", instance="same",
-                          delivery="exactly-once", start="earliest").start()
-               for i in range(2)]
-    ended = wait_for(lambda: [m for m in members if not m.alive], 60)
-    kit.expect(ended and ended[0].wait() == 78,
-               f"one leaves with 78: {[m.wait() for m in ended]}")
+    members, ended = fence(kit, source, sink, instance="same")
     kit.expect(ended and says_who_is_fenced(
         ended[0], f"{members[0].group}-b-same",
         "give each process on this host an instance of its own "
