@@ -2,6 +2,9 @@
 PRODUCER_RIG = \
 	tests/component/producer-rig.c \
 	tests/component/producer-rig.h \
+	tests/component/producer-rig-effects.c \
+	tests/component/producer-rig-internal.h \
+	tests/component/producer-rig-topics.c \
 	tests/support/kab-test.h
 
 check_PROGRAMS += test-producer test-producer-transactions

@@ -54,9 +54,11 @@ def grown(now, before, name):
                for pid, metrics in now.items() if metrics)
 
 
-def watch(asked, storm, path, every=2):
-    """A line each two seconds: time, lag, finished and retried a second."""
+def watch(asked, storm, path, seconds, every=2, told_every=30):
+    """A line each two seconds: time, lag, finished and retried a second. Each
+    half minute who waits is told."""
     begin, last, before = time.monotonic(), time.monotonic(), {}
+    next_told = told_every
     with open(path, "w") as out:
         print("# seconds\tlag\tfinished/s\tretried/s", file=out)
         while not asked.wait(every):
@@ -69,6 +71,12 @@ def watch(asked, storm, path, every=2):
             before.update({pid: m for pid, m in now.items() if m})
             print(f"{moment - begin:.1f}\t{'?' if lag is None else lag}\t"
                   f"{rates[0]:.0f}\t{rates[1]:.0f}", file=out, flush=True)
+            if moment - begin >= next_told:
+                next_told += told_every
+                print(f"{moment - begin:6.0f} s of {seconds}: "
+                      f"{rates[0]:.0f} records/s, lag "
+                      f"{'unknown' if lag is None else lag}, "
+                      f"{len(storm.happened)} faults so far", flush=True)
 
 
 def plot(data, output, title):
@@ -94,7 +102,7 @@ def soak(options):
                           function_retry=2, calm_s=CALM_S)
             print(f"{options.seconds} s, seed {options.seed}, samples in "
                   f"{data}", flush=True)
-            watcher = Background(watch, storm, data)
+            watcher = Background(watch, storm, data, options.seconds)
             try:
                 storm.blow(options.seconds)
                 storm.settle()
