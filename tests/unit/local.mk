@@ -1,34 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 UNIT_CPPFLAGS = $(CORE) -I$(top_srcdir)/tests/support $(CMOCKA_CFLAGS)
 UNIT_LIBS = libkab-core.la $(CMOCKA_LIBS) $(GLIB_LIBS)
-FAKE_EDGE = \
+ENGINE_TEST = \
 	tests/support/kab-test.h \
+	tests/unit/engine-test.c \
+	tests/unit/engine-test.h \
 	tests/unit/fake-edge.c \
 	tests/unit/fake-edge.h
 
-UNIT_TESTS = test-delivery test-engine test-limits test-retry test-timers
+UNIT_TESTS = test-delivery test-engine test-limits test-retry test-timers \
+	test-transactions
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
 test_delivery_CPPFLAGS = $(UNIT_CPPFLAGS)
-test_delivery_SOURCES = $(FAKE_EDGE) tests/unit/test-delivery.c
+test_delivery_SOURCES = $(ENGINE_TEST) tests/unit/test-delivery.c
 test_delivery_LDADD = $(UNIT_LIBS)
 
 test_engine_CPPFLAGS = $(UNIT_CPPFLAGS)
-test_engine_SOURCES = $(FAKE_EDGE) tests/unit/test-engine.c
+test_engine_SOURCES = $(ENGINE_TEST) tests/unit/test-engine.c
 test_engine_LDADD = $(UNIT_LIBS)
 
 test_limits_CPPFLAGS = $(UNIT_CPPFLAGS)
-test_limits_SOURCES = $(FAKE_EDGE) tests/unit/test-limits.c
+test_limits_SOURCES = $(ENGINE_TEST) tests/unit/test-limits.c
 test_limits_LDADD = $(UNIT_LIBS)
 
 test_retry_CPPFLAGS = $(UNIT_CPPFLAGS)
-test_retry_SOURCES = $(FAKE_EDGE) tests/unit/test-retry.c
+test_retry_SOURCES = $(ENGINE_TEST) tests/unit/test-retry.c
 test_retry_LDADD = $(UNIT_LIBS)
 
 test_timers_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_timers_SOURCES = tests/support/kab-test.h tests/unit/test-timers.c
 test_timers_LDADD = $(UNIT_LIBS)
+
+test_transactions_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_transactions_SOURCES = $(ENGINE_TEST) tests/unit/test-transactions.c
+test_transactions_LDADD = $(UNIT_LIBS)
 
 include tests/unit/runtime.mk
 include tests/unit/ops.mk

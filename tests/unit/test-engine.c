@@ -2,43 +2,7 @@
 /* The engine: triggers, order, commits, drain; time is simulated. */
 #include "kab-test.h"
 
-#include "fake-edge.h"
-
-static int
-set_up(void **state)
-{
-    *state = fake_edge_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    fake_edge_free(*state);
-    return 0;
-}
-
-static void
-assert_offsets(const KabAttempt *attempt, const char *expected)
-{
-    g_autofree char *offsets = fake_edge_offsets(attempt);
-    assert_string_equal(offsets, expected);
-}
-
-static void
-assert_produced(const FakeEdge *edge, const char *expected)
-{
-    g_autofree char *line = fake_edge_output_line(edge);
-    assert_string_equal(line, expected);
-}
-
-static void
-assert_commit(FakeEdge *edge, int64_t expected)
-{
-    fake_edge_acknowledge(edge);
-    fake_edge_advance(edge, edge->options.commit_interval_us);
-    assert_int_equal(edge->committed, expected);
-}
+#include "engine-test.h"
 
 /* --- The proposal's own three ------------------------------------------- */
 
@@ -394,67 +358,6 @@ TEST(loaded_intervals_are_skipped_and_kept)
     assert_commit(edge, 4);
 }
 
-/* --- Exactly once -------------------------------------------------------- */
-
-static void
-begin(FakeEdge *edge)
-{
-    assert_true(edge->wants_begin);
-    edge->wants_begin = false;
-    kab_engine_transaction_begun(edge->engine, edge->transaction, true,
-                                 edge->now);
-    fake_edge_advance(edge, 0);
-}
-
-static void
-end_with(FakeEdge *edge, KabTxnResult result)
-{
-    edge->wants_end = edge->wants_abort = false;
-    kab_engine_transaction_ended(edge->engine, edge->transaction, result,
-                                 "test", edge->now);
-    fake_edge_advance(edge, 0);
-}
-
-TEST(a_transaction_carries_outputs_and_offsets)
-{
-    FakeEdge *edge = *state;
-    edge->options.delivery = KAB_DELIVERY_EXACTLY_ONCE;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    fake_edge_answer(edge, fake_edge_call(edge, 0));
-    begin(edge);
-    assert_produced(edge, "0,1,2,3");
-    fake_edge_advance(edge, 100000);
-    assert_false(edge->wants_end);
-    fake_edge_acknowledge(edge);
-    assert_true(edge->wants_end);
-    assert_int_equal(edge->end_offset, 4);
-    end_with(edge, KAB_TXN_COMMITTED);
-    assert_int_equal(
-        kab_engine_counters(edge->engine)->records_finished[KAB_END_DONE], 4);
-}
-
-TEST(an_aborted_transaction_is_emitted_again)
-{
-    FakeEdge *edge = *state;
-    edge->options.delivery = KAB_DELIVERY_EXACTLY_ONCE;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 2);
-    fake_edge_advance(edge, 0);
-    fake_edge_answer(edge, fake_edge_call(edge, 0));
-    begin(edge);
-    fake_edge_acknowledge(edge);
-    fake_edge_advance(edge, 100000);
-    end_with(edge, KAB_TXN_ABORTED);
-    begin(edge);
-    assert_produced(edge, "0,1,0,1");
-    fake_edge_acknowledge(edge);
-    fake_edge_advance(edge, 100000);
-    end_with(edge, KAB_TXN_COMMITTED);
-    assert_int_equal(edge->n_invoked, 1);
-}
-
 int
 main(void)
 {
@@ -481,8 +384,6 @@ main(void)
         T(a_revoked_partition_finishes_what_is_called_and_commits),
         T(a_drain_flushes_partial_batches),
         T(loaded_intervals_are_skipped_and_kept),
-        T(a_transaction_carries_outputs_and_offsets),
-        T(an_aborted_transaction_is_emitted_again),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);
 }

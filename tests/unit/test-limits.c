@@ -3,21 +3,7 @@
  */
 #include "kab-test.h"
 
-#include "fake-edge.h"
-
-static int
-set_up(void **state)
-{
-    *state = fake_edge_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    fake_edge_free(*state);
-    return 0;
-}
+#include "engine-test.h"
 
 TEST(rate_limit_spaces_calls)
 {

@@ -3,43 +3,7 @@
  */
 #include "kab-test.h"
 
-#include "fake-edge.h"
-
-static int
-set_up(void **state)
-{
-    *state = fake_edge_new();
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    fake_edge_free(*state);
-    return 0;
-}
-
-static void
-assert_offsets(const KabAttempt *attempt, const char *expected)
-{
-    g_autofree char *offsets = fake_edge_offsets(attempt);
-    assert_string_equal(offsets, expected);
-}
-
-static void
-assert_produced(const FakeEdge *edge, const char *expected)
-{
-    g_autofree char *line = fake_edge_output_line(edge);
-    assert_string_equal(line, expected);
-}
-
-static void
-assert_commit(FakeEdge *edge, int64_t expected)
-{
-    fake_edge_acknowledge(edge);
-    fake_edge_advance(edge, edge->options.commit_interval_us);
-    assert_int_equal(edge->committed, expected);
-}
+#include "engine-test.h"
 
 /* From one deadline of the engine to the next. */
 static void
