@@ -6,6 +6,8 @@ kab_sim_SOURCES = \
 	tests/sim/broker.c \
 	tests/sim/chaos.c \
 	tests/sim/check.c \
+	tests/sim/check-calls.c \
+	tests/sim/check-commits.c \
 	tests/sim/function.c \
 	tests/sim/group.c \
 	tests/sim/main.c \
@@ -16,6 +18,7 @@ kab_sim_SOURCES = \
 	tests/sim/sink.c \
 	tests/sim/source.c \
 	tests/sim/trace.c \
+	tests/sim/transactions.c \
 	tests/sim/world.c
 
 dist_check_SCRIPTS += tests/sim/schedules.sh

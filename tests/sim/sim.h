@@ -7,6 +7,7 @@
  *   group     members, generations, assignments
  *   member    one process: the engine and its effects
  *   source, sink, function    the three edges of a member
+ *   transactions              of a sink
  *   chaos     crashes, rebalances, kicks, resets, stops, fencing
  *   check     the properties that every history must have
  *
@@ -442,11 +443,17 @@ KabProduceStatus sink_produce(void *user,
                               const KabDeadLetter *letter);
 void sink_flush(void *user);
 void sink_replace(void *user, uint32_t epoch);
+void sink_break(Sim *sim, Member *member);
+void sink_fence(Sim *sim, Member *member);
+bool sink_is_fenced(const Member *member);
+void sink_die(Sim *sim, Member *member, bool by_fencing);
+void sink_lose_undelivered(Sim *sim, Member *member, bool may_write);
+void sink_report_soon(Sim *sim, Member *member, Output *output);
+
+/* transactions.c */
 void sink_begin(void *user, uint32_t epoch);
 void sink_end(void *user, uint32_t epoch, KabCommitItem *items, size_t n);
 void sink_abort(void *user, uint32_t epoch);
-void sink_break(Sim *sim, Member *member);
-void sink_fence(Sim *sim, Member *member);
 
 /* function.c */
 void function_invoke(void *user, KabAttempt *attempt);
@@ -456,7 +463,7 @@ void function_release(void *user, KabAttempt *attempt);
 /* chaos.c */
 void chaos_start(Sim *sim);
 
-/* check.c */
+/* check-calls.c */
 void check_invoke(Member *member, const Call *call);
 void check_produce(Member *member,
                    const Message *message,
@@ -465,13 +472,19 @@ void check_produce(Member *member,
 void check_write(Sim *sim, const Output *output, bool is_first);
 void check_visible(Sim *sim, const Output *output);
 void check_order(Sim *sim, Effect *effect);
+
+/* check-commits.c */
 void check_commit_items(Member *member, const KabCommitItem *items, size_t n);
 void check_frontier(Member *member, const KabCommitItem *item);
 void check_committed(Sim *sim, unsigned partition, const Committed *committed);
+void check_handed_over(Member *member, const Fetcher *fetcher);
+bool check_is_settled(const Sim *sim, const Record *record);
+
+/* check.c */
+void check_fail(Sim *sim, const Record *record, const char *what);
 void check_advance(Member *member);
 void check_want(Member *member, size_t want);
 void check_drained(Member *member);
 void check_flushed(Member *member);
-void check_handed_over(Member *member, const Fetcher *fetcher);
 bool check_is_done(Sim *sim);
 void check_end(Sim *sim);
