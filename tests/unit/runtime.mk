@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 RUNTIME_UNIT_CPPFLAGS = $(RUNTIME) -I$(top_srcdir)/tests/support $(CMOCKA_CFLAGS)
 
-check_PROGRAMS += test-mailbox test-executor
-TESTS += test-mailbox test-executor
+check_PROGRAMS += test-mailbox test-executor test-results
+TESTS += test-mailbox test-executor test-results
 test_mailbox_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
 test_mailbox_SOURCES = tests/unit/test-mailbox.c
 test_mailbox_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
 test_executor_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
-test_executor_SOURCES = tests/unit/test-executor.c
+EXECUTOR_RIG = tests/unit/executor-rig.c tests/unit/executor-rig.h
+test_executor_SOURCES = $(EXECUTOR_RIG) tests/unit/test-executor.c
 test_executor_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
+test_results_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
+test_results_SOURCES = $(EXECUTOR_RIG) tests/unit/test-results.c
+test_results_LDADD = libkab-runtime.la $(CMOCKA_LIBS) $(GLIB_LIBS)
 
 check_PROGRAMS += test-ini
 TESTS += test-ini
