@@ -221,7 +221,7 @@ kab_engine_answered(KabEngine *engine,
         engine->abandoned--;
         engine->counters.call_faults[KAB_FAULT_LATE] += call->is_timed_out;
     } else {
-        engine->in_flight--;
+        kab_call_leave_flight(engine, call);
         kab_timers_disarm(&engine->timers, &call->timer);
         int64_t entered = call->entered_us ? call->entered_us : now;
         kab_histogram_add(&engine->counters.call_us,

@@ -50,6 +50,13 @@ open_call(KabEngine *engine, KabCall *call)
     engine->in_flight++;
 }
 
+void
+kab_call_leave_flight(KabEngine *engine, const KabCall *call)
+{
+    engine->in_flight--;
+    kab_limiter_give_back(engine, call->attempt.serial);
+}
+
 static void
 leave_open(KabEngine *engine, KabCall *call)
 {
@@ -142,6 +149,8 @@ dispatch(KabEngine *engine, KabSet *set)
     open_call(engine, call);
     kab_limiter_take(engine);
     KabTrigger trigger = set->is_first ? set->trigger : KAB_TRIGGER_RETRY;
+    if (!set->is_first)
+        engine->counters.records_retried += set->n;
     set->is_first = false;
     engine->counters.batches[trigger]++;
     kab_histogram_add(&engine->counters.batch_records, set->n);
@@ -218,7 +227,7 @@ abandon(KabEngine *engine, KabCall *call)
 {
     kab_timers_disarm(&engine->timers, &call->timer);
     call->is_unwanted = true;
-    engine->in_flight--;
+    kab_call_leave_flight(engine, call);
     engine->abandoned++;
     engine->effects.cancel(engine->user, &call->attempt);
 }

@@ -385,10 +385,11 @@ end_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
         fail_item(engine, commit, item);
         return;
     }
+    if (item->offset > partition->committed)
+        kab_partition_progress(engine, partition);
     partition->committed = item->offset;
     partition->committed_digest =
         kab_intervals_digest(item->intervals, item->n_intervals);
-    kab_partition_progress(engine, partition);
     bool is_going_on = partition->state == KAB_PARTITION_OWNED ||
                        (partition->is_reset && partition->slots.n);
     if (!partition->is_pinned && is_going_on) {

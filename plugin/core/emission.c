@@ -5,9 +5,9 @@
  *
  * Who passes its order group, group.c says. From there on one queue keeps the
  * order; the list of emitted slots is in emission order too, so that a lost
- * sink puts them back in front as they were. At least once, a slot is finished when its outputs are acknowledged;
- * exactly once, when the transaction is committed: there a record without
- * output rides in the transaction as well.
+ * sink puts them back in front as they were. At least once, a slot is finished
+ * when its outputs are acknowledged; exactly once, when the transaction is
+ * committed: there a record without output rides in the transaction as well.
  */
 #include "internal.h"
 

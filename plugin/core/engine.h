@@ -321,7 +321,8 @@ typedef struct {
     int64_t oldest_unfinished;          /* offset, -1: none */
     int64_t oldest_us;                  /* its age */
     bool is_valve_open;
-    int64_t progress_us; /* when it last moved, or had nothing to do */
+    int64_t progress_us; /* when the committed position last moved, or
+                            nothing was behind it */
 } KabPartitionInfo;
 
 void kab_engine_foreach_partition(const KabEngine *engine,

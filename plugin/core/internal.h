@@ -188,6 +188,8 @@ typedef struct {
     int64_t paused_until; /* 0: not paused */
     unsigned step;        /* of the pause's back-off */
     bool is_probing;      /* one call at a time until one succeeds */
+    uint64_t paused_at;   /* serial of the last call before the pause */
+    unsigned tries_out;   /* calls since then that are in flight */
     double tokens;
     int64_t refilled_us;
     KabTimer pause_timer, rate_timer;
@@ -384,6 +386,7 @@ void kab_retry_fail_slot(KabEngine *engine,
 /* limiter.c */
 bool kab_limiter_allows(KabEngine *engine);
 void kab_limiter_take(KabEngine *engine);
+void kab_limiter_give_back(KabEngine *engine, uint64_t serial);
 void kab_limiter_pause(KabEngine *engine, int64_t retry_after_us);
 void kab_limiter_succeeded(KabEngine *engine);
 bool kab_limiter_is_paused(const KabEngine *engine);
@@ -397,6 +400,8 @@ void kab_call_timed_out(KabEngine *engine, KabCall *call);
 void kab_call_forget(KabEngine *engine, KabSlot *slot);
 /* The slot's answer is here, or not wanted: it is none of the call's. */
 void kab_call_leave(KabSlot *slot);
+/* It was answered, or is wanted no more. */
+void kab_call_leave_flight(KabEngine *engine, const KabCall *call);
 /* Out of the open ones; gives back what it refers to. */
 void kab_call_end(KabEngine *engine, KabCall *call);
 void kab_calls_clear(KabEngine *engine);

@@ -3,7 +3,8 @@
  *
  * Overload never counts against a record: new calls pause for as long as the
  * service asked, or an exponential back-off, and then one call at a time
- * tries until one succeeds.
+ * tries until one succeeds. Calls that were out before the pause are no
+ * tries: a slow one does not put the next try off.
  */
 #include "internal.h"
 
@@ -62,7 +63,7 @@ kab_limiter_allows(KabEngine *engine)
 {
     if (engine->limiter.paused_until)
         return false;
-    if (engine->limiter.is_probing && engine->in_flight)
+    if (engine->limiter.is_probing && engine->limiter.tries_out)
         return false;
     return has_token(engine);
 }
@@ -70,8 +71,15 @@ kab_limiter_allows(KabEngine *engine)
 void
 kab_limiter_take(KabEngine *engine)
 {
+    engine->limiter.tries_out++;
     if (engine->options.rate_limit_calls)
         engine->limiter.tokens -= 1;
+}
+
+void
+kab_limiter_give_back(KabEngine *engine, uint64_t serial)
+{
+    engine->limiter.tries_out -= serial > engine->limiter.paused_at;
 }
 
 void
@@ -86,6 +94,8 @@ kab_limiter_pause(KabEngine *engine, int64_t retry_after_us)
     if (limiter->paused_until == 0)
         limiter->step = MIN(limiter->step + 1, 30);
     limiter->is_probing = true;
+    limiter->paused_at = engine->serials;
+    limiter->tries_out = 0;
     if (until <= limiter->paused_until)
         return;
     limiter->paused_until = MAX(until, 1);

@@ -39,7 +39,8 @@ kab_engine_get_state(const KabEngine *engine,
         .calls_in_flight = engine->in_flight,
         .calls_abandoned = engine->abandoned,
         .sets_waiting = engine->n_sets_waiting,
-        .is_paused = kab_limiter_is_paused(engine),
+        .is_paused = kab_limiter_is_paused(engine) &&
+                     engine->n_waiting + engine->n_called > 0,
         .sink = engine->sink.state,
         .batch_limit = kab_buffer_limit(engine),
     };
@@ -192,21 +193,23 @@ dup_stall_of(const KabEngine *engine,
     const KabSlot *head = partition->slots.head;
     int number = (int)partition->number;
     int64_t still_s = still_us / KAB_SECOND;
+    int64_t frontier = kab_partition_frontier(partition);
+    bool is_dirty = partition->is_dirty || partition->is_committing;
     if (partition->state == KAB_PARTITION_LOADING)
         return g_strdup_printf("%s [%d] has waited %" PRIi64
                                " s for its committed offset",
                                partition->topic, number, still_s);
+    bool is_behind = partition->is_pinned && frontier > partition->committed;
+    if (is_dirty && (is_behind || !head))
+        return g_strdup_printf("%s [%d] is finished to offset %" PRIi64
+                               ", and its commit has waited %" PRIi64 " s",
+                               partition->topic, number, frontier, still_s);
     if (head)
         return g_strdup_printf(
             "%s [%d] has not moved for %" PRIi64 " s: offset %" PRIi64
             " is %s and waits for %s",
             partition->topic, number, still_s, head->record.offset,
             kab_slot_state_name(head->state), waits_for(engine, head));
-    if (partition->is_dirty || partition->is_committing)
-        return g_strdup_printf("%s [%d] is finished to offset %" PRIi64
-                               ", and its commit has waited %" PRIi64 " s",
-                               partition->topic, number, partition->position,
-                               still_s);
     return NULL;
 }
 

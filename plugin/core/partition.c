@@ -74,7 +74,6 @@ kab_partition_finish(KabEngine *engine, KabSlot *slot, KabEnd end)
     /* Exactly once, its transaction has committed the offset already. */
     if (!kab_engine_is_exactly_once(engine))
         kab_partition_mark_dirty(engine, partition);
-    kab_partition_progress(engine, partition);
     unlink_slot(engine, slot);
     kab_slot_set_state(engine, slot, KAB_SLOT_FINISHED);
     kab_slot_clear_products(engine, slot);
@@ -320,7 +319,6 @@ skip_finished(KabEngine *engine, KabPartition *partition)
         partition->finished_beyond++;
     }
     kab_partition_mark_dirty(engine, partition);
-    kab_partition_progress(engine, partition);
 }
 
 static KabSlot *
@@ -335,8 +333,6 @@ add_slot(KabEngine *engine,
     slot->taken_us = engine->now;
     slot->bytes = record->key.len + record->value.len;
     slot->partition = partition;
-    if (!partition->slots.head)
-        kab_partition_progress(engine, partition);
     kab_slots_append(&partition->slots, slot, LINKS);
     engine->n_slots++;
     engine->n_waiting++;
@@ -358,6 +354,16 @@ enter_lane(KabEngine *engine, KabSlot *slot)
         kab_slots_append(&group->slots, slot, KAB_LINKS(in_group));
     }
     kab_lane_append(engine, lane, slot);
+}
+
+/* Nothing was behind the committed position: its standstill counts from
+ * here. */
+static void
+begin_work(KabEngine *engine, KabPartition *partition)
+{
+    if (!partition->slots.head && !partition->is_dirty &&
+        !partition->is_committing)
+        kab_partition_progress(engine, partition);
 }
 
 static void
@@ -390,6 +396,7 @@ kab_engine_take(KabEngine *engine,
         engine->effects.release_message(engine->user, message);
         return;
     }
+    begin_work(engine, partition);
     see_start(engine, partition, record->offset);
     partition->is_at_end = false;
     partition->position = record->offset + 1;
@@ -414,12 +421,11 @@ kab_engine_end_of_partition(KabEngine *engine,
     engine->now = now;
     if (partition->state != KAB_PARTITION_OWNED)
         return;
+    begin_work(engine, partition);
     see_start(engine, partition, offset);
     partition->is_at_end = true;
     if (offset <= partition->position)
         return;
-    if (!partition->slots.head && !partition->is_dirty)
-        kab_partition_progress(engine, partition);
     partition->position = offset;
     is_loaded(partition, offset);
     kab_partition_mark_dirty(engine, partition);

@@ -150,7 +150,6 @@ count(KabEngine *engine, KabSet *set, int64_t delay_us)
     if (delay_us < 0)
         delay_us = kab_engine_backoff(engine, set->step);
     set->step++;
-    engine->counters.records_retried += set->n;
     if (is_exhausted && set->n > 1) {
         kab_set_halve(engine, set, delay_us, true, false);
         return;
@@ -175,7 +174,6 @@ overload(KabEngine *engine, KabSet *set, int64_t retry_after_us)
     set->successes_seen = engine->successes;
     bool is_stuck = set->overloads % OVERLOADS_TO_CUT == 0;
     kab_limiter_pause(engine, retry_after_us);
-    engine->counters.records_retried += set->n;
     if ((others_succeed || is_stuck) && set->n > 1)
         kab_set_halve(engine, set, 0, false, false);
     else

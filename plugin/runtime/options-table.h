@@ -252,8 +252,9 @@ static const KabOptionRow option_table[] = {
      RULE(DURATION, .range = "1ms..24h"),
      .default_value = "60s",
      .flags = KAB_ROW_RELOADABLE,
-     .help = "Lag without progress for this long: not ready, and the reason "
-             "says where it is stuck."},
+     .help = "Records wait, and their partition's committed position has "
+             "stood still for this long: not ready, and the reason says where "
+             "it is stuck."},
     {.name = "consumer.*",
      .section = KAB_SECTION_BINDING,
      RULE(STRING),

@@ -8,8 +8,8 @@ ENGINE_TEST = \
 	tests/unit/fake-edge.c \
 	tests/unit/fake-edge.h
 
-UNIT_TESTS = test-delivery test-engine test-limits test-retry test-timers \
-	test-transactions
+UNIT_TESTS = test-delivery test-engine test-limits test-look test-retry \
+	test-timers test-transactions
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
@@ -24,6 +24,10 @@ test_engine_LDADD = $(UNIT_LIBS)
 test_limits_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_limits_SOURCES = $(ENGINE_TEST) tests/unit/test-limits.c
 test_limits_LDADD = $(UNIT_LIBS)
+
+test_look_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_look_SOURCES = $(ENGINE_TEST) tests/unit/test-look.c
+test_look_LDADD = $(UNIT_LIBS)
 
 test_retry_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_retry_SOURCES = $(ENGINE_TEST) tests/unit/test-retry.c

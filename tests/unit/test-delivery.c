@@ -114,22 +114,6 @@ TEST(with_very_many_unfinished_records_commits_are_rarer)
     assert_int_equal(edge->committed, 8);
 }
 
-TEST(a_commit_that_fails_for_long_is_a_stall)
-{
-    FakeEdge *edge = *state;
-    fake_edge_start(edge);
-    edge->auto_commit = false;
-    kab_engine_end_of_partition(edge->engine, edge->partition, 7, edge->now);
-    fake_edge_advance(edge, 10000);
-    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
-    fake_edge_commit_done(edge, KAB_COMMIT_FAILED);
-    fake_edge_advance(edge, 60000000);
-    g_autofree char *stall = kab_engine_dup_stall(edge->engine, edge->now);
-    assert_non_null(strstr(stall, "in [0] is finished to offset 7"));
-    fake_edge_commit_done(edge, KAB_COMMIT_OK);
-    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
-}
-
 TEST(a_refused_commit_holds_no_drain_back)
 {
     FakeEdge *edge = *state;
@@ -300,6 +284,36 @@ TEST(what_is_retried_holds_no_other_partition_back)
     assert_int_equal(edge->lines->len, MANY_KEYS);
 }
 
+static void
+take_of(FakeEdge *edge, KabPartition *partition, int64_t offset)
+{
+    KabPartition *first = edge->partition;
+    edge->partition = partition;
+    fake_edge_take(edge, offset, NULL);
+    fake_edge_advance(edge, 0);
+    edge->partition = first;
+}
+
+TEST(a_kept_partition_goes_on_while_another_drains)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 1;
+    fake_edge_start(edge);
+    KabPartition *kept = add_partition(edge, true);
+    take_of(edge, edge->partition, 0);
+    kab_engine_revoking(edge->engine, edge->partition, edge->now);
+    for (int i = 0; i < 3; i++) {
+        take_of(edge, kept, i);
+        fake_edge_answer(edge, fake_edge_call(edge, 1));
+    }
+    assert_produced(edge, "0,1,2");
+    assert_int_equal(edge->n_unassigned, 0);
+    assert_commit(edge, 3);
+    answer_first(edge);
+    fake_edge_acknowledge(edge);
+    assert_int_equal(edge->n_unassigned, 1);
+}
+
 /* --- What lingers ------------------------------------------------------- */
 
 static void
@@ -400,7 +414,6 @@ main(void)
         T(intervals_that_touch_are_one),
         T(a_commit_that_is_held_back_is_asked_for_again),
         T(with_very_many_unfinished_records_commits_are_rarer),
-        T(a_commit_that_fails_for_long_is_a_stall),
         T(a_reset_keeps_what_is_finished_beyond_it),
         T(a_log_that_begins_before_the_reset_is_another_one),
         T(a_reset_start_is_committed_before_a_record_is_called),
@@ -413,6 +426,7 @@ main(void)
         T(a_binding_that_stops_for_its_sink_is_drained_at_once),
         T(what_waits_for_its_start_offset_holds_no_other_partition_back),
         T(what_is_retried_holds_no_other_partition_back),
+        T(a_kept_partition_goes_on_while_another_drains),
         T(before_the_start_offset_is_committed_no_more_is_taken_than_after),
     };
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);

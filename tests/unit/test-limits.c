@@ -41,6 +41,32 @@ TEST(overload_pauses_new_calls_and_tries_one)
     assert_int_equal(edge->calls->len, 2);
 }
 
+/* It began before the overload, and says nothing of it. */
+TEST(a_slow_call_does_not_put_the_try_after_a_pause_off)
+{
+    FakeEdge *edge = *state;
+    edge->options.max_in_flight = edge->options.threads = 3;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 8);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_fail(edge, fake_edge_call(edge, 1), KAB_FAIL_OVERLOAD, 500);
+    fake_edge_take_range(edge, 8, 16);
+    fake_edge_advance(edge, 500000);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_advance(edge, 10000000);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_fail(edge, fake_edge_call(edge, 1), KAB_FAIL_OVERLOAD, 500);
+    fake_edge_advance(edge, 500000);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_fail(edge, fake_edge_call(edge, 1), KAB_FAIL_TRANSIENT, -1);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    fake_edge_advance(edge, edge->options.retry_backoff_max_us);
+    assert_int_equal(edge->calls->len, 3);
+}
+
 TEST(a_poison_record_answered_with_overload_does_not_hold_its_neighbours)
 {
     FakeEdge *edge = *state;
@@ -163,6 +189,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(rate_limit_spaces_calls),
         T(overload_pauses_new_calls_and_tries_one),
+        T(a_slow_call_does_not_put_the_try_after_a_pause_off),
         T(a_poison_record_answered_with_overload_does_not_hold_its_neighbours),
         T(as_many_abandoned_as_threads_and_no_call_is_made),
         T(takes_no_more_than_is_wanted),

@@ -217,6 +217,111 @@ TEST(any_delay_that_a_function_asks_for_is_taken)
     assert_int_equal(edge->calls->len, 1);
 }
 
+/* Fails the call that is out, and returns how long the next one waits. */
+static int64_t
+fail_and_wait(FakeEdge *edge)
+{
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, -1);
+    int64_t failed_us = edge->now;
+    await_call(edge);
+    return edge->now - failed_us;
+}
+
+TEST(the_back_off_doubles_to_its_maximum)
+{
+    static const int64_t expected_us[] = {1000, 2000, 4000, 8000, 8000};
+    FakeEdge *edge = *state;
+    edge->options.retry_backoff_us = 1000;
+    edge->options.retry_backoff_max_us = 8000;
+    edge->options.retry_jitter = 0;
+    edge->options.retry_max_attempts = 0;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 1);
+    fake_edge_advance(edge, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(expected_us); i++)
+        assert_int_equal(fail_and_wait(edge), expected_us[i]);
+    assert_int_equal(kab_engine_counters(edge->engine)->records_retried, 5);
+}
+
+TEST(jitter_spreads_the_back_off)
+{
+    FakeEdge *edge = *state;
+    edge->options.retry_backoff_us = edge->options.retry_backoff_max_us = 10000;
+    edge->options.retry_jitter = 0.2;
+    edge->options.retry_max_attempts = 0;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 1);
+    fake_edge_advance(edge, 0);
+    int64_t least_us = INT64_MAX, most_us = 0;
+    for (int i = 0; i < 100; i++) {
+        int64_t wait_us = fail_and_wait(edge);
+        least_us = MIN(least_us, wait_us);
+        most_us = MAX(most_us, wait_us);
+    }
+    assert_in_range(least_us, 8000, 9000);
+    assert_in_range(most_us, 11000, 12000);
+}
+
+/* Of several in one call, the longest. */
+TEST(the_delay_that_a_function_asks_for_is_kept)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 2;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    KabAttempt *attempt = fake_edge_call(edge, 0);
+    attempt->results[0] =
+        (KabResult){.outcome = KAB_OUTCOME_RETRY, .delay_ms = 50};
+    attempt->results[1] =
+        (KabResult){.outcome = KAB_OUTCOME_RETRY, .delay_ms = 300};
+    fake_edge_complete(edge, attempt);
+    fake_edge_advance(edge, 299999);
+    assert_int_equal(edge->calls->len, 0);
+    fake_edge_advance(edge, 1);
+    assert_int_equal(edge->calls->len, 1);
+}
+
+TEST(records_given_again_are_counted_however_they_failed)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    const KabCounters *counters = kab_engine_counters(edge->engine);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_PERMANENT, -1);
+    assert_int_equal(counters->records_retried, 4);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, -1);
+    assert_int_equal(counters->records_retried, 4);
+    await_call(edge);
+    assert_true(counters->records_retried > 4);
+}
+
+TEST(a_letter_that_is_refused_twice_stops_the_binding)
+{
+    FakeEdge *edge = *state;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 1);
+    fake_edge_advance(edge, 0);
+    KabAttempt *attempt = fake_edge_call(edge, 0);
+    attempt->results[0] = (KabResult){.outcome = KAB_OUTCOME_REJECT};
+    fake_edge_complete(edge, attempt);
+    for (int i = 0; i < 2; i++) {
+        assert_false(edge->is_stopped);
+        assert_int_equal(edge->produced->len, 1);
+        KabProduct *letter = g_ptr_array_steal_index(edge->produced, 0);
+        assert_int_equal(letter->is_truncated, i == 1);
+        kab_engine_refused(edge->engine, letter, KAB_REFUSED_RECORD,
+                           "too large", edge->now);
+        fake_edge_advance(edge, 0);
+    }
+    assert_int_equal(edge->stop_reason, KAB_STOP_DEAD_LETTER);
+    assert_non_null(strstr(edge->stop_message, "refused twice"));
+    assert_int_equal(edge->committed, 0);
+}
+
 int
 main(void)
 {
@@ -232,6 +337,11 @@ main(void)
         T(a_fatal_answer_counts_although_every_record_has_an_outcome),
         T(any_delay_that_a_function_asks_for_is_taken),
         T(a_record_cut_off_by_overload_has_its_own_attempts),
+        T(the_back_off_doubles_to_its_maximum),
+        T(jitter_spreads_the_back_off),
+        T(the_delay_that_a_function_asks_for_is_kept),
+        T(records_given_again_are_counted_however_they_failed),
+        T(a_letter_that_is_refused_twice_stops_the_binding),
     };
     return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
 }
