@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bounds: memory, time, processor, with a function at its worst."""
+import re
 import time
 
 from harness import size, test, wait_for
@@ -78,6 +79,31 @@ def a_straggler_stops_nobody(kit):
 @test("one record takes 30 s while 1,000,000 pass", "long")
 def a_long_straggler_stops_nobody(kit):
     straggler(kit, 1000000, 30, 30 * MIB, 0.05)
+
+
+@test("one call takes 8 s while others pass, stall.timeout is 2 s", "reach")
+def a_position_that_stands_still_is_told(kit):
+    source, sink = kit.topic(1), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=500, seconds=8,
+                            mark="H", mark_first=500, mark_every=10 ** 9)
+    bridge = kit.bridge(source, sink, function_hold_time="8s",
+                        stall_timeout="2s", batch_count=64,
+                        max_in_flight=8).start()
+    told = f"{source} [0] has not moved for"
+    kit.expect(wait_for(lambda: told in (bridge.get("/ready") or (0, ""))[1],
+                        20), "not ready, and the partition is named")
+    reason = (bridge.get("/ready") or (0, ""))[1]
+    found = re.search("offset (\\d+) is called and waits for the function's "
+                      "answer", reason)
+    kit.expect(found and 500 - 64 < int(found[1]) <= 500,
+               f"so is the first record of its call: {reason.strip()}")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(bridge, source)
+    kit.expect(wait_for(lambda: (bridge.get("/ready") or (0,))[0] == 200, 20),
+               "ready again")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records, mark="H",
+                         mark_first=500, mark_every=10 ** 9))
 
 
 @test("200,000 records in one partition, one record in another", "reach")
