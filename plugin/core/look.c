@@ -213,14 +213,26 @@ dup_stall_of(const KabEngine *engine,
     return NULL;
 }
 
+/* Between two commits the position stands still by design. */
+static int64_t
+stall_timeout_us(const KabEngine *engine)
+{
+    const KabEngineOptions *options = &engine->options;
+    int64_t interval_us = kab_engine_is_exactly_once(engine)
+                              ? options->transaction_interval_us
+                              : options->commit_interval_us;
+    return MAX(options->stall_timeout_us, 2 * interval_us);
+}
+
 char *
 kab_engine_dup_stall(const KabEngine *engine, int64_t now)
 {
+    int64_t timeout_us = stall_timeout_us(engine);
     for (guint i = 0; i < engine->partitions->len; i++) {
         const KabPartition *partition = engine->partitions->pdata[i];
         int64_t still_us = now - partition->progress_us;
         char *stall = NULL;
-        if (still_us >= engine->options.stall_timeout_us)
+        if (still_us >= timeout_us)
             stall = dup_stall_of(engine, partition, still_us);
         if (stall)
             return stall;

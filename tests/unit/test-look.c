@@ -76,6 +76,21 @@ TEST(commits_that_fail_while_records_flow_are_a_stall)
                        "waited 60 s");
 }
 
+TEST(between_two_commits_there_is_no_stall)
+{
+    FakeEdge *edge = *state;
+    edge->options.commit_interval_us = 100 * SECOND;
+    fake_edge_start(edge);
+    for (int i = 0; i < 300; i++) {
+        fake_edge_take(edge, i, NULL);
+        fake_edge_advance(edge, SECOND);
+        while (edge->calls->len)
+            answer_first(edge);
+        fake_edge_acknowledge(edge);
+        assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+    }
+}
+
 TEST(an_offset_that_is_not_told_is_a_stall)
 {
     FakeEdge *edge = *state;
@@ -123,6 +138,7 @@ main(void)
         T(a_commit_that_fails_for_long_is_a_stall),
         T(a_record_that_holds_the_committed_position_is_a_stall),
         T(commits_that_fail_while_records_flow_are_a_stall),
+        T(between_two_commits_there_is_no_stall),
         T(an_offset_that_is_not_told_is_a_stall),
         T(what_comes_after_hours_of_nothing_is_no_stall),
         T(with_nothing_to_call_there_is_no_pause),
