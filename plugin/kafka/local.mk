@@ -36,6 +36,7 @@ libkab_kafka_la_SOURCES = \
 	plugin/kafka/refusal.c \
 	plugin/kafka/refusal.h \
 	plugin/kafka/source-commit.c \
+	plugin/kafka/source-group.c \
 	plugin/kafka/source-internal.h \
 	plugin/kafka/source-load.c \
 	plugin/kafka/source-missing.c \

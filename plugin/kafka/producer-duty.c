@@ -83,7 +83,7 @@ copy_group(const KabProducer *producer)
     size_t size = 0;
     rd_kafka_consumer_group_metadata_t *copy = NULL;
     rd_kafka_consumer_group_metadata_t *group =
-        kab_source_peek_group(producer->setup.source);
+        kab_source_get_group(producer->setup.source);
     if (!group)
         return NULL;
     rd_kafka_error_t *error =

@@ -165,6 +165,14 @@ void kab_source_on_rebalance(rd_kafka_t *client,
 void kab_source_rebalance(KabSource *source);
 void kab_source_clear_events(KabSource *source);
 
+/* source-group.c */
+/* Asks the client's main thread, which has done by then what it was asked to
+ * do before. */
+bool kab_source_has_member_id(KabSource *source);
+/* At a rebalance event. */
+void kab_source_renew_group(KabSource *source, bool is_lost);
+void kab_source_clear_group(KabSource *source);
+
 /* source-load.c */
 void kab_source_serve_loads(KabSource *source);
 /* It is not the engine's any more: its load is of no use. */

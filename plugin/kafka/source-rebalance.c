@@ -13,8 +13,6 @@
  */
 #include "source-internal.h"
 
-#include <string.h>
-
 void
 kab_source_on_rebalance(rd_kafka_t *client,
                         rd_kafka_resp_err_t err,
@@ -44,57 +42,6 @@ void
 kab_source_clear_events(KabSource *source)
 {
     g_queue_clear_full(&source->events, free_event);
-}
-
-/* --- Group metadata ---------------------------------------------------- */
-
-/* A commit with an empty member id and generation -1 is not checked by the
- * broker. The client does not tell the generation but in its own
- * serialisation: "CGMDv2:", generation, group, member. */
-static bool
-names_a_member(const rd_kafka_consumer_group_metadata_t *group)
-{
-    static const char magic[] = "CGMDv2:";
-    const size_t magic_len = sizeof magic - 1;
-    void *data = NULL;
-    size_t size = 0;
-    rd_kafka_error_t *error =
-        rd_kafka_consumer_group_metadata_write(group, &data, &size);
-    if (error) {
-        rd_kafka_error_destroy(error);
-        return false;
-    }
-    int32_t generation = 0;
-    if (size > magic_len + sizeof generation &&
-        memcmp(data, magic, magic_len) == 0)
-        memcpy(&generation, (char *)data + magic_len, sizeof generation);
-    rd_kafka_mem_free(NULL, data);
-    return generation >= 0;
-}
-
-static bool
-has_member_id(KabSource *source)
-{
-    char *id = rd_kafka_memberid(source->client);
-    bool has = id && *id;
-    if (id)
-        rd_kafka_mem_free(source->client, id);
-    return has;
-}
-
-static void
-renew_group(KabSource *source, bool is_lost)
-{
-    if (source->group)
-        rd_kafka_consumer_group_metadata_destroy(source->group);
-    source->group = NULL;
-    if (is_lost || !has_member_id(source))
-        return;
-    source->group = rd_kafka_consumer_group_metadata(source->client);
-    if (source->group && !names_a_member(source->group)) {
-        rd_kafka_consumer_group_metadata_destroy(source->group);
-        source->group = NULL;
-    }
 }
 
 /* --- Calls of the client ----------------------------------------------- */
@@ -158,7 +105,7 @@ note_added(KabSource *source, KabToppar *toppar)
 static void
 await_stops(KabSource *source)
 {
-    has_member_id(source);
+    kab_source_has_member_id(source);
 }
 
 static void
@@ -345,7 +292,7 @@ begin(KabSource *source, KabRebalanceEvent *event)
     kab_source_log(source, event->is_lost ? KAB_LOG_WARNING : KAB_LOG_INFO,
                    KAB_NOWHERE, "%s: %d partitions", names[kind_of(event)],
                    event->list->cnt);
-    renew_group(source, event->is_lost);
+    kab_source_renew_group(source, event->is_lost);
     if (event->is_assign)
         begin_assign(source, event);
     else

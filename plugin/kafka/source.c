@@ -446,8 +446,7 @@ kab_source_free(KabSource *source)
         leak(source);
         return;
     }
-    if (source->group)
-        rd_kafka_consumer_group_metadata_destroy(source->group);
+    kab_source_clear_group(source);
     free_queues(source);
     if (source->client && !destroy_client(source))
         return;
@@ -488,10 +487,4 @@ kab_source_get_state(const KabSource *source,
                                sizeof ret_state->silent_broker);
     for (size_t i = 0; i < KAB_N_REBALANCES; i++)
         ret_state->rebalances[i] = source->rebalances[i];
-}
-
-rd_kafka_consumer_group_metadata_t *
-kab_source_peek_group(const KabSource *source)
-{
-    return source->group;
 }

@@ -58,11 +58,10 @@ kab_source_detach_message(KabSource *source, void *message, KabRecord *record);
  * `capacity`. Also of a detached one. Thread: any that may read the message */
 size_t kab_source_get_headers(void *message, KabHeader *ret, size_t capacity);
 
-/* For send_offsets: as of the last rebalance event. NULL: no offsets may be
- * sent (no member id, or a negative generation). Borrowed until the next
- * turn. */
-rd_kafka_consumer_group_metadata_t *
-kab_source_peek_group(const KabSource *source);
+/* For send_offsets, with offsets of partitions that the engine owns at this
+ * moment. NULL: none may be sent (not a member, or a negative generation).
+ * Borrowed until the next turn. */
+rd_kafka_consumer_group_metadata_t *kab_source_get_group(KabSource *source);
 
 /* The binding drains: it will leave the group, and does not wait for long
  * until others have joined. */

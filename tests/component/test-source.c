@@ -196,7 +196,7 @@ TEST(what_is_taken_is_finished_and_committed)
     assert_false(source.has_silent_broker);
     assert_false(source.is_rebalancing);
     assert_int_equal(source.rebalances[KAB_REBALANCE_ASSIGNED], 1);
-    assert_non_null(kab_source_peek_group(member->source));
+    assert_non_null(kab_source_get_group(member->source));
 }
 
 static void

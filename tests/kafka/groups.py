@@ -4,14 +4,29 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from broker import Broker
 from harness import test, wait_for
 
 NEWER = "2.16.1"
+SESSION_S = 6
+
+
+def lively():
+    """A broker that is quick to raise epochs and to give up on members and
+    transactions."""
+    return Broker(more=f"""\
+group.consumer.min.heartbeat.interval.ms=500
+group.consumer.heartbeat.interval.ms=500
+group.consumer.min.session.timeout.ms={SESSION_S * 1000}
+group.consumer.session.timeout.ms={SESSION_S * 1000}
+transaction.abort.timed.out.transaction.cleanup.interval.ms=500
+""")
 
 
 @test("hand-over between two healthy members", "groups")
@@ -321,3 +336,73 @@ def the_new_group_protocol_works(kit):
 @test("three members come and go, newer librdkafka", "groups")
 def churn_with_a_newer_library(kit):
     churn(kit, 15, {"LD_LIBRARY_PATH": str(newer_library(kit))})
+
+
+def epoch(bridge):
+    """The member's, as of its last heartbeat in its log; 0: none yet."""
+    found = re.findall(r"ConsumerGroupHeartbeat response .* epoch (\d+)",
+                       bridge.log)
+    return int(found[-1]) if found else 0
+
+
+def busy_and_idle(kit, source, sink):
+    """Of two members under exactly-once one gets the only partition. The
+    idle one has raised the other's epoch, of which no rebalance event tells
+    who keeps what it has."""
+    busy, idle = (kit.bridge(source, sink, name, delivery="exactly-once",
+                             consumer_group_protocol="consumer",
+                             consumer_debug="cgrp", environment={
+                                 "LD_LIBRARY_PATH": str(newer_library(kit))})
+                  for name in ("busy", "idle"))
+    busy.sections["log"]["level"] = "debug"
+    busy.write_config()
+    busy.start()
+    kit.expect(wait_for(lambda: busy.partitions() == 1, 30),
+               "one has the partition")
+    kit.goes_on(busy, "it got it")
+    before = epoch(busy)
+    idle.start()
+    kit.expect(wait_for(lambda: epoch(busy) > before > 0, 20),
+               f"its epoch {before} is raised to {epoch(busy)}")
+    kit.goes_on(busy, "that")
+    return busy, idle
+
+
+@test("KIP-848, exactly once: a member joins and gets nothing", "groups",
+      lively)
+def an_idle_member_aborts_no_transaction(kit):
+    source, sink = kit.topic(1), kit.topic(1)
+    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=12)
+    busy, idle = busy_and_idle(kit, source, sink)
+    kit.expect(busy.stop() == 0, "it leaves with 0")
+    kit.expect(wait_for(lambda: idle.partitions() == 1, 30),
+               "the other one gets the partition")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(idle, source)
+    kit.expect(idle.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True))
+
+
+@test("KIP-848, exactly once: a member sleeps past its session", "groups",
+      lively)
+def a_zombie_of_the_new_group_protocol_commits_nothing(kit):
+    source, sink = kit.topic(1), kit.topic(1)
+    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=25)
+    zombie, heir = busy_and_idle(kit, source, sink)
+    zombie.signal(signal.SIGSTOP)
+    kit.expect(wait_for(lambda: heir.partitions() == 1, SESSION_S * 3),
+               "the other one gets the partition")
+    kit.goes_on(heir, "it got it", 30)
+    zombie.signal(signal.SIGCONT)
+    kit.expect(wait_for(lambda: zombie.metrics().total(
+        "rebalances_total", kind="lost") == 1, 20), "it has lost it")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(heir, source)
+    kit.expect([zombie.stop(), heir.stop()] == [0, 0], "both leave with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True))
+
+
+@test("three members come and go, KIP-848, exactly once", "groups", lively)
+def churn_with_the_new_group_protocol(kit):
+    churn(kit, 20, {"LD_LIBRARY_PATH": str(newer_library(kit))},
+          consumer_group_protocol="consumer", delivery="exactly-once")
