@@ -16,6 +16,7 @@
 #define HEARTBEAT 12
 #define LEAVE_GROUP 13
 #define SYNC_GROUP 14
+#define CONSUMER_GROUP_HEARTBEAT 68
 /* From what makes the member join to its request: less than a millisecond,
  * but on a machine under load. As long before it a commit is not begun. */
 #define QUIET_US INT64_C(250000)
@@ -39,7 +40,7 @@ typedef struct {
 
 struct KabHealth {
     _Atomic(const KabEdge *) edge; /* NULL: detached */
-    atomic_bool is_joining, has_joined;
+    atomic_bool is_joining, has_joined, has_beaten;
     atomic_llong waits_since_us; /* for an event or a request to follow; 0 */
     atomic_llong told_us;        /* perhaps, that it has to join */
     atomic_llong asked_us;       /* to join again, the last time */
@@ -180,6 +181,13 @@ on_request_sent(rd_kafka_t *rk,
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+static void
+note_beat(KabHealth *health)
+{
+    if (!atomic_exchange(&health->has_beaten, true))
+        wake(health);
+}
+
 static rd_kafka_resp_err_t
 on_response_received(rd_kafka_t *rk,
                      int fd,
@@ -205,6 +213,8 @@ on_response_received(rd_kafka_t *rk,
         set_joining(health, now);
     else if (key == HEARTBEAT || key == METADATA)
         atomic_store(&health->told_us, now);
+    else if (key == CONSUMER_GROUP_HEARTBEAT)
+        note_beat(health);
     atomic_store_explicit(&health->answered_us, now, memory_order_relaxed);
     Broker *broker = find_broker(health, id, name);
     if (broker)
@@ -318,6 +328,12 @@ bool
 kab_health_has_joined(const KabHealth *health)
 {
     return atomic_load(&health->has_joined);
+}
+
+bool
+kab_health_take_beat(KabHealth *health)
+{
+    return atomic_exchange(&health->has_beaten, false);
 }
 
 int64_t

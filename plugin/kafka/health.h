@@ -50,6 +50,9 @@ bool kab_health_may_join(const KabHealth *health, int64_t now);
 bool kab_health_has_left(const KabHealth *health);
 /* Was a JoinGroup request ever answered? */
 bool kab_health_has_joined(const KabHealth *health);
+/* Was a heartbeat of the newer group protocol (KIP-848) answered since this
+ * was asked last? */
+bool kab_health_take_beat(KabHealth *health);
 /* A broker's last answer; 0: none yet. */
 int64_t kab_health_answered_us(const KabHealth *health);
 /* Is a broker silent? Its name, cut to size. */

@@ -83,6 +83,19 @@ is_classic(const KabSource *source)
     return g_ascii_strcasecmp(protocol, "classic") == 0;
 }
 
+/* A member of the newer protocol that gets nothing hears of no event. Before
+ * it has an epoch of its own its generation is -1, or 0. */
+void
+kab_source_serve_group(KabSource *source)
+{
+    if (source->is_member || source->is_leaving || source->events.length ||
+        !kab_health_take_beat(source->health))
+        return;
+    kab_source_renew_group(source, false);
+    source->is_member = source->group && generation_of(source->group) > 0;
+    source->has_moved |= source->is_member;
+}
+
 /* Of an assignment that is lost the event is on its way. */
 rd_kafka_consumer_group_metadata_t *
 kab_source_get_group(KabSource *source)

@@ -172,6 +172,7 @@ bool kab_source_has_member_id(KabSource *source);
 /* At a rebalance event. */
 void kab_source_renew_group(KabSource *source, bool is_lost);
 void kab_source_clear_group(KabSource *source);
+void kab_source_serve_group(KabSource *source);
 
 /* source-load.c */
 void kab_source_serve_loads(KabSource *source);

@@ -286,6 +286,7 @@ begin(KabSource *source, KabRebalanceEvent *event)
     event->is_begun = true;
     source->has_moved = true;
     source->is_member = !event->is_lost;
+    kab_health_take_beat(source->health);
     source->is_cooperative =
         g_strcmp0(rd_kafka_rebalance_protocol(source->client), "EAGER") != 0;
     source->rebalances[kind_of(event)]++;

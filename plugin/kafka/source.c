@@ -306,6 +306,7 @@ kab_source_turn(KabSource *source, int64_t now)
     kab_source_serve_commits(source);
     kab_source_serve_loads(source);
     kab_source_rebalance(source);
+    kab_source_serve_group(source);
     kab_source_serve_missing(source);
     serve_parting(source);
     serve_leaving(source);

@@ -86,7 +86,7 @@ typedef enum {
 enum { KAB_N_REBALANCES = KAB_REBALANCE_LOST + 1 };
 
 typedef struct {
-    bool is_member;          /* an ASSIGN event was seen, an empty one too */
+    bool is_member;          /* in the group, be it with nothing to do */
     bool is_rebalancing;     /* an event is not answered yet */
     bool is_joining;         /* the coordinator waits for other members */
     int64_t answered_us;     /* a broker's last response; 0: none yet */

@@ -347,8 +347,8 @@ def epoch(bridge):
 
 def busy_and_idle(kit, source, sink):
     """Of two members under exactly-once one gets the only partition. The
-    idle one has raised the other's epoch, of which no rebalance event tells
-    who keeps what it has."""
+    idle one, ready all the same, has raised the other's epoch, of which no
+    rebalance event tells who keeps what it has."""
     busy, idle = (kit.bridge(source, sink, name, delivery="exactly-once",
                              consumer_group_protocol="consumer",
                              consumer_debug="cgrp", environment={
@@ -364,6 +364,8 @@ def busy_and_idle(kit, source, sink):
     idle.start()
     kit.expect(wait_for(lambda: epoch(busy) > before > 0, 20),
                f"its epoch {before} is raised to {epoch(busy)}")
+    kit.expect(wait_for(lambda: idle.get("/ready")[0] == 200, 20),
+               "the other one has nothing to do, and is ready")
     kit.goes_on(busy, "that")
     return busy, idle
 
