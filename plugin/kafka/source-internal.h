@@ -163,6 +163,8 @@ void kab_source_on_rebalance(rd_kafka_t *client,
                              void *user);
 /* Begins and answers events; adds what is loaded. */
 void kab_source_rebalance(KabSource *source);
+/* It leaves: an ASSIGN event is answered with what was added. */
+void kab_source_end_assign(KabSource *source);
 void kab_source_clear_events(KabSource *source);
 
 /* source-group.c */

@@ -394,6 +394,18 @@ kab_source_rebalance(KabSource *source)
         add(source);
 }
 
+/* An eager answer waits for what is being loaded, which is not added any
+ * more: closed, the client waits for the answer. */
+void
+kab_source_end_assign(KabSource *source)
+{
+    const KabRebalanceEvent *event = g_queue_peek_head(&source->events);
+    if (!event || !event->is_assign)
+        return;
+    for (guint i = 0; i < source->toppars->len; i++)
+        stop_awaiting(source, source->toppars->pdata[i]);
+}
+
 /* --- Effects ----------------------------------------------------------- */
 
 void

@@ -350,6 +350,7 @@ kab_source_close(KabSource *source)
     kab_source_part(source, now);
     source->is_leaving = true;
     source->leave_due_us = now + LEAVE_PATIENCE_US;
+    kab_source_end_assign(source);
 }
 
 bool

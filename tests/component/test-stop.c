@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How long a stop takes and what it says, when the function never returns
- * from a call that timed out: two processes on the embedded broker.
+ * from a call that timed out, or when nothing was called yet: processes on
+ * the embedded broker.
  */
 #include "kab-test.h"
 
@@ -10,16 +11,18 @@
 
 #include <glib/gstdio.h>
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 
 #include "child.h"
 #include "mock.h"
 
+enum { OFFSET_FETCH = 9 };
 enum { N_RECORDS = 40, TIMEOUT_MS = 20000, WATCHDOG_S = 90 };
 
 typedef struct {
     KabMock *mock;
-    char *brief_config, *long_config;
-    Child brief, long_;
+    char *brief_config, *long_config, *eager_config;
+    Child brief, long_, eager;
 } Fixture;
 
 static char *
@@ -74,6 +77,10 @@ setup(void **state)
         write_config(fixture, "brief", "shutdown.timeout = 2s\n");
     fixture->long_config =
         write_config(fixture, "long", "shutdown.timeout = 10m\n");
+    fixture->eager_config =
+        write_config(fixture, "brief",
+                     "group = eager\n"
+                     "consumer.partition.assignment.strategy = range\n");
     fixture->brief = COMMAND("run", fixture->brief_config);
     fixture->long_ = COMMAND("run", fixture->long_config);
     return is_produced ? 0 : -1;
@@ -85,11 +92,14 @@ teardown(void **state)
     Fixture *fixture = *state;
     child_clear(&fixture->brief);
     child_clear(&fixture->long_);
+    child_clear(&fixture->eager);
     kab_mock_free(fixture->mock);
     g_unlink(fixture->brief_config);
     g_unlink(fixture->long_config);
+    g_unlink(fixture->eager_config);
     g_free(fixture->brief_config);
     g_free(fixture->long_config);
+    g_free(fixture->eager_config);
     g_free(fixture);
     return 0;
 }
@@ -135,12 +145,41 @@ TEST(a_second_stop_counts_what_the_drain_has_let_go_of)
                              "finished: they will be delivered again");
 }
 
+/* As long as a previous owner's transaction is open: asked again each time. */
+static void
+withhold_offsets(Fixture *fixture)
+{
+    static rd_kafka_resp_err_t errors[1000];
+    for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
+        errors[i] = RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT;
+    rd_kafka_mock_push_request_errors_array(kab_mock_cluster(fixture->mock),
+                                            OFFSET_FETCH, G_N_ELEMENTS(errors),
+                                            errors);
+}
+
+/* With an eager assignor the client waits for the answer to the assignment,
+ * and that for the offsets. */
+TEST(a_stop_does_not_wait_for_committed_offsets)
+{
+    Fixture *fixture = *state;
+    Child *child = &fixture->eager;
+    withhold_offsets(fixture);
+    *child = COMMAND("run", fixture->eager_config);
+    child_wait_for(child, "assigned: 1 partitions");
+    int64_t start_us = g_get_monotonic_time();
+    child_signal(child, SIGTERM);
+    child_assert_exit(child, EX_OK);
+    assert_in_range(g_get_monotonic_time() - start_us, 0, 5 * G_USEC_PER_SEC);
+    child_assert_said(child, "leaving -> stopped");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stop_takes_its_time_out_once),
         cmocka_unit_test(a_second_stop_counts_what_the_drain_has_let_go_of),
+        cmocka_unit_test(a_stop_does_not_wait_for_committed_offsets),
     };
     alarm(WATCHDOG_S);
     /* A thread that never returns is what the children are about. */
