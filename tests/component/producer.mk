@@ -7,11 +7,16 @@ PRODUCER_RIG = \
 	tests/component/producer-rig-topics.c \
 	tests/support/kab-test.h
 
-check_PROGRAMS += test-producer test-producer-transactions
-TESTS += test-producer test-producer-transactions
+PRODUCER_TESTS = test-producer test-producer-letters test-producer-transactions
+check_PROGRAMS += $(PRODUCER_TESTS)
+TESTS += $(PRODUCER_TESTS)
 test_producer_CPPFLAGS = $(COMPONENT_CPPFLAGS)
 test_producer_SOURCES = $(PRODUCER_RIG) tests/component/test-producer.c
 test_producer_LDADD = $(COMPONENT_LIBS)
+test_producer_letters_CPPFLAGS = $(test_producer_CPPFLAGS)
+test_producer_letters_SOURCES = $(PRODUCER_RIG) \
+	tests/component/test-producer-letters.c
+test_producer_letters_LDADD = $(test_producer_LDADD)
 test_producer_transactions_CPPFLAGS = $(test_producer_CPPFLAGS)
 test_producer_transactions_SOURCES = $(PRODUCER_RIG) \
 	tests/component/test-producer-transactions.c

@@ -60,45 +60,6 @@ TEST(key_value_timestamp_and_headers_are_kept)
     rig_free(rig);
 }
 
-static void
-reject(Rig *rig, const KabRecord *record, KabResult *result)
-{
-    result->outcome = KAB_OUTCOME_REJECT;
-    result->reason = "no good";
-}
-
-TEST(a_dead_letter_says_where_it_came_from_and_why)
-{
-    Rig *rig = rig_new(state);
-    rig->answer = reject;
-    rig_open(rig);
-    RigMessage *message = rig_message("k", "v");
-    message->headers[message->n_headers++] = (KabHeader){"a", {"1", 1}};
-    message->headers[message->n_headers++] =
-        (KabHeader){"__kabridge.errors.message", {"old", 3}};
-    rig_take(rig, message);
-    rig_finish(rig);
-    RigRecord *record = rig_read_one(rig, rig->dead, 4);
-    assert_string_equal(record->key, "k");
-    assert_string_equal(record->value, "v");
-    assert_int_equal(record->timestamp_ms, 1234567890123);
-    g_autofree char *from =
-        g_strdup_printf("a=1;__kabridge.errors.topic=%s;"
-                        "__kabridge.errors.partition=0;"
-                        "__kabridge.errors.offset=0;"
-                        "__kabridge.errors.timestamp=1234567890123;"
-                        "__kabridge.errors.group=%s;"
-                        "__kabridge.errors.binding=scoring;"
-                        "__kabridge.errors.stage=function;"
-                        "__kabridge.errors.attempts=1;"
-                        "__kabridge.errors.class=rejected;"
-                        "__kabridge.errors.message=no good;",
-                        rig->in, rig->group_name);
-    assert_string_equal(record->headers, from);
-    rig_record_free(record);
-    rig_free(rig);
-}
-
 /* More than one request in flight would fail, too, each in its own way. */
 static Rig *
 open_one_at_a_time(void **state)
@@ -441,7 +402,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_arrive_in_order_and_are_acknowledged),
         cmocka_unit_test(key_value_timestamp_and_headers_are_kept),
-        cmocka_unit_test(a_dead_letter_says_where_it_came_from_and_why),
         cmocka_unit_test(
             a_record_the_broker_finds_invalid_goes_to_the_dead_letters),
         cmocka_unit_test(neighbours_of_an_invalid_record_are_sent_again_alone),
