@@ -374,11 +374,13 @@ def busy_and_idle(kit, source, sink):
       lively)
 def an_idle_member_aborts_no_transaction(kit):
     source, sink = kit.topic(1), kit.topic(1)
-    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=12)
+    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=90)
     busy, idle = busy_and_idle(kit, source, sink)
     kit.expect(busy.stop() == 0, "it leaves with 0")
     kit.expect(wait_for(lambda: idle.partitions() == 1, 30),
                "the other one gets the partition")
+    kit.goes_on(idle, "it got it")
+    feeder.terminate()
     records = kit.tool_finish(feeder).records
     kit.caught_up(idle, source)
     kit.expect(idle.stop() == 0, "leaves with 0")
@@ -389,7 +391,7 @@ def an_idle_member_aborts_no_transaction(kit):
       lively)
 def a_zombie_of_the_new_group_protocol_commits_nothing(kit):
     source, sink = kit.topic(1), kit.topic(1)
-    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=25)
+    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=90)
     zombie, heir = busy_and_idle(kit, source, sink)
     zombie.signal(signal.SIGSTOP)
     kit.expect(wait_for(lambda: heir.partitions() == 1, SESSION_S * 3),
@@ -398,6 +400,7 @@ def a_zombie_of_the_new_group_protocol_commits_nothing(kit):
     zombie.signal(signal.SIGCONT)
     kit.expect(wait_for(lambda: zombie.metrics().total(
         "rebalances_total", kind="lost") == 1, 20), "it has lost it")
+    feeder.terminate()
     records = kit.tool_finish(feeder).records
     kit.caught_up(heir, source)
     kit.expect([zombie.stop(), heir.stop()] == [0, 0], "both leave with 0")
