@@ -19,6 +19,7 @@ import reach  # noqa: F401
 import repair  # noqa: F401
 import access  # noqa: F401
 import chaos  # noqa: F401
+import producer  # noqa: F401
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
