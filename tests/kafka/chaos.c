@@ -28,9 +28,9 @@
 
 typedef struct {
     uint64_t seed;
-    int64_t delay_us, per_record_us, hold_us;
-    int64_t fail, overload, retry, silent; /* of a thousand */
-    int64_t crash_after;                   /* records; 0: never */
+    int64_t delay_us, per_record_us, hold_us, slow_us;
+    int64_t fail, overload, retry, silent, slow; /* of a thousand */
+    int64_t crash_after;                         /* records; 0: never */
     bool never, async;
     const char *refuse;
     int log_fd; /* -1: no log */
@@ -50,6 +50,9 @@ static const KabOption options[] = {
     {"per.record", KAB_OPTION_DURATION, "0", NULL, "And this a record.", 0},
     {"hold.time", KAB_OPTION_DURATION, "30s", NULL,
      "How long a batch with a record marked H takes.", 0},
+    {"slow", KAB_OPTION_INTEGER, "0", "0..1000",
+     "Calls of a thousand that take slow.time.", 0},
+    {"slow.time", KAB_OPTION_DURATION, "1s", NULL, "See slow.", 0},
     {"fail", KAB_OPTION_INTEGER, "0", "0..1000",
      "Calls of a thousand that fail transiently.", 0},
     {"overload", KAB_OPTION_INTEGER, "0", "0..1000",
@@ -205,6 +208,7 @@ answer(Chaos *chaos, KabBatch *batch, uint64_t call)
     if (has_mark(batch, 'X'))
         raise(SIGKILL);
     rest(has_mark(batch, 'H') ? chaos->hold_us : 0);
+    rest(hits(chaos, chaos->slow, call, 4) ? chaos->slow_us : 0);
     if (chaos->delay_us)
         rest((int64_t)(draw(chaos, call, 3) % (uint64_t)chaos->delay_us));
     rest(chaos->per_record_us * (int64_t)count);
@@ -267,6 +271,8 @@ chaos_open(KabContext *context, void **ret_instance)
     chaos->delay_us = kab_context_get_duration_us(context, "delay");
     chaos->per_record_us = kab_context_get_duration_us(context, "per.record");
     chaos->hold_us = kab_context_get_duration_us(context, "hold.time");
+    chaos->slow = kab_context_get_integer(context, "slow");
+    chaos->slow_us = kab_context_get_duration_us(context, "slow.time");
     chaos->fail = kab_context_get_integer(context, "fail");
     chaos->overload = kab_context_get_integer(context, "overload");
     chaos->retry = kab_context_get_integer(context, "retry");

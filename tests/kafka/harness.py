@@ -281,6 +281,16 @@ class Kit:
         self.expect(went_on, f"finishes records {time.monotonic() - begin:.1f}"
                     f" s after {what}")
 
+    def commits_were_seen(self, looks):
+        """Claims that no commit passed an unfinished record in any look of
+        the tool's `commits`, and that they had commits to look at."""
+        bad = sum(look.unfinished for look in looks)
+        self.expect(bad == 0, f"{bad} unfinished records before the "
+                    "committed offset")
+        some = [look.before for look in looks if look.before]
+        self.expect(some, f"{len(some)} of {len(looks)} looks saw commits, "
+                    f"the largest of {max(some, default=0)} records")
+
     def arrived(self, counts, doubled=0):
         """Claims that every record arrived, at most so many of them again."""
         self.expect(counts.lost == 0, f"lost {counts.lost} of "
