@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that are killed, brokers that go away, members that come."""
 import random
+import signal
 import time
 
 from harness import Background, size, test, wait_for
@@ -75,6 +76,68 @@ def kills_repeat_nothing_under_exactly_once(kit):
         bridge.kill()
     records = kit.tool_finish(feeder).records
     bridge.start()
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True,
+                         order="key"))
+
+
+@test("kill -9 while one record is held and thousands passed it", "faults")
+def what_passed_a_held_record_is_not_called_again(kit):
+    source, sink, log = kit.topic(1), kit.topic(1), kit.folder / "calls"
+    batch, in_flight, rate, passed = 64, 4, 2000, 15000
+    held = dict(mark="H", mark_first=100, mark_every=10 ** 9)
+    feeder = kit.tool_start("generate", topic=source, rate=rate, seconds=12,
+                            **held)
+    bridge = kit.bridge(
+        source, sink, batch_count=batch, max_in_flight=in_flight,
+        function_hold_time="10m", call_timeout=0, function_log=log,
+        consumer_group_instance_id="one", **QUICK).start()
+    kit.tool("wait", topic=sink, end=passed, seconds=40)
+    bridge.kill()
+    got = kit.tool("group", group=bridge.group, topic=source)
+    committed = got.partitions[0]["committed"]
+    kit.expect(committed <= 100, f"committed {committed}: the held one")
+    bridge.binding["function.hold.time"] = "0"
+    bridge.write_config()
+    bridge.start()
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(bridge, source)
+    skipped = bridge.metrics().total("records_skipped_total",
+                                     reason="finished")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    # In calls, and half a second's of what was to be committed next, which
+    # is after 10 ms and the broker's answer.
+    allowed = batch * in_flight + rate // 2
+    kit.expect(skipped > passed - allowed, f"{skipped:.0f} were finished")
+    kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True,
+                         **held), allowed)
+    calls = kit.tool("calls", file=log, records=records)
+    kit.expect(calls.repeated <= allowed, f"calls repeated {calls.repeated}, "
+               f"allowed {allowed}")
+
+
+@test("a member stands still past its transaction's time", "faults")
+def a_transaction_ends_while_its_owner_stands_still(kit):
+    """The broker aborts it; the owner stays a member, and learns of it."""
+    source, sink = kit.topic(), kit.topic()
+    feeder = kit.tool_start("generate", topic=source, rate=2000, seconds=40)
+    bridge = kit.bridge(
+        source, sink, delivery="exactly-once", order="key",
+        transaction_interval="900ms", producer_transaction_timeout_ms=3000,
+        consumer_session_timeout_ms=20000).start()
+    kit.tool("wait", topic=sink, end=2000, seconds=30)
+    for _ in range(4):
+        bridge.signal(signal.SIGSTOP)
+        time.sleep(5)
+        bridge.signal(signal.SIGCONT)
+        kit.goes_on(bridge, "5 s, of which a transaction has 3", 10)
+    metrics = bridge.metrics()
+    ended = metrics.total("sinks_lost_total", reason="timeout")
+    kit.expect(ended > 0, f"{ended:.0f} of 4 met an open transaction")
+    lost = metrics.total("rebalances_total", kind="lost")
+    kit.expect(lost == 0, f"assignments lost {lost:.0f}")
+    records = kit.tool_finish(feeder).records
     kit.caught_up(bridge, source)
     kit.expect(bridge.stop() == 0, "leaves with 0")
     kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True,
