@@ -10,24 +10,14 @@ QUICK = {"consumer_session_timeout_ms": 6000,
          "consumer_heartbeat_interval_ms": 1000}
 
 
-def repeats_allowed(kills, rate, metrics, batch, in_flight):
-    """What kill -9 may repeat: outputs of the calls that were answering,
-    outputs not acknowledged, and what was finished since the last commit."""
-    def mean(name):
-        return (metrics.total(f"{name}_sum")
-                / max(metrics.total(f"{name}_count"), 1))
-    unacknowledged = rate * mean("record_seconds")
-    uncommitted = rate * (0.010 + max(mean("commit_seconds"), 0.005))
-    return kills * int(batch * in_flight + unacknowledged + uncommitted)
-
-
 @test("kill -9 ten times, the first before any commit", "faults")
 def ten_kills_lose_nothing(kit):
     source, sink = kit.topic(), kit.topic()
-    log, rate, batch = kit.folder / "calls", 20000, 64
+    log, rate, batch, in_flight = kit.folder / "calls", 5000, 64, 4
     kit.tool("generate", topic=source, records=1000, **{"from": 800000000})
     common = dict(start="latest", consumer_group_instance_id="one",
-                  batch_count=batch, function_log=log, **QUICK)
+                  batch_count=batch, max_in_flight=in_flight,
+                  function_log=log, **QUICK)
     first = kit.bridge(source, sink, function_per_record="60s",
                        call_timeout="0", **common).start()
     kit.expect(kit.wait_lag(first, source).reached,
@@ -36,15 +26,16 @@ def ten_kills_lose_nothing(kit):
     kit.expect(wait_for(lambda: size(log), 20),
                "records are in calls, none is finished")
     first.kill()
-    bridge = kit.bridge(source, sink, name="next", order="key", **common)
+    # Behind a kill it catches up, and not faster than this.
+    fastest = in_flight * 5000
+    bridge = kit.bridge(source, sink, name="next", order="key",
+                        function_per_record="200us", **common)
     chance = random.Random(7)
-    metrics = None
     for _ in range(9):
         bridge.start()
         wait_for(lambda: bridge.metrics().total("records_finished_total")
                  > batch, 20)
         time.sleep(chance.uniform(0.2, 1.5))
-        metrics = bridge.metrics() or metrics
         kit.expect(bridge.alive, "runs until it is killed")
         bridge.kill()
     records = kit.tool_finish(feeder).records
@@ -53,12 +44,13 @@ def ten_kills_lose_nothing(kit):
     kit.expect(bridge.stop() == 0, "leaves with 0")
     counts = kit.tool("check", topic=sink, records=records, bytes=True,
                       order="key")
-    # While a killed one is away its records wait: it catches up faster than
-    # they came, so the rate is what it did, not what was asked.
-    fastest = rate * 3
-    kit.arrived(counts, repeats_allowed(10, fastest, metrics, batch, 4))
+    # A kill repeats what is in calls, and what was answered and is not yet
+    # acknowledged and committed: some 30 ms on a quiet machine.
+    allowed = 10 * int(batch * in_flight + 0.1 * fastest)
+    kit.arrived(counts, allowed)
     calls = kit.tool("calls", file=log, records=records)
-    kit.note(f"calls repeated {calls.repeated}, of one record {calls.most}")
+    kit.expect(calls.repeated <= allowed, f"calls repeated {calls.repeated}, "
+               f"allowed {allowed}; of one record {calls.most}")
 
 
 @test("kill -9 five times under exactly-once", "faults")
