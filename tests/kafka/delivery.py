@@ -26,13 +26,15 @@ def a_stop_repeats_nothing(kit):
     kit.tool("generate", topic=source, records=records)
     bridge = kit.bridge(source, sink, batch_count=1000, batch_period="never",
                         function_delay="20ms", function_log=log)
-    statuses = []
+    statuses, spans = [], []
     for _ in range(4):
         end = size(log)
         bridge.start()
         wait_for(lambda: size(log) > end, 20)
         statuses.append(bridge.stop())
+        spans.append(round(bridge.stopped_in_s, 2))
     kit.expect(statuses == [0] * 4, f"four stops leave with 0: {statuses}")
+    kit.expect(max(spans) < 2, f"soon, calls taking 20 ms: {spans} s")
     bridge.binding["batch.period"] = "100ms"
     bridge.write_config()
     bridge.start()
@@ -41,6 +43,35 @@ def a_stop_repeats_nothing(kit):
     kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True))
     calls = kit.tool("calls", file=log, records=records)
     kit.expect(calls.repeated == 0, f"calls repeated {calls.repeated}")
+
+
+@test("SIGTERM while a set waits a minute, and others an hour", "delivery")
+def a_stop_waits_for_no_back_off_and_no_period(kit):
+    for delivery in "at-least-once", "exactly-once":
+        source, sink = kit.topic(1), kit.topic(1)
+        log = kit.folder / delivery
+        mark = dict(mark="Q", mark_first=3, mark_every=1000)
+        kit.tool("generate", topic=source, records=150, **mark)
+        bridge = kit.bridge(source, sink, delivery, delivery=delivery,
+                            batch_count=100, batch_period="1h",
+                            retry_backoff="1m", retry_backoff_max="1m",
+                            function_log=log).start()
+        kit.expect(wait_for(lambda: bridge.metrics().total(
+            "records_finished_total") == 99, 20),
+            f"{delivery}: 1 of 100 waits for its second call, and 50 for more")
+        status = bridge.stop()
+        kit.expect(status == 0 and bridge.stopped_in_s < 2,
+                   f"{delivery}: leaves with {status} in "
+                   f"{bridge.stopped_in_s:.2f} s")
+        bridge.binding.update({"batch.period": "0", "retry.backoff": "10ms"})
+        bridge.write_config()
+        bridge.start()
+        kit.caught_up(bridge, source)
+        kit.expect(bridge.stop() == 0, "leaves with 0")
+        kit.arrived(kit.tool("check", topic=sink, records=150, **mark))
+        calls = kit.tool("calls", file=log, records=150)
+        kit.expect(calls.repeated == 2, "only the one that waited is called "
+                   f"again, and asks for one call more: {calls.repeated}")
 
 
 def bytes_pass(kit, delivery):

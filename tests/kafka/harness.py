@@ -136,8 +136,12 @@ class Bridge:
             return None
 
     def stop(self, seconds=40):
+        """Its exit status; stopped_in_s says how long it took."""
+        begin = time.monotonic()
         self.signal(signal.SIGTERM)
-        return self.wait(seconds)
+        status = self.wait(seconds)
+        self.stopped_in_s = time.monotonic() - begin
+        return status
 
     def get(self, path):
         """Status and body of a request to the admin server; None if it does
