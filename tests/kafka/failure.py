@@ -126,6 +126,8 @@ def overload_makes_no_dead_letters(kit):
     answer = bridge.get("/ready")
     kit.expect(answer and answer[0] == 503, f"not ready: {answer}")
     refuse.unlink()
+    # Within one back-off, which is at most 500 ms, and its jitter.
+    kit.goes_on(bridge, "the last refusal", 2.5)
     kit.caught_up(bridge, source)
     kit.expect(wait_for(lambda: (bridge.get("/ready") or (0,))[0] == 200, 20),
                "ready again")
