@@ -188,6 +188,9 @@ def out_of_range_goes_on_at_the_beginning(kit):
         "every record is taken")
     kit.expect("5000" in bridge.log, "the log names the offset")
     kit.caught_up(bridge, source)
+    skipped = bridge.metrics().total("records_skipped_total",
+                                     reason="out_of_range")
+    kit.expect(skipped == 1, f"and is counted: {skipped:.0f}")
     kit.expect(bridge.stop() == 0, "leaves with 0")
     kit.arrived(kit.tool("check", topic=sink, records=1000))
 

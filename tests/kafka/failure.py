@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of records that fail, and of a service that refuses."""
+import signal
 import time
 
 from harness import test, wait_for
@@ -206,6 +207,46 @@ def a_recreated_input_is_read_from_its_beginning(kit):
 @test("the same under exactly-once", "failure")
 def a_recreated_input_is_read_once(kit):
     recreate(kit, "exactly-once")
+
+
+@test("a run with every fault of a function, and of a group", "failure")
+def what_happened_is_counted(kit):
+    source, sink = kit.topic(4), kit.topic(4)
+    held = dict(mark="H", mark_first=2000, mark_every=10 ** 9)
+    feeder = kit.tool_start("generate", topic=source, rate=1000, seconds=40,
+                            **held)
+    one, two = (kit.bridge(
+        source, sink, name, function_retry=5, function_silent=5,
+        function_hold_time="4s", retry_backoff="10ms",
+        consumer_session_timeout_ms=6000, consumer_heartbeat_interval_ms=1000)
+        for name in ("one", "two"))
+    one.start()
+    kit.expect(wait_for(lambda: one.metrics().total(
+        "oldest_unfinished_seconds") > 1, 20), "the age of a record in a call")
+    two.start()
+    kit.expect(wait_for(lambda: one.partitions() == two.partitions() == 2,
+                        20), "two partitions each")
+    one.signal(signal.SIGSTOP)
+    kit.expect(wait_for(lambda: two.partitions() == 4, 30),
+               "one stands still past its session, the other has all")
+    one.signal(signal.SIGCONT)
+    kit.expect(wait_for(lambda: one.partitions() == 2, 30), "one is back")
+    metrics = one.metrics()
+    for name, label in (("records_retried_total", {}),
+                        ("call_faults_total", {"kind": "no_answer"}),
+                        ("commits_total", {"result": "ok"}),
+                        ("rebalances_total", {"kind": "revoked"}),
+                        ("rebalances_total", {"kind": "lost"}),
+                        ("rebalance_seconds_count", {}),
+                        ("rebalance_seconds_sum", {})):
+        found = metrics.total(name, **label)
+        words = " ".join((name, *label.values()))
+        kit.expect(found > 0, f"{words}: {found:.3g}")
+    records = kit.tool_finish(feeder).records
+    kit.caught_up(two, source)
+    kit.expect([m.stop() for m in (one, two)] == [0, 0], "both leave with 0")
+    kit.expect(kit.tool("check", topic=sink, records=records).lost == 0,
+               "nothing is lost")
 
 
 @test("dlq replay sends them back", "failure")
