@@ -123,6 +123,48 @@ def a_backlog_stops_no_other_partition(kit):
         kit.expect(bridge.stop() == 0, "leaves with 0")
 
 
+@test("one key is held for 15 s while the others go on", "reach")
+def a_held_key_starves_no_other(kit):
+    """Its batch is of 16 lanes of 4096 at most: with what waits in them 120
+    records, of 256 that may wait in a partition."""
+    records, keys, batch, hold = 30000, 5000, 16, 15
+    others = records - 300
+    source, sink = kit.topic(), kit.topic()
+    held = dict(mark="H", mark_first=1000, mark_every=10 ** 9, keys=keys)
+    kit.tool("generate", topic=source, records=records, **held)
+    bridge = kit.bridge(source, sink, order="key", batch_count=batch,
+                        max_in_flight=8, function_hold_time=f"{hold}s").start()
+    got = kit.tool("wait", topic=sink, end=others, seconds=hold + 30)
+    kit.expect(got.seconds < hold / 2, f"{got.end} of {records} are done in "
+               f"{got.seconds:.1f} s")
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=records, order="key",
+                         **held))
+
+
+@test("two bindings, one whose function never answers", "reach")
+def a_binding_that_hangs_stops_no_other(kit):
+    stuck, source, sink = kit.topic(4), kit.topic(4), kit.topic(4)
+    log = kit.folder / "calls"
+    for topic in stuck, source:
+        kit.tool("generate", topic=topic, records=50000)
+    bridge = kit.bridge(stuck, sink, function_never=True, call_timeout=0,
+                        function_log=log, shutdown_timeout="1s")
+    bridge.sections["binding second"] = {
+        "input.topics": source, "output.topic": sink, "function": "identity",
+        "group": f"second-{source}"}
+    bridge.write_config()
+    bridge.start()
+    got = kit.tool("wait", topic=source, group=f"second-{source}",
+                   committed=50000, lag=0, seconds=60)
+    kit.expect(got.reached and got.seconds < 15,
+               f"the other has done all in {got.seconds:.1f} s")
+    kit.expect(size(log), "while the function of the first was called")
+    kit.expect(bridge.stop() == 75, "leaves with 75")
+    kit.arrived(kit.tool("check", topic=sink, records=50000, bytes=True))
+
+
 @test("an idle bridge", "reach")
 def idle_costs_nothing(kit):
     source, sink = kit.topic(), kit.topic()
