@@ -300,6 +300,7 @@ TEST(outputs_go_to_the_topic_and_partition_they_name)
     Rig *rig = rig_new(state);
     g_autofree char *second = g_strconcat(rig->out, "-second", NULL);
     const char *more[] = {second, NULL};
+    rig_create_topic(rig, second, 4, NULL, NULL);
     rig->setup.output_topics = more;
     rig->answer = spread;
     rig_open(rig);
