@@ -13,6 +13,7 @@ kab_sim_SOURCES = \
 	tests/sim/main.c \
 	tests/sim/member.c \
 	tests/sim/plan.c \
+	tests/sim/plan.h \
 	tests/sim/random.c \
 	tests/sim/sim.h \
 	tests/sim/sink.c \
