@@ -171,10 +171,10 @@ broker_commit(Sim *sim, unsigned partition, const Committed *committed)
     Log *log = &sim->logs[partition];
     if (!log->committed.has_offset && sim->plan.engine.start_latest)
         skip_before(log, committed->offset);
-    log->committed = *committed;
     TRACE(sim, "committed %u: %" PRIi64 " and %zu intervals", partition,
           committed->offset, committed->n);
     check_committed(sim, partition, committed);
+    log->committed = *committed;
 }
 
 /* --- Output ------------------------------------------------------------- */

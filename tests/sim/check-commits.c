@@ -26,6 +26,8 @@ check_commit_items(Member *member, const KabCommitItem *items, size_t n)
         const Fetcher *fetcher = kab_partition_edge(items[i].partition);
         if (fetcher->is_gone)
             sim_fail(sim, "commits %d, which is gone", items[i].number);
+        if (fetcher->is_lost)
+            sim_fail(sim, "commits %d, which is lost", items[i].number);
         if (seen & (1u << items[i].number))
             sim_fail(sim, "commits %d twice at once", items[i].number);
         seen |= 1u << items[i].number;
@@ -123,6 +125,9 @@ void
 check_committed(Sim *sim, unsigned partition, const Committed *committed)
 {
     Log *log = &sim->logs[partition];
+    if (log->committed.has_offset && committed->offset < log->committed.offset)
+        sim_fail(sim, "the group's offset of %u goes back to %" PRIi64,
+                 partition, committed->offset);
     for (; log->verified < log->n; log->verified++) {
         const Record *record = log->records[log->verified];
         if (record->offset >= committed->offset)

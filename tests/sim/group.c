@@ -180,6 +180,33 @@ group_check(Sim *sim)
     sim_after(sim, sim_between(sim, 0, 2 * MS), NULL, begin_join, NULL);
 }
 
+/* --- Commits ------------------------------------------------------------ */
+
+static bool
+is_empty(const Group *group)
+{
+    for (unsigned i = 0; i < MAX_MEMBERS; i++)
+        if (group->has[i])
+            return false;
+    return true;
+}
+
+/* Does the coordinator take offsets? Without a generation they come from
+ * nobody's member: a transaction's are taken as they are, a consumer's when
+ * the group has no members. So who was told that all is lost must not send
+ * any. */
+bool
+group_takes_offsets(const Sim *sim,
+                    const Member *member,
+                    int generation,
+                    bool in_transaction)
+{
+    const Group *group = &sim->group;
+    if (generation < 0)
+        return in_transaction || is_empty(group);
+    return generation == group->generation && group->has[member->number];
+}
+
 /* --- Members come and go ------------------------------------------------ */
 
 void

@@ -26,3 +26,4 @@ dist_check_SCRIPTS += tests/sim/schedules.sh
 TESTS += tests/sim/schedules.sh
 dist_check_SCRIPTS += tests/sim/mutate.sh
 EXTRA_DIST += tests/sim/mutations.txt
+EXTRA_DIST += tests/sim/mutations-late.txt

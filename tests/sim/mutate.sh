@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Does the simulator find bugs? Applies each of mutations.txt to a copy of the
+# Does the simulator find bugs? Applies each of mutations*.txt to a copy of the
 # engine, runs the simulator against it, and prints a table. Fails if one is
 # not found, or does not apply any more.
 #
@@ -19,6 +19,7 @@ flags="-std=gnu11 -O1 -w -I$top/include -I$top/plugin/core $(pkg-config --cflags
 libs=$(pkg-config --libs glib-2.0)
 export flags libs
 mkdir "$work/base"
+cat "$top"/tests/sim/mutations*.txt >"$work/list"
 for source in "$top"/plugin/core/*.c "$top"/tests/sim/*.c; do
     echo "$source"
 done | xargs -P "$JOBS" -I{} sh -c \
@@ -37,7 +38,7 @@ open(my $source, '<', "$core/$file") or die "$name: $core/$file: $!\n";
 my $code = <$source>;
 my $pattern = join '\n', map { '[ ]*' . quotemeta($_) } @old;
 my $n = () = $code =~ /$pattern/g;
-die "$name: stands $n times in $file, not once; mend mutations.txt\n"
+die "$name: stands $n times in $file, not once; mend it\n"
     if $n != 1;
 my $replacement = join "\n", @new;
 $code =~ s/$pattern/$replacement/;
@@ -49,8 +50,8 @@ cat >"$work/one.sh" <<'SH'
 name=$1
 dir=$work/$name
 mkdir "$dir"
-file=$(perl "$work/apply.pl" "$top/tests/sim/mutations.txt" "$name" \
-    "$top/plugin/core" "$dir/mutant.c" 2>"$dir/error") || {
+file=$(perl "$work/apply.pl" "$work/list" "$name" "$top/plugin/core" \
+    "$dir/mutant.c" 2>"$dir/error") || {
     echo "$name: NOT APPLIED: $(cat "$dir/error")"
     exit 0
 }
@@ -69,7 +70,7 @@ fi
 rm -rf "$dir"
 SH
 
-names=${*:-$(sed -n 's/^== \([^:]*\):.*/\1/p' "$top/tests/sim/mutations.txt")}
+names=${*:-$(sed -n 's/^== \([^:]*\):.*/\1/p' "$work/list")}
 printf '%s\n' $names | xargs -P "$JOBS" -I{} sh "$work/one.sh" {} |
     tee "$work/table"
 total=$(wc -l <"$work/table")

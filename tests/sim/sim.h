@@ -336,6 +336,10 @@ void group_leave(Sim *sim, Member *member);
 void group_rebalance(Sim *sim);
 void group_check(Sim *sim);
 bool group_keeps(const Sim *sim, const Member *member, unsigned partition);
+bool group_takes_offsets(const Sim *sim,
+                         const Member *member,
+                         int generation,
+                         bool in_transaction);
 void group_tell_lost(Sim *sim, Member *member);
 
 /* member.c */

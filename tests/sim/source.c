@@ -369,9 +369,7 @@ answer_commit(Sim *sim, Member *member, void *data)
 static KabCommitResult
 judge(Sim *sim, const Request *request, const Committed *committed)
 {
-    const Member *member = request->member;
-    if (request->generation != sim->group.generation ||
-        !sim->group.has[member->number])
+    if (!group_takes_offsets(sim, request->member, request->generation, false))
         return KAB_COMMIT_GROUP;
     if (sim_strikes(sim, FAULT_COMMIT))
         return sim_below(sim, 2) ? KAB_COMMIT_FAILED : KAB_COMMIT_GROUP;

@@ -200,9 +200,8 @@ are_offsets_refused(Sim *sim, Member *member, Request *request)
         TRACE(sim, "%u: offsets %u: %" PRIi64 " and %zu intervals, %zu bytes",
               member->number, request->partitions[i], request->copies[i].offset,
               request->copies[i].n, committed_size(&request->copies[i]));
-    bool is_stale = request->generation != sim->group.generation ||
-                    !sim->group.has[member->number];
-    if (request->n && is_stale)
+    if (request->n &&
+        !group_takes_offsets(sim, member, request->generation, true))
         return true;
     for (size_t i = 0; i < request->n; i++)
         if (broker_check_commit(sim, &request->copies[i]) != KAB_COMMIT_OK) {
