@@ -174,10 +174,22 @@ broker_commit(Sim *sim, unsigned partition, const Committed *committed)
     TRACE(sim, "committed %u: %" PRIi64 " and %zu intervals", partition,
           committed->offset, committed->n);
     check_committed(sim, partition, committed);
+    if (!log->committed.has_offset ||
+        committed->offset != log->committed.offset ||
+        committed->n != log->committed.n)
+        sim_progress(sim);
     log->committed = *committed;
 }
 
 /* --- Output ------------------------------------------------------------- */
+
+static void
+cover(Sim *sim, Record *record)
+{
+    if (!record->is_covered)
+        sim_progress(sim);
+    record->is_covered = true;
+}
 
 /* True: for the first time. */
 static bool
@@ -216,7 +228,7 @@ broker_write(Sim *sim, Output *output, unsigned member)
     check_write(sim, output, write_effect(output));
     Effect *effect = output->effect;
     if (effect->n_written == effect->n)
-        effect->record->is_covered = true;
+        cover(sim, effect->record);
 }
 
 /* --- Transactions ------------------------------------------------------- */
@@ -242,7 +254,7 @@ make_visible(Sim *sim, Transaction *transaction)
             sim_fail(sim, "a transaction has %u of %u outputs of %u/%" PRIi64,
                      effect->in_transaction, effect->n,
                      effect->record->partition, effect->record->offset);
-        effect->record->is_covered = true;
+        cover(sim, effect->record);
     }
 }
 

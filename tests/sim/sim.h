@@ -265,8 +265,9 @@ struct Sim {
     Plan plan;
     uint64_t random;
     int64_t now;
-    bool is_calm;       /* no more faults */
-    int64_t calm_since; /* when the faults stopped */
+    bool is_calm;                  /* no more faults */
+    int64_t calm_since;            /* when the faults stopped */
+    int64_t patience_us, moves_by; /* see sim_progress(); 0: not watched */
     bool is_over;
     Event *events;
     size_t n_events, events_capacity;
@@ -304,6 +305,8 @@ void sim_after(Sim *sim,
                Member *member,
                void (*run)(Sim *sim, Member *member, void *data),
                void *data);
+/* Something is new: a record's effect is complete, the group's offset moved. */
+void sim_progress(Sim *sim);
 void sim_fail(Sim *sim, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* trace.c */

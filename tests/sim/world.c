@@ -2,7 +2,8 @@
 /* Virtual time: one heap of events, and the run of a schedule.
  *
  * A schedule has two parts: faults happen, then they have stopped and
- * everything must be finished within bounded time; then the members drain.
+ * everything must be finished within bounded time, with something new again
+ * and again until then; then the members drain.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ sim_new(const Plan *plan, struct Trace *trace)
     sim->trace = trace;
     sim->random = plan->seed;
     sim->now = SECOND;
+    sim->moves_by = INT64_MAX;
     sim->chunks = g_ptr_array_new_with_free_func(g_free);
     for (unsigned i = 0; i < MAX_MEMBERS; i++) {
         sim->members[i].sim = sim;
@@ -147,7 +149,8 @@ static bool
 run_until(Sim *sim, int64_t limit_us, bool (*is_done)(Sim *sim))
 {
     while (!sim->is_failed && !is_done(sim)) {
-        if (!sim->n_events || sim->events[0].at > limit_us ||
+        int64_t limit = MIN(limit_us, sim->moves_by);
+        if (!sim->n_events || sim->events[0].at > limit ||
             sim->events_ever > MAX_EVENTS)
             return false;
         step(sim);
@@ -187,6 +190,43 @@ drain_all(Sim *sim)
             member_drain(sim, &sim->members[i]);
 }
 
+/* How long nothing may be new. The promise is ten seconds after a fault; a
+ * session and a request, which take most of them, take milliseconds here. So
+ * it is what the plan's own times allow, and a little. */
+static int64_t
+patience(const Plan *plan)
+{
+    const KabEngineOptions *options = &plan->engine;
+    bool is_slow = (plan->faults >> FAULT_SLOW) & 1;
+    return 3 * SECOND + (is_slow ? 3 * SECOND : 0) + plan->linger_us +
+           options->shutdown_timeout_us + options->rebalance_drain_timeout_us +
+           options->call_timeout_us + 2 * options->retry_backoff_max_us +
+           options->batch_period_us + options->commit_interval_us +
+           options->transaction_interval_us;
+}
+
+void
+sim_progress(Sim *sim)
+{
+    if (sim->patience_us)
+        sim->moves_by = sim->now + sim->patience_us;
+}
+
+/* Until all is finished. A record that never ends lets nothing be new. */
+static bool
+run_patiently(Sim *sim)
+{
+    sim->patience_us = sim->plan.has_endless ? 0 : patience(&sim->plan);
+    sim_progress(sim);
+    bool is_done = run_until(sim, sim->now + 600 * SECOND, check_is_done);
+    if (!is_done && sim->n_events && sim->events[0].at > sim->moves_by)
+        sim_fail(sim, "nothing is new for %g ms",
+                 (double)sim->patience_us / 1000);
+    sim->patience_us = 0;
+    sim->moves_by = INT64_MAX;
+    return is_done;
+}
+
 /* A batch that never fills waits for the flush, and after that for the next
  * process: that one waits for nothing. */
 static bool
@@ -195,7 +235,7 @@ recover(Sim *sim)
     sim->is_over = false;
     sim->plan.engine.batch_period_us = 0;
     member_start(sim, &sim->members[0]);
-    return run_until(sim, sim->now + 600 * SECOND, check_is_done);
+    return run_patiently(sim);
 }
 
 static void
@@ -223,8 +263,9 @@ sim_run(Sim *sim)
         member_start(sim, &sim->members[i]);
     if (!run_until(sim, INT64_MAX, is_calm))
         unfinished(sim);
-    int64_t bound = (is_patient ? 600 : 5) * SECOND;
-    if (!run_until(sim, sim->now + bound, check_is_done) && is_patient)
+    if (!is_patient)
+        run_until(sim, sim->now + 5 * SECOND, check_is_done);
+    else if (!run_patiently(sim))
         unfinished(sim);
     drain_all(sim);
     if (!run_until(sim, sim->now + 60 * SECOND, are_drained))
