@@ -172,30 +172,13 @@ look_in(Member *member)
                        fetcher->messages[sim_below(sim, fetcher->n_messages)]);
     }
     g_free(kab_engine_dup_stall(member->engine, sim->now + 100 * SECOND));
-}
-
-/* Every call is counted, once. */
-static void
-check_counters(Member *member)
-{
-    const KabCounters *counters = kab_engine_counters(member->engine);
-    uint64_t batches = 0, calls = member->calls_wanted;
-    for (unsigned i = 0; i < KAB_N_TRIGGERS; i++)
-        batches += counters->batches[i];
-    for (unsigned i = 0; i < KAB_N_CALL_RESULTS; i++)
-        calls += counters->calls[i];
-    if (batches != member->n_invoked || calls != member->n_invoked)
-        sim_fail(member->sim,
-                 "counts %" PRIu64 " batches and %" PRIu64
-                 " calls; there were %" PRIu64,
-                 batches, calls, member->n_invoked);
+    count_check(member);
 }
 
 void
 check_advance(Member *member)
 {
     Sim *sim = member->sim;
-    check_counters(member);
     if (member->must_stop && !member->is_told_to_stop)
         sim_fail(sim, "goes on although it must stop");
     if (sim_below(sim, 16) == 0)

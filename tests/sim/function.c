@@ -60,12 +60,7 @@ give_done(Call *call, size_t i)
     call->member->charge += result->bytes + (size_t)512 * result->n_products;
     if (!effect->n)
         message->record->is_covered = true; /* dropped: an end of it */
-}
-
-static void
-may_fail(Message *message)
-{
-    message->may_fail = message->record->may_fail = true;
+    count_outcome(message);
 }
 
 static void
@@ -77,7 +72,8 @@ give_reject(Call *call, size_t i, KabOutcome outcome)
     if (!counts(call, message))
         return;
     message->is_resolved = true;
-    may_fail(message);
+    count_may_fail(message);
+    count_outcome(message);
 }
 
 static void
@@ -194,7 +190,7 @@ count_failure(Call *call, bool has_failed, KabFailure failure)
         message->counted++;
         if (is_final || (options->retry_max_attempts &&
                          message->counted >= options->retry_max_attempts))
-            may_fail(message);
+            count_may_fail(message);
     }
 }
 
@@ -206,10 +202,22 @@ let_go(Call *call)
             call->messages[i]->call = NULL;
 }
 
+/* Records of a call that went well that were given no outcome. */
+static unsigned
+count_missing(const Call *call)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < call->n; i++)
+        n += call->attempt->results[i].outcome == KAB_OUTCOME_NONE &&
+             counts(call, call->messages[i]);
+    return n;
+}
+
 static void
 tell(Call *call, const KabAnswer *answer)
 {
     Member *member = call->member;
+    count_answer(call, answer, answer->failed ? 0 : count_missing(call));
     TRACE(member->sim, "%u: call %" PRIu64 " answers %s %d%s", member->number,
           call->serial, answer->failed ? "failure" : "done",
           (int)answer->failure, call->is_cancelled ? ", unwanted" : "");
@@ -230,6 +238,7 @@ static void
 answer_again(Sim *sim, Member *member, void *data)
 {
     Call *call = data;
+    member->counted.call_faults[KAB_FAULT_DOUBLE]++;
     kab_engine_answered(member->engine, call->attempt, call->serial,
                         &(KabAnswer){.retry_after_ms = -1}, sim->now);
     member_touch(member);
@@ -260,6 +269,7 @@ enter(Sim *sim, Member *member, void *data)
 {
     Call *call = data;
     call->is_entered = true;
+    call->entered_at = sim->now;
     kab_engine_entered(member->engine, call->attempt, call->serial, sim->now);
     int64_t takes = sim_between(sim, 0, sim->plan.call_us * 2);
     if (sim_strikes(sim, FAULT_SLOW))
@@ -302,7 +312,7 @@ function_invoke(void *user, KabAttempt *attempt)
     Call *call = make_call(member, attempt);
     member->n_effects++;
     member->attempts_out++;
-    member->n_invoked++;
+    count_invoke(member, attempt);
     member->calls_wanted++;
     member->calls_open++;
     TRACE(member->sim, "%u: call %" PRIu64 " of %zu from %u/%" PRIi64,
@@ -330,6 +340,7 @@ function_cancel(void *user, KabAttempt *attempt)
     if (call->is_cancelled || call->is_answered)
         sim_fail(member->sim, "an attempt is cancelled that has ended");
     call->is_cancelled = true;
+    count_cancel(call);
     member->calls_wanted--;
     count_failure(call, true, KAB_FAIL_TRANSIENT);
     let_go(call);

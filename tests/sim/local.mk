@@ -8,6 +8,7 @@ kab_sim_SOURCES = \
 	tests/sim/check.c \
 	tests/sim/check-calls.c \
 	tests/sim/check-commits.c \
+	tests/sim/count.c \
 	tests/sim/function.c \
 	tests/sim/group.c \
 	tests/sim/main.c \
@@ -26,4 +27,5 @@ dist_check_SCRIPTS += tests/sim/schedules.sh
 TESTS += tests/sim/schedules.sh
 dist_check_SCRIPTS += tests/sim/mutate.sh
 EXTRA_DIST += tests/sim/mutations.txt
+EXTRA_DIST += tests/sim/mutations-counters.txt
 EXTRA_DIST += tests/sim/mutations-late.txt

@@ -182,6 +182,7 @@ void
 member_kill(Sim *sim, Member *member)
 {
     sink_abandon(sim, member);
+    count_check(member);
     member->life++;
     kab_engine_free(g_steal_pointer(&member->engine));
     if (member->messages_out)

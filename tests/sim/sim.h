@@ -10,6 +10,7 @@
  *   transactions              of a sink
  *   chaos     crashes, rebalances, kicks, resets, stops, fencing
  *   check     the properties that every history must have
+ *   count     what the engine must have counted
  *
  * Everything is a deterministic function of the plan, and the plan one of
  * the seed and the command line. Nothing here looks into the engine: it sees
@@ -99,6 +100,11 @@ struct Message {
     Effect *first;  /* the first that was written (became visible) */
     bool is_resolved, is_released, is_finished;
     bool may_fail;
+    bool is_refused;               /* by the sink, for ever */
+    bool is_ended, may_have_ended; /* as it is counted: count.c */
+    KabEnd end;
+    KabClass letter_class;
+    uint32_t said_in, ends_with; /* transactions */
 };
 
 /* One call of the function. */
@@ -108,7 +114,8 @@ struct Call {
     uint64_t serial;
     size_t n;
     Message **messages;
-    bool is_entered, is_cancelled, is_answered, is_released;
+    int64_t entered_at;
+    bool is_entered, is_cancelled, is_answered, is_released, is_timed_out;
 };
 
 /* A product with what the sink knows of it. */
@@ -248,7 +255,10 @@ struct Member {
     int64_t drains_since;
     size_t messages_out, attempts_out, calls_wanted, calls_open;
     size_t charge, n_effects;
-    uint64_t n_invoked;
+    KabCounters counted; /* what its edges saw; see count.c */
+    KabCounters unsure;  /* perhaps so many more */
+    size_t n_failed;     /* items of an aborted transaction */
+    KabCommitResult failed_as;
     unsigned n_fenced;
 };
 
@@ -398,6 +408,29 @@ void function_release(void *user, KabAttempt *attempt);
 
 /* chaos.c */
 void chaos_start(Sim *sim);
+
+/* count.c */
+void count_invoke(Member *member, const KabAttempt *attempt);
+void count_cancel(Call *call);
+void
+count_answer(const Call *call, const KabAnswer *answer, unsigned n_missing);
+void count_outcome(Message *message);
+void count_may_fail(Message *message);
+void count_acknowledged(const Output *output);
+void count_commit(Member *member, const KabCommitItem *item);
+void count_commit_done(Member *member,
+                       const KabCommitItem *items,
+                       size_t n,
+                       int64_t asked_at);
+void count_begin(Member *member);
+void
+count_end(Member *member, uint32_t epoch, const KabCommitItem *items, size_t n);
+void count_ended(Member *member,
+                 KabTxnResult result,
+                 const KabCommitItem *items,
+                 size_t n,
+                 int64_t asked_at);
+void count_check(Member *member);
 
 /* check-calls.c */
 void check_invoke(Member *member, const Call *call);

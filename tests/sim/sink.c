@@ -130,7 +130,24 @@ acknowledge(Sim *sim, Member *member, Output *output)
     uint64_t all = (UINT64_C(1) << effect->n) - 1;
     if (!is_exactly_once(member) && effect->acknowledged == all)
         effect->message->is_finished = true;
+    count_acknowledged(output);
     kab_engine_acknowledged(member->engine, output->product, sim->now);
+}
+
+/* Its record is not written, now or later. */
+static void
+refuse(Message *message)
+{
+    message->is_refused = true;
+    count_may_fail(message);
+}
+
+static void
+refuse_output(Member *member, const Output *output, KabRefusal refusal)
+{
+    member->counted.produce_errors[refusal]++;
+    kab_engine_refused(member->engine, output->product, refusal, "refused",
+                       member->sim->now);
 }
 
 static void
@@ -147,14 +164,12 @@ report(Sim *sim, Member *member, Output *output)
           output->effect->record->partition, output->effect->record->offset,
           output->index, (int)output->fate);
     if (output->fate == OUTPUT_REFUSED)
-        output->effect->message->may_fail = output->effect->record->may_fail =
-            true;
+        refuse(output->effect->message);
     member->must_stop |= output->fate == OUTPUT_FATAL;
     if (output->fate == OUTPUT_ACKNOWLEDGED)
         acknowledge(sim, member, output);
     else
-        kab_engine_refused(member->engine, output->product,
-                           refusals[output->fate], "refused", sim->now);
+        refuse_output(member, output, refusals[output->fate]);
     member_touch(member);
 }
 
@@ -258,6 +273,7 @@ report_all(Sim *sim, Member *member)
         }
         unlink_output(&member->sink, output);
         output->is_reported = true;
+        member->counted.produce_errors[KAB_REFUSED_SINK]++;
     }
 }
 
@@ -358,7 +374,8 @@ refuse_at_once(Sim *sim, Member *member, Effect *effect)
         return KAB_PRODUCE_FULL;
     }
     if (sim_strikes(sim, FAULT_REFUSE) && sim_below(sim, 2)) {
-        effect->message->may_fail = effect->record->may_fail = true;
+        member->counted.produce_errors[KAB_REFUSED_RECORD]++;
+        refuse(effect->message);
         return KAB_PRODUCE_REFUSED_RECORD;
     }
     if (sink->is_dead && sim_below(sim, 2))
@@ -398,6 +415,8 @@ sink_produce(void *user,
     Sim *sim = member->sim;
     Message *message = data;
     Effect *effect = effect_of(sim, product, message);
+    if (letter)
+        message->letter_class = letter->class_;
     member->n_effects++;
     check_may_produce(member);
     check_produce(member, message, effect, letter);
@@ -431,7 +450,7 @@ sink_measure(void *user,
     bool is_known = message->record->index % 2;
     bool fits = message->record->nature != NATURE_UNWRITABLE || !is_known;
     if (!fits)
-        message->may_fail = message->record->may_fail = true;
+        refuse(message);
     (void)member;
     return fits;
 }
@@ -463,6 +482,7 @@ sink_replace(void *user, uint32_t epoch)
     Member *member = user;
     Sim *sim = member->sim;
     member->n_effects++;
+    member->counted.sinks_lost += epoch > 1;
     if (member->sink.is_replacing || epoch <= member->sink.epoch)
         sim_fail(sim, "replaces a producer that is being replaced");
     if (member->sink.is_ready && !member->sink.is_broken &&

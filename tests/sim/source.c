@@ -192,6 +192,8 @@ fetch(Sim *sim, Member *member, Fetcher *fetcher)
         fetcher->is_resetting = true;
         TRACE(sim, "%u: %u is out of range", member->number,
               fetcher->partition);
+        if (!fetcher->revoked_at && !fetcher->is_lost)
+            member->counted.records_skipped[KAB_SKIP_OUT_OF_RANGE]++;
         kab_engine_reset(member->engine, fetcher->handle, sim->now);
         member_touch(member);
         return;
@@ -228,7 +230,12 @@ give_record(Sim *sim, Member *member, Fetcher *fetcher, Record *record)
     message->taken_at = message->ready_at = sim->now;
     fetcher->n_held++;
     fetcher->is_told_end = false;
-    if (is_taken && !committed_has(&fetcher->loaded, record->offset)) {
+    bool was_finished = committed_has(&fetcher->loaded, record->offset);
+    member->counted.records_consumed++;
+    member->counted.records_skipped[KAB_SKIP_STALE] += !is_taken;
+    member->counted.records_skipped[KAB_SKIP_FINISHED] +=
+        is_taken && was_finished;
+    if (is_taken && !was_finished) {
         fetcher->messages[fetcher->n_messages++] = message;
         fetcher->waiting_charge += message->charge;
     }
@@ -338,6 +345,7 @@ typedef struct {
     Committed *copies;
     unsigned *partitions;
     KabCommitResult *results;
+    int64_t asked_at;
 } Request;
 
 /* From now on its records may be called. */
@@ -361,6 +369,7 @@ answer_commit(Sim *sim, Member *member, void *data)
             note_pinned(sim, fetcher);
     }
     member->is_committing = false;
+    count_commit_done(member, request->items, request->n, request->asked_at);
     kab_engine_commit_done(member->engine, request->items, request->n,
                            sim->now);
     member_touch(member);
@@ -407,7 +416,8 @@ make_request(Member *member, KabCommitItem *items, size_t n)
                          .life = member->life,
                          .items = items,
                          .n = n,
-                         .generation = member->generation};
+                         .generation = member->generation,
+                         .asked_at = sim->now};
     request->copies = sim_alloc(sim, n * sizeof *request->copies);
     request->partitions = sim_alloc(sim, n * sizeof *request->partitions);
     request->results = sim_alloc(sim, n * sizeof *request->results);
@@ -432,8 +442,10 @@ source_commit(void *user, KabCommitItem *items, size_t n)
         return false;
     member->n_effects++;
     member->is_committing = true;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         check_frontier(member, &items[i]);
+        count_commit(member, &items[i]);
+    }
     sim_after(sim, sim_between(sim, 0, MS), NULL, commit_arrives,
               make_request(member, items, n));
     return true;

@@ -13,6 +13,7 @@ typedef struct {
     Committed *copies;
     unsigned *partitions;
     KabTxnResult result;
+    int64_t asked_at;
 } Request;
 
 static void
@@ -74,6 +75,7 @@ sink_begin(void *user, uint32_t epoch)
     Member *member = user;
     Sink *sink = &member->sink;
     member->n_effects++;
+    count_begin(member);
     if (!sink->is_ready || sink->in_transaction || sink->is_busy)
         sim_fail(member->sim, "begins a transaction out of turn");
     if (member->is_joining)
@@ -96,6 +98,9 @@ end_with(Sim *sim, Member *member, Request *request)
         sink->is_broken = sink->is_dead = sink->is_told = true;
     TRACE(sim, "%u: transaction %u: %s", member->number, request->epoch,
           names[request->result]);
+    if (is_current)
+        count_ended(member, request->result, request->items, request->n,
+                    request->asked_at);
     kab_engine_transaction_ended(member->engine, request->epoch,
                                  request->result, names[request->result],
                                  sim->now);
@@ -241,7 +246,8 @@ make_request(Member *member, uint32_t epoch, KabCommitItem *items, size_t n)
                          .producer_epoch = member->sink.producer_epoch,
                          .items = items,
                          .n = n,
-                         .generation = member->generation};
+                         .generation = member->generation,
+                         .asked_at = sim->now};
     request->copies = sim_alloc(sim, n * sizeof *request->copies);
     request->partitions = sim_alloc(sim, n * sizeof *request->partitions);
     for (size_t i = 0; i < n; i++) {
@@ -269,6 +275,7 @@ sink_end(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
     if (member->sink.n_unreported)
         sim_fail(member->sim, "ends a transaction with unreported outputs");
     check_commit_items(member, items, n);
+    count_end(member, epoch, items, n);
     member->sink.is_busy = true;
     sim_after(member->sim, sim_between(member->sim, 0, MS), member,
               offsets_arrive, make_request(member, epoch, items, n));
