@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of records that fail, and of a service that refuses."""
 import signal
-import time
 
 from harness import test, wait_for
 
@@ -123,11 +122,13 @@ def overload_makes_no_dead_letters(kit):
                         function_refuse=refuse, retry_max_attempts=2,
                         retry_backoff="10ms", retry_backoff_max="500ms")
     bridge.start()
-    time.sleep(8)
+    # Ten calls are enough for the longest back-off, and six more meet it.
+    kit.expect(wait_for(lambda: bridge.metrics().total(
+        "calls_total", result="overload") >= 16, 15), "it tries all the while")
     answer = bridge.get("/ready")
     kit.expect(answer and answer[0] == 503, f"not ready: {answer}")
     refuse.unlink()
-    # Within one back-off, which is at most 500 ms, and its jitter.
+    # One back-off later, which is at most 500 ms and its jitter.
     kit.goes_on(bridge, "the last refusal", 2.5)
     kit.caught_up(bridge, source)
     kit.expect(wait_for(lambda: (bridge.get("/ready") or (0,))[0] == 200, 20),
