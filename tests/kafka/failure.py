@@ -2,6 +2,7 @@
 """What becomes of records that fail, and of a service that refuses."""
 import signal
 
+from broker import Broker
 from harness import test, wait_for
 
 PREFIX = "__kabridge.errors."
@@ -278,3 +279,28 @@ def replay_sends_records_back(kit):
     kit.expect(done.returncode == 0 and kit.tool(
         "wait", topic=source, end=1020, seconds=0).end == 1020,
         "a second replay sends nothing")
+
+
+def frugal_broker():
+    return Broker(more="offset.metadata.max.bytes=200\n")
+
+
+@test("a broker that takes little metadata with an offset", "failure",
+      frugal_broker)
+def less_metadata_is_committed(kit):
+    """One record of 20 waits for a second while its neighbours are finished:
+    thousands of intervals."""
+    source, sink = kit.topic(1), kit.topic(1)
+    kit.tool("generate", topic=source, records=20000)
+    bridge = kit.bridge(source, sink, function_silent=50,
+                        retry_backoff="1s", retry_backoff_max="1s",
+                        retry_max_attempts=0).start()
+    kit.caught_up(bridge, source)
+    metrics = bridge.metrics()
+    refused = metrics.total("commits_total", result="metadata_too_large")
+    kit.expect(0 < refused < 20, f"{refused:.0f} commits held too much: each "
+               "halves what the next ones hold")
+    left_out = metrics.total("commit_intervals_left_out_total")
+    kit.expect(left_out > 0, f"{left_out:.0f} intervals had no room")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    kit.arrived(kit.tool("check", topic=sink, records=20000, bytes=True))
