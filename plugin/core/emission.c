@@ -347,7 +347,8 @@ kab_engine_acknowledged(KabEngine *engine, KabProduct *product, int64_t now)
     engine->now = now;
     engine->counters.records_produced++;
     product->is_acknowledged = true;
-    engine->sink.losses = 0;
+    if (!kab_engine_is_exactly_once(engine))
+        engine->sink.losses = 0;
     if (slot->unacknowledged)
         slot->unacknowledged--;
     if (slot->is_refused && slot->partition)

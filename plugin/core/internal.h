@@ -215,7 +215,7 @@ typedef struct {
     size_t charge_limit, partition_limit;
     int64_t ended_us, fenced_us;
     bool was_fenced;
-    unsigned losses; /* in a row */
+    unsigned losses; /* and refused transactions, in a row */
     KabTimer timer, transaction_timer, flush_timer;
 } KabSink;
 
@@ -427,6 +427,12 @@ bool kab_engine_is_exactly_once(const KabEngine *engine);
 bool kab_cap_holds(KabEngine *engine, KabSlot *slot);
 /* The first slot that is not emitted; NULL: all are. */
 KabSlot *kab_cap_first_open(KabPartition *partition);
+
+/* unknown.c */
+/* Loads the committed state of its partitions; false: it has none. */
+bool kab_unknown_ask(KabEngine *engine);
+/* All are loaded. */
+void kab_unknown_decide(KabEngine *engine);
 
 /* sink.c */
 void kab_sink_set_state(KabEngine *engine, KabSinkState state);

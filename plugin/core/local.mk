@@ -27,4 +27,5 @@ libkab_core_la_SOURCES = \
 	plugin/core/slot.c \
 	plugin/core/timers.c \
 	plugin/core/timers.h \
-	plugin/core/types.h
+	plugin/core/types.h \
+	plugin/core/unknown.c

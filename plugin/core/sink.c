@@ -17,9 +17,7 @@
  * most of the budget or of what a closed partition may hold: its end alone
  * gives that back.
  *
- * Unknown outcome: the commit was asked for and not answered. The next
- * producer with the same id makes the broker end it; then the committed
- * state of the partitions says which way it went.
+ * Of one whose end is unknown: unknown.c.
  */
 #include "internal.h"
 
@@ -182,78 +180,19 @@ kab_engine_sink_ready(KabEngine *engine, uint32_t epoch, int64_t now)
 
 /* --- Opening ----------------------------------------------------------- */
 
-/* Items of the unknown transaction stay the reference until all are in. */
-static bool
-ask_for_state(KabEngine *engine)
-{
-    KabCommit *commit = &engine->transaction;
-    for (size_t i = 0; i < commit->n; i++) {
-        KabPartition *partition = commit->items[i].partition;
-        commit->items[i].result = KAB_COMMIT_FAILED;
-        if (!partition || partition->is_checked)
-            continue;
-        partition->is_checked = true;
-        engine->sink.unchecked++;
-        engine->effects.load(engine->user, partition);
-    }
-    return engine->sink.unchecked > 0;
-}
-
-static bool
-is_same(const KabCommitItem *item, const KabCommitted *committed)
-{
-    if (!committed->has_offset || committed->offset != item->offset ||
-        committed->n_intervals != item->n_intervals)
-        return false;
-    return !item->n_intervals ||
-           memcmp(committed->intervals, item->intervals,
-                  item->n_intervals * sizeof *item->intervals) == 0;
-}
-
-void
-kab_partition_checked(KabEngine *engine,
-                      KabPartition *partition,
-                      const KabCommitted *committed)
-{
-    KabCommit *commit = &engine->transaction;
-    partition->is_checked = false;
-    engine->sink.unchecked--;
-    for (size_t i = 0; i < commit->n; i++)
-        if (commit->items[i].partition == partition &&
-            is_same(&commit->items[i], committed))
-            commit->items[i].result = KAB_COMMIT_OK;
-}
-
-/* A transaction is one: what holds for one partition holds for all. */
-static void
-decide_unknown(KabEngine *engine)
-{
-    KabCommit *commit = &engine->transaction;
-    bool was_committed = false;
-    for (size_t i = 0; i < commit->n; i++)
-        was_committed |= commit->items[i].result == KAB_COMMIT_OK;
-    for (size_t i = 0; i < commit->n; i++)
-        commit->items[i].result =
-            was_committed ? KAB_COMMIT_OK : KAB_COMMIT_FAILED;
-    engine->sink.is_unknown = false;
-    if (was_committed)
-        kab_emission_commit(engine);
-    kab_commit_apply(engine, commit);
-}
-
 static void
 open_sink(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
     if (sink->is_unknown && !sink->has_aborted) {
         sink->has_aborted = true; /* asked */
-        if (ask_for_state(engine))
+        if (kab_unknown_ask(engine))
             return;
     }
     if (sink->unchecked)
         return;
     if (sink->is_unknown)
-        decide_unknown(engine);
+        kab_unknown_decide(engine);
     else
         kab_commit_apply_failed(engine);
     kab_emission_requeue(engine, kab_engine_is_exactly_once(engine));
@@ -283,7 +222,8 @@ static bool
 wants_transaction(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
-    if (engine->is_joining || engine->is_overdue || sink->is_given_up)
+    if (engine->is_joining || engine->is_overdue || sink->is_given_up ||
+        kab_timer_is_armed(&sink->timer))
         return false;
     if (sink->queue.n)
         return true;
@@ -416,6 +356,20 @@ is_too_large(const KabCommit *commit)
     return false;
 }
 
+/* One may meet a rebalance. Those that follow each other are refused for
+ * what lasts, and do not hammer the broker. */
+static void
+back_off(KabEngine *engine)
+{
+    KabSink *sink = &engine->sink;
+    shrink(sink);
+    if (sink->losses++ == 0)
+        return;
+    sink->timer.kind = KAB_TIMER_SINK;
+    kab_timers_arm(&engine->timers, &sink->timer,
+                   engine->now + kab_engine_backoff(engine, sink->losses - 2));
+}
+
 void
 kab_engine_transaction_ended(KabEngine *engine,
                              uint32_t epoch,
@@ -439,7 +393,7 @@ kab_engine_transaction_ended(KabEngine *engine,
         break;
     case KAB_TXN_ABORTED:
         if (is_ending && !is_too_large(&engine->transaction))
-            shrink(sink);
+            back_off(engine);
         kab_sink_set_state(engine, KAB_SINK_ABORTING);
         sink->has_aborted = true;
         break;

@@ -234,6 +234,30 @@ TEST(a_transaction_that_a_partition_waits_for_ends)
     assert_true(edge->wants_end);
 }
 
+/* As of a member whose epoch the broker does not take. */
+TEST(transactions_that_are_refused_one_after_another_back_off)
+{
+    static const int64_t waits_us[] = {0, 1000, 2000, 4000, 8000, 8000};
+    FakeEdge *edge = *state;
+    start_transactional(edge);
+    emit_one(edge);
+    for (size_t i = 0; i < G_N_ELEMENTS(waits_us); i++) {
+        fake_edge_acknowledge(edge);
+        fake_edge_advance(edge, 100000);
+        end_with(edge, KAB_TXN_ABORTED);
+        if (waits_us[i]) {
+            fake_edge_advance(edge, waits_us[i] - 1);
+            assert_false(edge->wants_begin);
+            fake_edge_advance(edge, 1);
+        }
+        begin(edge);
+    }
+    fake_edge_acknowledge(edge);
+    fake_edge_advance(edge, 100000);
+    end_with(edge, KAB_TXN_COMMITTED);
+    assert_int_equal(edge->n_invoked, 1);
+}
+
 TEST(a_transaction_that_was_lost_makes_the_next_one_smaller)
 {
     FakeEdge *edge = *state;
@@ -373,6 +397,7 @@ main(void)
         T(metadata_too_large_halves_the_cap),
         T(a_transaction_ends_when_it_holds_most_of_the_budget),
         T(a_transaction_that_a_partition_waits_for_ends),
+        T(transactions_that_are_refused_one_after_another_back_off),
         T(a_transaction_that_was_lost_makes_the_next_one_smaller),
         T(metadata_that_does_not_fit_holds_no_other_partition),
         T(a_producer_lost_while_its_past_is_checked_is_replaced),
