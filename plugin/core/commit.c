@@ -78,13 +78,25 @@ write_loaded(const KabPartition *partition,
     }
 }
 
-/* What a commit says of a partition: the gaps between its open slots. */
+/* In the middle of what an earlier owner finished it goes on there. */
+static bool
+is_in_loaded(const KabPartition *partition)
+{
+    return partition->loaded_next < partition->loaded->len &&
+           g_array_index(partition->loaded, KabInterval, partition->loaded_next)
+                   .from < partition->position;
+}
+
+/* What a commit says of a partition: the gaps between its open slots. A gap
+ * is from its first record to its last, not from slot to slot: over offsets
+ * without records (compaction) it would grow, and what fitted when it was
+ * committed might fit no more. */
 static int64_t
 write_partition(const KabPartition *partition,
                 bool in_transaction,
                 Writer *writer)
 {
-    int64_t frontier = -1, gap = -1;
+    int64_t frontier = -1, gap = -1, gap_end = -1;
     size_t left = partition->finished_beyond;
     for (KabSlot *slot = partition->slots.head; slot;
          slot = slot->in_partition.next) {
@@ -94,12 +106,13 @@ write_partition(const KabPartition *partition,
         if (frontier < 0 && !is_finished)
             frontier = writer->last = offset;
         else if (!is_finished && gap >= 0)
-            add(writer, gap, offset);
+            add(writer, gap, gap_end);
         if (!is_finished)
             gap = -1;
         bool starts = is_finished || slot->finished_after;
         if (frontier >= 0 && starts && gap < 0)
-            gap = is_finished ? offset : offset + 1;
+            gap = is_finished ? offset : slot->finished_from;
+        gap_end = kab_slot_finished_to(slot);
         left -= slot->finished_after;
         if (!in_transaction && !left && gap < 0)
             break;
@@ -107,7 +120,8 @@ write_partition(const KabPartition *partition,
     if (frontier < 0)
         frontier = writer->last = partition->position;
     else if (gap >= 0)
-        add(writer, gap, partition->position);
+        add(writer, gap,
+            is_in_loaded(partition) ? partition->position : gap_end);
     write_loaded(partition, partition->loaded_next, partition->position,
                  writer);
     return frontier;

@@ -76,6 +76,7 @@ struct KabSlot {
     size_t charge; /* against the budget */
     uint32_t references, calls, unreported, unacknowledged;
     uint32_t finished_after; /* records between it and the next unfinished */
+    int64_t finished_from, finished_to; /* from the first to the last of them */
     uint8_t state, fate, stage, class_;
     bool is_refused;  /* an output was: dealt with when all are reported */
     bool is_detached; /* copied out of its fetch response */
@@ -298,6 +299,8 @@ void kab_slot_detach(KabEngine *engine, KabSlot *slot);
 /* partition.c */
 int64_t kab_partition_frontier(const KabPartition *partition);
 void kab_partition_finish(KabEngine *engine, KabSlot *slot, KabEnd end);
+/* The end of the slot and of what is finished behind it. */
+int64_t kab_slot_finished_to(const KabSlot *slot);
 void kab_partition_mark_dirty(KabEngine *engine, KabPartition *partition);
 /* Of the budget and of what may wait, at most, one may hold this part: a
  * quarter, more when there are fewer. */

@@ -34,6 +34,21 @@ kab_partition_progress(KabEngine *engine, KabPartition *partition)
     partition->progress_us = engine->now;
 }
 
+int64_t
+kab_slot_finished_to(const KabSlot *slot)
+{
+    return slot->finished_after ? slot->finished_to : slot->record.offset + 1;
+}
+
+static void
+add_behind(KabSlot *slot, uint32_t n, int64_t from, int64_t to)
+{
+    if (!slot->finished_after)
+        slot->finished_from = from;
+    slot->finished_after += n;
+    slot->finished_to = to;
+}
+
 /* Out of the list; what it leaves behind is a finished gap. */
 static void
 unlink_slot(KabEngine *engine, KabSlot *slot)
@@ -41,7 +56,8 @@ unlink_slot(KabEngine *engine, KabSlot *slot)
     KabPartition *partition = g_steal_pointer(&slot->partition);
     KabSlot *previous = slot->in_partition.previous;
     if (previous) {
-        previous->finished_after += 1 + slot->finished_after;
+        add_behind(previous, 1 + slot->finished_after, slot->record.offset,
+                   kab_slot_finished_to(slot));
         partition->finished_beyond++;
     } else {
         partition->finished_beyond -= slot->finished_after;
@@ -311,11 +327,11 @@ is_loaded(KabPartition *partition, int64_t offset)
 }
 
 static void
-skip_finished(KabEngine *engine, KabPartition *partition)
+skip_finished(KabEngine *engine, KabPartition *partition, int64_t offset)
 {
     engine->counters.records_skipped[KAB_SKIP_FINISHED]++;
     if (partition->slots.tail) {
-        partition->slots.tail->finished_after++;
+        add_behind(partition->slots.tail, 1, offset, offset + 1);
         partition->finished_beyond++;
     }
     kab_partition_mark_dirty(engine, partition);
@@ -401,7 +417,7 @@ kab_engine_take(KabEngine *engine,
     partition->is_at_end = false;
     partition->position = record->offset + 1;
     if (is_loaded(partition, record->offset)) {
-        skip_finished(engine, partition);
+        skip_finished(engine, partition, record->offset);
         engine->effects.release_message(engine->user, message);
         return;
     }

@@ -58,6 +58,34 @@ TEST(an_interval_that_was_just_passed_is_not_said)
     assert_int_equal(edge->commit_items[0].n_intervals, 0);
 }
 
+/* Compaction has left nothing before and behind it. */
+TEST(an_interval_does_not_grow_over_offsets_without_records)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    assign_with(edge, 0, (KabInterval){101, 201});
+    edge->auto_commit = false;
+    fake_edge_take(edge, 0, NULL);
+    fake_edge_advance(edge, 0);
+    fake_edge_take_range(edge, 101, 151);
+    fake_edge_take(edge, 5000, NULL);
+    fake_edge_advance(edge, 10000);
+    const KabCommitItem *item = &edge->commit_items[0];
+    assert_int_equal(item->offset, 0);
+    assert_int_equal(item->n_intervals, 1);
+    assert_int_equal(item->intervals[0].from, 101);
+    assert_int_equal(item->intervals[0].to, 151);
+    fake_edge_commit_done(edge, KAB_COMMIT_OK);
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    fake_edge_acknowledge(edge);
+    kab_engine_end_of_partition(edge->engine, edge->partition, 9000, edge->now);
+    fake_edge_advance(edge, 10000);
+    item = &edge->commit_items[0];
+    assert_int_equal(item->n_intervals, 1);
+    assert_int_equal(item->intervals[0].from, 101);
+    assert_int_equal(item->intervals[0].to, 5001);
+}
+
 TEST(intervals_that_touch_are_one)
 {
     FakeEdge *edge = *state;
@@ -411,6 +439,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(a_member_that_is_fenced_does_not_commit_for_ever),
         T(an_interval_that_was_just_passed_is_not_said),
+        T(an_interval_does_not_grow_over_offsets_without_records),
         T(intervals_that_touch_are_one),
         T(a_commit_that_is_held_back_is_asked_for_again),
         T(with_very_many_unfinished_records_commits_are_rarer),

@@ -292,8 +292,14 @@ refuse_metadata(FakeEdge *edge)
 TEST(metadata_that_does_not_fit_holds_no_other_partition)
 {
     FakeEdge *edge = *state;
+    KabInterval loaded = {50, 60};
     edge->options.metadata_cap = 20;
     start_transactional(edge);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assign(edge);
+    load(edge, &(KabCommitted){
+                   .has_offset = true, .intervals = &loaded, .n_intervals = 1});
     emit_beyond_a_straggler(edge);
     fake_edge_acknowledge(edge);
     fake_edge_advance(edge, 100000);
@@ -303,7 +309,8 @@ TEST(metadata_that_does_not_fit_holds_no_other_partition)
     fake_edge_advance(edge, 0);
     kab_engine_loaded(edge->engine, other, &(KabCommitted){.has_offset = true},
                       edge->now);
-    kab_engine_end_of_partition(edge->engine, edge->partition, 1000, edge->now);
+    fake_edge_take(edge, 50, NULL);
+    fake_edge_take(edge, 100, NULL);
     kab_engine_end_of_partition(edge->engine, other, 5, edge->now);
     fake_edge_advance(edge, 100000);
     begin(edge);
