@@ -17,7 +17,7 @@
 #include "mock.h"
 
 enum { OFFSET_FETCH = 9 };
-enum { N_RECORDS = 40, TIMEOUT_MS = 20000, WATCHDOG_S = 90 };
+enum { N_RECORDS = 40, TIMEOUT_MS = 20000, WATCHDOG_S = 240 };
 
 typedef struct {
     KabMock *mock;
