@@ -83,6 +83,50 @@ kab_engine_foreach_partition(const KabEngine *engine,
     }
 }
 
+/* --- Partitions --------------------------------------------------------- */
+
+const char *
+kab_partition_topic(const KabPartition *partition)
+{
+    return partition->topic;
+}
+
+int32_t
+kab_partition_number(const KabPartition *partition)
+{
+    return partition->number;
+}
+
+uint64_t
+kab_partition_generation(const KabPartition *partition)
+{
+    return partition->generation;
+}
+
+void *
+kab_partition_edge(const KabPartition *partition)
+{
+    return partition->edge;
+}
+
+KabPartitionState
+kab_partition_state(const KabPartition *partition)
+{
+    return partition->state;
+}
+
+bool
+kab_partition_is_added(const KabPartition *partition)
+{
+    return partition->is_added;
+}
+
+bool
+kab_partition_is_reset(const KabPartition *partition)
+{
+    return partition->is_reset;
+}
+
 /* --- Where is this record, and why -------------------------------------- */
 
 static const char *

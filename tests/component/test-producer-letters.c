@@ -35,6 +35,28 @@ take_with_header(Rig *rig, const char *value)
     rig_take(rig, message);
 }
 
+/* Those of a letter, and what stands before and behind them. */
+static void
+assert_headers(const Rig *rig,
+               const RigRecord *record,
+               const char *before,
+               const char *after)
+{
+    g_autofree char *headers =
+        g_strdup_printf("%s__kabridge.errors.topic=%s;"
+                        "__kabridge.errors.partition=0;"
+                        "__kabridge.errors.offset=0;"
+                        "__kabridge.errors.timestamp=1234567890123;"
+                        "__kabridge.errors.group=%s;"
+                        "__kabridge.errors.binding=scoring;"
+                        "__kabridge.errors.stage=function;"
+                        "__kabridge.errors.attempts=1;"
+                        "__kabridge.errors.class=rejected;"
+                        "__kabridge.errors.message=no good;%s",
+                        before, rig->in, rig->group_name, after);
+    assert_string_equal(record->headers, headers);
+}
+
 TEST(a_dead_letter_says_where_it_came_from_and_why)
 {
     Rig *rig = rig_new(state);
@@ -50,19 +72,7 @@ TEST(a_dead_letter_says_where_it_came_from_and_why)
     assert_string_equal(record->key, "k");
     assert_string_equal(record->value, "v");
     assert_int_equal(record->timestamp_ms, 1234567890123);
-    g_autofree char *from =
-        g_strdup_printf("a=1;__kabridge.errors.topic=%s;"
-                        "__kabridge.errors.partition=0;"
-                        "__kabridge.errors.offset=0;"
-                        "__kabridge.errors.timestamp=1234567890123;"
-                        "__kabridge.errors.group=%s;"
-                        "__kabridge.errors.binding=scoring;"
-                        "__kabridge.errors.stage=function;"
-                        "__kabridge.errors.attempts=1;"
-                        "__kabridge.errors.class=rejected;"
-                        "__kabridge.errors.message=no good;",
-                        rig->in, rig->group_name);
-    assert_string_equal(record->headers, from);
+    assert_headers(rig, record, "a=1;", "");
     rig_record_free(record);
     rig_free(rig);
 }
@@ -88,20 +98,7 @@ assert_truncated_letter(Rig *rig)
     assert_null(record->value);
     int64_t age_ms = g_get_real_time() / 1000 - record->timestamp_ms;
     assert_in_range(age_ms, 0, 60000);
-    g_autofree char *headers =
-        g_strdup_printf("__kabridge.errors.topic=%s;"
-                        "__kabridge.errors.partition=0;"
-                        "__kabridge.errors.offset=0;"
-                        "__kabridge.errors.timestamp=1234567890123;"
-                        "__kabridge.errors.group=%s;"
-                        "__kabridge.errors.binding=scoring;"
-                        "__kabridge.errors.stage=function;"
-                        "__kabridge.errors.attempts=1;"
-                        "__kabridge.errors.class=rejected;"
-                        "__kabridge.errors.message=no good;"
-                        "__kabridge.errors.truncated=true;",
-                        rig->in, rig->group_name);
-    assert_string_equal(record->headers, headers);
+    assert_headers(rig, record, "", "__kabridge.errors.truncated=true;");
     rig_record_free(record);
     assert_int_equal(rig_count(rig, rig->dead, 4), 1);
 }
