@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The least a bridge can cost: a bare librdkafka loop that is correct.
+/* The minimum cost of a bridge: a bare but correct librdkafka loop.
  *
- * Batch consume, zero-copy produce to the input's partition by an idempotent
- * producer, delivery reports awaited, and every 10 ms a commit of what was
+ * Batch consume; zero-copy produce to the input's partition with an idempotent
+ * producer; waits for delivery reports; every 10 ms commits what was
  * acknowledged, in the order in which it was consumed. One thread.
  *
  *     bench-floor brokers=HOST:PORT input=T output=T group=G [PROPERTY=VALUE]
@@ -20,13 +20,13 @@
 
 enum {
     TAKE = 1000,
-    BATCHES = 64, /* consumed and not acknowledged, at most */
+    BATCHES = 64, /* maximum of batches not yet acknowledged */
     PARTITIONS = 1024,
     COMMIT_NS = 10000000,
 };
 
-/* What one call of consume gave. Its messages live until every output is
- * acknowledged, since the outputs point into them. */
+/* Messages of one consume call. They live until every output is acknowledged,
+ * because the outputs point into them. */
 typedef struct {
     rd_kafka_message_t *messages[TAKE];
     size_t count, unacknowledged;
@@ -39,7 +39,8 @@ typedef struct {
     const char *input;
     Batch batches[BATCHES]; /* a ring */
     size_t head, tail;
-    int64_t finished[PARTITIONS]; /* the next offset; 0: nothing new */
+    int64_t finished[PARTITIONS]; /* the next offset to commit; 0: nothing
+                                   * new */
     int partitions;
     int64_t committed_ns;
 } Floor;
@@ -122,7 +123,7 @@ take(Floor *bench, int timeout_ms)
         bench->tail++;
 }
 
-/* Frees the oldest batches that are acknowledged. */
+/* Frees the oldest batches, as far as they are acknowledged. */
 static void
 finish(Floor *bench)
 {
@@ -190,7 +191,7 @@ word(char **words, const char *name)
     return NULL;
 }
 
-/* The properties that kabridge sets as well, so that the loops compare. */
+/* Sets the same properties as kabridge, so that the two are comparable. */
 static void
 open_clients(Floor *bench, char **words)
 {
@@ -242,10 +243,11 @@ main(int argc, char **argv)
     open_clients(bench, argv + 1);
     subscribe(bench);
     while (!asked_to_end) {
-        bool idle = bench->head == bench->tail;
-        if (bench->tail - bench->head < BATCHES)
-            take(bench, idle ? 100 : 10);
-        rd_kafka_poll(bench->producer, 0);
+        bool is_idle = bench->head == bench->tail;
+        bool is_full = bench->tail - bench->head == BATCHES;
+        if (!is_full)
+            take(bench, is_idle ? 100 : 10);
+        rd_kafka_poll(bench->producer, is_full ? 10 : 0);
         finish(bench);
         commit(bench);
     }

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Are the generated parts of doc/ those of the tables, and does the manual
-# page of the command name all that it takes? With --write, writes the former.
+# Are the generated parts of doc/ those of the tables, does the manual page of
+# the command name all that it takes, does HACKING.md name every suite, is each
+# test that a promise names there, and does each link lead to a file? With
+# --write, writes the generated parts.
 set -eu
 source=${top_srcdir:-.}/doc
 kabridge=${top_builddir:-.}/kabridge
@@ -46,6 +48,28 @@ for verb in $("$kabridge" --help | sed -n 's/^  \([a-z][a-z]*\)  *.*/\1/p'); do
     for option in $("$kabridge" "$verb" --help |
         sed -n 's/^.*\(--[a-z][a-z-]*\)[= ].*$/\1/p' | grep -vx -- --help); do
         named "$option"
+    done
+done
+
+top=${top_srcdir:-.}
+for suite in $("$top/script/test" --list | sed 's/ .*//'); do
+    grep -q "^|.*\`$suite\`" "$top/HACKING.md" && continue
+    echo "HACKING.md does not say what the suite $suite shows"
+    status=1
+done
+
+for test in $(grep -oh '`[a-z0-9]*\(_[a-z0-9]*\)\{2,\}`' "$top/README.md" \
+    "$top/ARCHITECTURE.md" | tr -d '`' | grep -v '^kab_' | sort -u); do
+    grep -rqw "$test" "$top/tests" && continue
+    echo "a promise names the test $test, which is not there"
+    status=1
+done
+
+for page in "$top"/*.md "$top"/doc/*.md "$top"/examples/*.md; do
+    for link in $(grep -o '](\([^):#]*\))' "$page" | tr -d ']()'); do
+        [ -e "$(dirname "$page")/$link" ] && continue
+        echo "$page: the link to $link leads nowhere"
+        status=1
     done
 done
 exit $status

@@ -1,6 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 dist_man_MANS += doc/kabridge.1 doc/kabridge.conf.5
-EXTRA_DIST += doc/options.md
+EXTRA_DIST += \
+	doc/adaptive.md \
+	doc/coming-from.md \
+	doc/deploy.md \
+	doc/guarantees.md \
+	doc/model-servers.md \
+	doc/options.md \
+	doc/performance.md \
+	doc/performance/exactly-once.svg \
+	doc/performance/latency.svg \
+	doc/performance/memory.svg \
+	doc/performance/pass.svg \
+	doc/security.md \
+	doc/size.md \
+	doc/troubleshooting.md \
+	doc/upgrade.md
 TESTS += doc/check-docs.sh
 dist_check_SCRIPTS += doc/check-docs.sh
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program with a bridge inside: topic to topic through a C callback. */
+/* A program that embeds a bridge: topic to topic through a C callback. */
 #include <signal.h>
 
 #include <kabridge/kabridge.h>
@@ -21,8 +21,7 @@ reverse(void *instance, KabBatch *batch)
     kab_batch_complete(batch);
 }
 
-static const KabFunction function = {KAB_ABI_MAJOR, KAB_ABI_MINOR,
-                                     sizeof(KabFunction), .name = "reverse",
+static const KabFunction function = {KAB_FUNCTION_HEAD, .name = "reverse",
                                      .process = reverse};
 
 static void

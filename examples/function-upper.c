@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A function out of the tree: puts texts in upper case.
+/* An out-of-tree function: converts texts to upper case.
  *
  *     make && kabridge try upper.conf words.txt
  *
- * It shows what every function has: options and an instance that open()
- * makes of them, a batch whose records are answered one by one, and outputs
- * that borrow memory of the batch instead of being copied.
+ * Shows what every function needs: options, an instance made by open(), a batch
+ * whose records are answered one by one, and outputs that borrow memory of the
+ * batch instead of being copied.
  */
 #include <stdlib.h>
 
 #include <kabridge/function.h>
 
-/* Made by open(), freed by close(); read by every process() at once. */
+/* Made by open(), freed by close(); read by concurrent process() calls. */
 typedef struct {
     size_t longest;
 } Upper;
@@ -35,7 +35,7 @@ upper_open(KabContext *context, void **ret_instance)
     return true;
 }
 
-/* ASCII only: other bytes stay as they are, so UTF-8 stays whole. */
+/* ASCII only: other bytes are unchanged, so UTF-8 stays valid. */
 static const char *
 to_upper(KabBatch *batch, KabBytes text)
 {

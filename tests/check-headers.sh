@@ -35,10 +35,25 @@ KAB_FUNCTION_DEFINE(.name = "x", .process = process);
 END
 $cc -std=c11 $flags -Wno-missing-field-initializers "$scratch/define.c"
 
+# The error of the one function that may go without.
+cat >"$scratch/embed.c" <<'END'
+#include <kabridge/kabridge.h>
+bool set(KabBridge *bridge, const KabFunction *function, GError **error);
+bool
+set(KabBridge *bridge, const KabFunction *function, GError **error)
+{
+    return kab_bridge_set_function(bridge, "a", function) &&
+           kab_bridge_set_function(bridge, "b", function, error);
+}
+END
+$cc -std=c11 $flags $glib "$scratch/embed.c"
+
 command -v "$cxx" >/dev/null || { echo "no C++ compiler"; exit 77; }
 for header in function.h version.h error.h bridge.h kabridge.h; do
     echo "#include <kabridge/$header>" >"$scratch/alone.cc"
     $cxx -std=c++11 $flags $glib "$scratch/alone.cc"
 done
+cp "$scratch/embed.c" "$scratch/embed.cc"
+$cxx -std=c++11 $flags $glib "$scratch/embed.cc"
 cp "$scratch/define.c" "$scratch/define.cc"
 $cxx -std=c++20 $flags -Wno-missing-field-initializers "$scratch/define.cc"

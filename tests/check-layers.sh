@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Which #include crosses a border between layers? ARCHITECTURE.md has the
-# table; this is the same table for a machine. The include paths of the build
-# already keep most of it; this also names what they cannot see.
+# Which #include or call crosses a border between layers? ARCHITECTURE.md has
+# the table; this is the same table for a machine. The include paths of the
+# build already keep most of it; this also names what they cannot see. Calls are
+# read from the symbols of the built archives.
 # usage: check-layers.sh [TREE]
 set -eu
 tree=${1:-${top_srcdir:-.}}
@@ -24,7 +25,8 @@ check() {
         uses["ops"] = uses["runtime"] "ops "
         uses["cli"] = uses["ops"] "cli "
         # what the core may have besides: containers, no world
-        split("glib.h inttypes.h stdbool.h stddef.h stdint.h string.h", plain)
+        split("glib.h inttypes.h stdbool.h stddef.h stdint.h string.h " \
+            "sysexits.h", plain)
         for (i in plain) pure[plain[i]] = 1
         impure = "g_get_(monotonic|real)_time|g_random|g_thread|g_mutex|" \
             "g_main|g_idle|g_timeout|g_file_|g_log|g_print|[^_]printf *\\(|[^_]malloc *\\("
@@ -66,8 +68,9 @@ check() {
             complain("plain C only")
         if (name ~ /librdkafka/ && layer ~ /^(include|core|functions)$/)
             complain("no librdkafka here")
-        if (name ~ /microhttpd/ && layer != "ops")
-            complain("the admin server is of plugin/ops")
+        if (name ~ /microhttpd/ && layer != "ops" &&
+            file !~ /cli\/demo-server\.c$/)
+            complain("HTTP is served by plugin/ops and by the server of the demo")
         next
     }
     {
@@ -84,8 +87,47 @@ check() {
 
 check $(find "$tree/plugin" "$tree/include" -name '*.[ch]' | sort)
 
-# It must find what it is for.
+# Another tree is not built.
 [ $# = 0 ] || exit 0
+
+# Prints each symbol of ours that an archive of a layer needs from a layer above
+# it. Arguments: the layers, the lowest first.
+find_calls_up() {
+    for layer in "$@"; do
+        nm -A ".libs/libkab-$layer.a"
+    done | awk '
+        {
+            split($1, place, ":")
+            layer = file = place[1]
+            sub(/^.*libkab-/, "", layer)
+            sub(/\.a$/, "", layer)
+            if (!(layer in height))
+                height[layer] = ++n
+            file = place[2]
+            sub(/^.*la-/, "", file)
+            sub(/\.o$/, ".c", file)
+        }
+        $NF !~ /^kab_/ { next }
+        $(NF - 1) == "U" { uses[layer, file, $NF] = 1 }
+        $(NF - 1) ~ /^[TDBR]$/ { home[$NF] = layer }
+        END {
+            for (use in uses) {
+                split(use, part, SUBSEP)
+                to = home[part[3]]
+                if (to == "" || height[to] > height[part[1]])
+                    print "plugin/" part[1] "/" part[2] " needs " part[3] \
+                        " of " (to == "" ? "no layer" : "plugin/" to)
+            }
+        }' | sort
+}
+
+calls=$(find_calls_up core kafka runtime ops)
+if [ -n "$calls" ]; then
+    echo "$calls"
+    exit 1
+fi
+
+# It must find what it is for.
 wrong=$(mktemp -d)
 trap 'rm -rf "$wrong"' EXIT
 mkdir -p "$wrong/plugin/core" "$wrong/plugin/runtime" "$wrong/plugin/functions" "$wrong/include"
@@ -98,3 +140,7 @@ for line in '#include <librdkafka/rdkafka.h>' '#include "loop.h"' \
         exit 1
     fi
 done
+if ! find_calls_up kafka core runtime ops | grep -q '^plugin/kafka/.* of plugin/core$'; then
+    echo "a call to a layer above is not found"
+    exit 1
+fi

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The embedding API: a bridge inside another program.
+/* The embedding API: run a bridge inside another program.
  *
  *     g_autoptr(GError) error = NULL;
  *     KabConfig *config = kab_config_new_from_file("bridge.conf", &error);
@@ -9,7 +9,7 @@
  *         g_printerr("%s\n", error->message);
  *     kab_bridge_free(bridge);
  *
- * Threads: everything from one thread, except kab_bridge_stop() and
+ * Threads: make every call from one thread, except kab_bridge_stop() and
  * kab_bridge_snapshot(), which any thread may call.
  */
 #pragma once
@@ -18,53 +18,63 @@
 
 G_BEGIN_DECLS
 
-/* A configuration: a file, and what was set over it. */
+/* A configuration: the text of a file plus the values set over it. */
 typedef struct KabConfig KabConfig;
 /* The bindings of a configuration, running or not. */
 typedef struct KabBridge KabBridge;
 
-/* Reads a file. Returns a new configuration; NULL if the file cannot be
- * read. Faults in it are kept and reported by kab_bridge_new(), all at once.
+/* Reads a file. Returns a new configuration; NULL if the file cannot be read.
+ * Faults in its content are kept, and kab_bridge_new() reports all of them at
+ * once.
  */
 KAB_API KabConfig *kab_config_new_from_file(const char *path, GError **error);
-/* "SECTION/KEY=VALUE", e.g. "binding scoring/batch.count=64"; wins over the
- * file. KAB_ERROR_USAGE if it is not of that form. */
-KAB_API bool kab_config_set(KabConfig *config,
-                            const char *assignment,
-                            GError **error);
+/* Sets one value, which takes precedence over the file. assignment:
+ * "SECTION/KEY=VALUE", e.g. "binding scoring/batch.count=64". False with
+ * KAB_ERROR_USAGE if it does not have that form. */
+KAB_API bool
+kab_config_set(KabConfig *config, const char *assignment, GError **error);
 KAB_API void kab_config_free(KabConfig *config);
 
 /* Checks the configuration and loads the modules; starts nothing. Takes the
  * configuration, also on failure. Returns a new bridge, or NULL with
- * KAB_ERROR_CONFIG and every fault, one a line. A binding without `function`
- * must be given one before it runs. */
+ * KAB_ERROR_CONFIG and every fault, one per line. A binding without a
+ * `function` key needs kab_bridge_set_function() before the run. */
 KAB_API KabBridge *kab_bridge_new(KabConfig *config, GError **error);
-/* Borrows function until the bridge is freed. False: no such binding, or
- * the function's options do not fit. */
+/* Sets the function of a binding. Borrows function until the bridge is freed.
+ * False: there is no such binding, or its function.* options do not fit. */
 KAB_API bool kab_bridge_set_function(KabBridge *bridge,
                                      const char *binding,
                                      const KabFunction *function,
                                      GError **error);
-/* Runs until stopped and drained. True: everything called is finished and
- * committed. With KAB_ERROR_UNFINISHED clients and threads were leaked,
- * because they could not be ended without hanging: leave the process. */
+/* The error may be left out. */
+#define kab_bridge_set_function(...)                                           \
+    KAB_BRIDGE_SET_FUNCTION(__VA_ARGS__, NULL, )
+#define KAB_BRIDGE_SET_FUNCTION(bridge, binding, function, error, ...)         \
+    (kab_bridge_set_function)(bridge, binding, function, error)
+/* Runs until the bridge is stopped and drained. True: every record given to a
+ * function is finished and its offset committed. KAB_ERROR_UNFINISHED means
+ * that clients or threads could not be ended without hanging and were leaked:
+ * exit the process. */
 KAB_API bool kab_bridge_run(KabBridge *bridge, GError **error);
-/* Asks run to drain and return; the second time, to return at once.
- * Thread: any; async-signal-safe. */
+/* Asks kab_bridge_run() to drain and return; a second call asks it to return at
+ * once. Thread: any; async-signal-safe. */
 KAB_API void kab_bridge_stop(KabBridge *bridge);
-/* Not while it runs. After KAB_ERROR_UNFINISHED it frees nothing. */
+/* Frees the bridge; never call it during kab_bridge_run(). After
+ * KAB_ERROR_UNFINISHED it frees nothing. */
 KAB_API void kab_bridge_free(KabBridge *bridge);
 
-/* Numbers of one binding at one moment. New fields only at the end. */
+/* Counters and state of one binding at one moment. New fields are only added at
+ * the end. */
 typedef struct {
     char *name;
-    const char *state; /* static: starting, running, draining, stopped */
-    char *reason;      /* why it is not ready; NULL: it is */
+    const char *state; /* static: starting, running, draining, leaving (its
+                        * group), stopped */
+    char *reason;      /* why the binding is not ready; NULL: it is ready */
     char *last_error;  /* NULL: none */
     uint64_t records_consumed, records_produced, records_finished;
     uint64_t records_retried, dead_letters;
     uint64_t batches, calls, commits;
-    uint64_t buffer_records, buffer_bytes; /* taken and not finished */
+    uint64_t buffer_records, buffer_bytes; /* taken from Kafka, not finished */
     unsigned calls_in_flight;
     int64_t lag; /* records behind the ends of its partitions; -1: unknown */
     unsigned partitions;
@@ -73,7 +83,8 @@ typedef struct {
 typedef struct {
     size_t struct_size;
     size_t n_bindings;
-    KabBindingNumbers *bindings;
+    KabBindingNumbers **bindings; /* n_bindings pointers, because
+                                   * KabBindingNumbers may grow */
 } KabSnapshot;
 
 /* Returns a new snapshot of every binding. Thread: any. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors of the embedding API: a GError domain whose codes say what to do. */
+/* Errors of the embedding API: a GError domain. Each code tells the caller what
+ * to do next. */
 #pragma once
 
 #include <glib.h>
@@ -11,24 +12,24 @@ G_BEGIN_DECLS
 #define KAB_ERROR (kab_error_quark())
 
 typedef enum {
-    /* Configuration, module or function options, or a second process with
-     * the same transactional id: fix and start again (exit 78). The message
-     * has a line a fault. */
+    /* Fault in the configuration, in a module or in function options, or a
+     * second process with the same transactional id: fix it and start again
+     * (exit 78). The message lists the faults, one per line. */
     KAB_ERROR_CONFIG,
-    /* The words of a command or of kab_config_set() (exit 64). */
+    /* Wrong arguments of a command or of kab_config_set() (exit 64). */
     KAB_ERROR_USAGE,
-    /* A binding stopped by itself: on.failure, authorisation, a missing
-     * topic; or a port that is taken (exit 69). */
+    /* A binding stopped by itself (on.failure, authorisation, a missing topic),
+     * or the admin port is taken (exit 69). */
     KAB_ERROR_UNAVAILABLE,
-    /* Stopped, but something was not finished in time; the clients were
-     * leaked, leave the process (exit 75). */
+    /* The bridge stopped, but some work was not finished in time and clients
+     * were leaked: exit the process (exit 75). */
     KAB_ERROR_UNFINISHED,
     KAB_ERROR_INTERNAL, /* exit 70 */
 } KabError;
 
 KAB_API GQuark kab_error_quark(void);
 
-/* The command's exit status for an error; 0 for NULL. */
+/* The exit status that the kabridge command uses for an error; 0 for NULL. */
 KAB_API int kab_error_exit_status(const GError *error);
 
 G_END_DECLS

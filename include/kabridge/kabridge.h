@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Everything of the public API. Authors of functions need function.h only. */
+/* The whole public API. A function module needs function.h only. */
 #pragma once
 
 #include <kabridge/bridge.h>

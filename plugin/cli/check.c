@@ -1,45 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kabridge check: is the configuration right? Starts nothing; with --connect
- * it also opens the functions and asks the brokers.
+/* kabridge check: validates the configuration. Starts nothing; with --connect
+ * it also opens the functions and queries the brokers.
  */
 #include <stdio.h>
 #include <sysexits.h>
 
 #include "cli.h"
 #include "configuration.h"
+#include "instance.h"
 #include "probe.h"
 #include "session.h"
 
-/* Of one question to the brokers. */
+/* Time-out of one query to the brokers. */
 enum { QUESTION_TIMEOUT_MS = 5000 };
 
-/* Opens and closes the function as a binding would. Returns a new sentence,
- * or NULL: it opens. */
-static char *
-dup_open_problem(const KabBindingSettings *binding)
-{
-    const KabFunction *function = binding->module.function;
-    const GArray *texts = binding->function_texts;
-    void *instance = NULL;
-    char *problem = NULL;
-    if (!function->open)
-        return NULL;
-    KabContext *context = kab_context_new(
-        binding->name, function, (const KabOptionText *)texts->data, texts->len,
-        binding->engine.max_in_flight);
-    if (!function->open(context, &instance)) {
-        const char *why = kab_context_failure(context);
-        problem = g_strdup_printf("found %s, which does not open: %s",
-                                  function->name, why ? why : "no reason");
-    } else if (function->close) {
-        function->close(instance);
-    }
-    kab_context_free(context);
-    return problem;
-}
+/* How long a function may wait for its server, database or worker. */
+enum { FUNCTION_TIMEOUT_US = 10000000, LOOK_US = 50000 };
 
 static GArray *
-probe(const KabBindingSettings *binding)
+probe_cluster(const KabBindingSettings *binding)
 {
     const KabProbeSetup setup = {
         .consumer = (const KabProperty *)binding->consumer->data,
@@ -57,7 +36,7 @@ probe(const KabBindingSettings *binding)
     return kab_probe(&setup);
 }
 
-/* What is well goes to standard output, the rest to standard error. */
+/* Prints successful checks to standard output, the rest to standard error. */
 static bool
 print_findings(const KabBindingSettings *binding, const GArray *findings)
 {
@@ -72,20 +51,60 @@ print_findings(const KabBindingSettings *binding, const GArray *findings)
     return is_well;
 }
 
-/* All are tried. */
-static bool
-open_functions(const KabConfig *config, const KabSettings *settings)
+/* What the function still waits for when its time is over; NULL: nothing. */
+static char *
+dup_waiting(const KabInstance *instance)
 {
-    bool is_well = true;
-    for (unsigned i = 0; i < settings->bindings->len; i++) {
-        const KabBindingSettings *binding = settings->bindings->pdata[i];
-        g_autofree char *problem = dup_open_problem(binding);
-        if (problem)
-            fprintf(stderr, "%s: [binding %s] function: %s\n",
-                    kab_config_path(config), binding->name, problem);
-        is_well &= !problem;
+    int64_t until_us = g_get_monotonic_time() + FUNCTION_TIMEOUT_US;
+    for (;;) {
+        char *waiting = kab_context_dup_waiting(instance->context);
+        if (!waiting || g_get_monotonic_time() >= until_us)
+            return waiting;
+        g_free(waiting);
+        g_usleep(LOOK_US);
     }
-    return is_well;
+}
+
+static bool
+await_function(const KabBindingSettings *binding, const KabInstance *instance)
+{
+    const char *name = instance->function->name;
+    g_autofree char *waiting = dup_waiting(instance);
+    if (waiting)
+        fprintf(stderr,
+                "[binding %s]: function %s is not ready after %d s: %s\n",
+                binding->name, name, FUNCTION_TIMEOUT_US / 1000000, waiting);
+    else
+        printf("[binding %s]: function %s is open\n", binding->name, name);
+    return !waiting;
+}
+
+/* A function that does not open is a fault of the configuration. */
+static int
+try_function(const KabConfig *config, const KabBindingSettings *binding)
+{
+    g_autoptr(GError) error = NULL;
+    KabInstance *instance =
+        kab_instance_open(binding, binding->module.function, &error);
+    if (!instance) {
+        fprintf(stderr, "%s: %s\n", kab_config_path(config), error->message);
+        return EX_CONFIG;
+    }
+    bool is_well = await_function(binding, instance);
+    kab_instance_close(instance);
+    return is_well ? EX_OK : EX_UNAVAILABLE;
+}
+
+/* Tries every function, also after one has failed. */
+static int
+try_functions(const KabConfig *config, const KabSettings *settings)
+{
+    int status = EX_OK;
+    for (unsigned i = 0; i < settings->bindings->len; i++) {
+        int one = try_function(config, settings->bindings->pdata[i]);
+        status = MAX(status, one);
+    }
+    return status;
 }
 
 static bool
@@ -94,23 +113,37 @@ ask_brokers(const KabSettings *settings)
     bool is_well = true;
     for (unsigned i = 0; i < settings->bindings->len; i++) {
         const KabBindingSettings *binding = settings->bindings->pdata[i];
-        g_autoptr(GArray) findings = probe(binding);
+        g_autoptr(GArray) findings = probe_cluster(binding);
         is_well &= print_findings(binding, findings);
     }
     return is_well;
 }
 
-/* A function that does not open is a fault of the configuration. */
 static int
 connect_bindings(const KabConfig *config, const KabSettings *settings)
 {
-    if (!open_functions(config, settings))
-        return EX_CONFIG;
-    return ask_brokers(settings) ? EX_OK : EX_UNAVAILABLE;
+    int status = try_functions(config, settings);
+    if (status == EX_CONFIG)
+        return status;
+    return ask_brokers(settings) ? status : EX_UNAVAILABLE;
+}
+
+static void
+print_warnings(const KabConfig *config, const KabSettings *settings)
+{
+    for (unsigned i = 0; i < settings->bindings->len; i++) {
+        const KabBindingSettings *binding = settings->bindings->pdata[i];
+        g_autofree char *warning = kab_properties_dup_warning(
+            KAB_CLIENT_CONSUMER, (void *)binding->consumer->data,
+            binding->consumer->len);
+        if (warning)
+            fprintf(stderr, "%s: [binding %s]: warning: %s\n",
+                    kab_config_path(config), binding->name, warning);
+    }
 }
 
 static int
-check(const KabConfig *config, bool prints, bool connects)
+check_config(const KabConfig *config, bool prints, bool connects)
 {
     GError *error = NULL;
     g_autoptr(KabSettings) settings =
@@ -122,6 +155,7 @@ check(const KabConfig *config, bool prints, bool connects)
         fputs(text, stdout);
     }
     kab_log_install(KAB_LOG_FORMAT_TEXT, settings->log_level);
+    print_warnings(config, settings);
     int status = connects ? connect_bindings(config, settings) : EX_OK;
     if (status == EX_OK)
         fprintf(stderr, "%s: no fault; bindings: %u\n", kab_config_path(config),
@@ -143,11 +177,12 @@ kab_cli_check(int argc, char **argv)
         {NULL},
     };
     if (!kab_cli_parse(&argc, &argv, "CONFIG",
-                       "Checks a configuration and says every fault, one a "
-                       "line.",
+                       "Checks a configuration and reports every fault, one "
+                       "per line.",
                        entries, 1, 1))
         return EX_USAGE;
     GError *error = NULL;
     g_autoptr(KabConfig) config = kab_cli_open(argv[1], sets, &error);
-    return config ? check(config, prints, connects) : kab_cli_fail(error);
+    return config ? check_config(config, prints, connects)
+                  : kab_cli_fail(error);
 }

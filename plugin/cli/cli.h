@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The verbs of the command. Each has a file of its name and one function,
- * which gets the words from its own name on and returns the exit status. A
+/* The verbs of the command. Each verb has a file of its name and one function,
+ * which gets the arguments from its own name on and returns the exit status. A
  * new verb is a row of the table in main.c.
  *
  * Data goes to standard output, diagnostics to standard error.
@@ -17,7 +17,9 @@
     X(functions, "the functions that can be named, with their options")        \
     X(new, "makes a project for a function of your own")                       \
     X(options, "every option of the configuration file")                       \
+    X(ready, "exits with 0 if a running bridge is ready, else says why not")    \
     X(skip, "marks one record finished while the bridge is stopped")           \
+    X(tap, "records as they pass through a running bridge")                    \
     X(top, "a running bridge in the terminal")                                 \
     X(try, "runs a function over lines of text, without Kafka")                \
     X(version, "versions of kabridge and of librdkafka")
@@ -26,10 +28,10 @@
 KAB_VERBS(X)
 #undef X
 
-/* Reads a verb's options out of argv; what is left stays, its name first.
- * positional: how the rest looks in --help ("CONFIG"); n_least to n_most
- * words. --help prints and exits. On wrong usage: prints what is wrong,
- * returns false; the verb returns EX_USAGE. */
+/* Parses a verb's options out of argv. The verb's name and the other arguments
+ * stay in argv; n_least to n_most of them are allowed. positional: how --help
+ * shows them ("CONFIG"). --help prints and exits. False: the usage error has
+ * been printed, and the verb returns EX_USAGE. */
 bool kab_cli_parse(int *argc,
                    char ***argv,
                    const char *positional,
@@ -38,14 +40,14 @@ bool kab_cli_parse(int *argc,
                    int n_least,
                    int n_most);
 
-/* Prints "kabridge: …" for an error and returns its exit status. A
- * configuration's faults, one a line, are printed as they are. Takes it. */
+/* Prints "kabridge: …" for an error and returns its exit status. Configuration
+ * faults, one per line, are printed without that prefix. Takes the error. */
 int kab_cli_fail(GError *error);
-/* The same for what bindings ended with, a line each: whatever its code, it
- * has no place in the file. */
+/* The same for the errors of ended bindings, one per line: whatever the code,
+ * the error has no place in the file. */
 int kab_cli_fail_of_bindings(GError *error);
-/* The index of word in names; -1 with a line on standard error that offers
- * the nearest. what: "format". */
+/* The index of word in names. -1: a line on standard error has named the
+ * nearest one. what: e.g. "format". */
 int kab_cli_choose(const char *what,
                    const char *word,
                    const char *const *names,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The demo's feed: comments made from their number, the same every time. */
+/* The demo's feed: comments generated from their number, the same in every
+ * run. */
 #include "demo.h"
 
 #include <string.h>
@@ -34,9 +35,10 @@ dup_comment(unsigned number)
                            word, thing, its_word, other);
 }
 
-/* False: it cannot be produced. Waits while the client's queue is full. */
+/* Produces one comment; waits while the client's queue is full. False: it
+ * cannot be produced. */
 static bool
-produce(KabDemoFeed *feed, unsigned number)
+produce_comment(KabDemoFeed *feed, unsigned number)
 {
     g_autofree char *comment = dup_comment(number);
     g_autofree char *guest = g_strdup_printf("guest-%u", number % N_GUESTS);
@@ -74,7 +76,7 @@ run_feed(gpointer user)
         if (feed->rate)
             wait_until(feed,
                        start_us + (int64_t)i * G_USEC_PER_SEC / feed->rate);
-        if (atomic_load(&feed->is_stopped) || !produce(feed, i))
+        if (atomic_load(&feed->is_stopped) || !produce_comment(feed, i))
             break;
     }
     if (!atomic_load(&feed->is_stopped))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The demo's function: finds the mood of a batch of comments.
  *
- * A stand-in for a model: it takes the time of one call whatever the batch
- * holds, and a little for each record, and then looks words up.
+ * A stand-in for a model: a call takes a fixed time plus a little per record,
+ * then looks words up.
  */
 #include "demo.h"
 
@@ -18,8 +18,8 @@ static const struct {
     {"slow", -1},  {"cold", -1}, {"rude", -2},    {"broken", -2},
 };
 
-static int
-mood_of(const char *text)
+int
+kab_demo_mood_of(const char *text)
 {
     int mood = 0;
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
@@ -28,15 +28,15 @@ mood_of(const char *text)
     return mood;
 }
 
-static const char *
-mood_name(int mood)
+const char *
+kab_demo_mood_name(int mood)
 {
     if (mood > 0)
         return "happy";
     return mood < 0 ? "unhappy" : "mixed";
 }
 
-/* The comment with a mood in it; NULL: it cannot be read. */
+/* The comment with its mood added; NULL: the comment cannot be parsed. */
 static char *
 dup_scored(KabBytes value)
 {
@@ -44,8 +44,9 @@ dup_scored(KabBytes value)
     const char *text = json_string_value(json_object_get(comment, "text"));
     char *scored = NULL;
     if (text) {
-        int mood = mood_of(text);
-        json_object_set_new(comment, "mood", json_string(mood_name(mood)));
+        int mood = kab_demo_mood_of(text);
+        json_object_set_new(comment, "mood",
+                            json_string(kab_demo_mood_name(mood)));
         json_object_set_new(comment, "score", json_integer(mood));
         scored = json_dumps(comment, JSON_COMPACT | JSON_PRESERVE_ORDER);
     }
@@ -71,9 +72,7 @@ mood_process(void *instance, KabBatch *batch)
 }
 
 const KabFunction kab_demo_function = {
-    .abi_major = KAB_ABI_MAJOR,
-    .abi_minor = KAB_ABI_MINOR,
-    .struct_size = sizeof(KabFunction),
+    KAB_FUNCTION_HEAD,
     .name = "mood",
     .summary = "finds the mood of comments",
     .process = mood_process,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The demo's reader: what came out, read back from the broker.
+/* The demo's reader: reads the results back from the broker.
  *
- * It does not believe the bridge: results are counted by the number in them,
- * and the committed offsets are the broker's answer.
+ * It does not rely on the bridge: results are counted by the number in them,
+ * and the committed offsets come from the broker.
  */
 #include "demo.h"
 
@@ -26,10 +26,10 @@ struct KabDemoReader {
     KabBridge *bridge;
     rd_kafka_t *consumer;
     unsigned n;
-    uint8_t *seen; /* n; results of each comment, 255 at most */
+    uint8_t *seen; /* n counters: results per comment, at most 255 */
     KabDemoResult result;
-    int64_t begun_us; /* the bridge takes records; 0: not yet */
-    int64_t last_us;  /* result; 0: none yet */
+    int64_t begun_us; /* when the bridge first took records; 0: not yet */
+    int64_t last_us;  /* time of the last result; 0: none yet */
     KabTerminal out, progress;
     atomic_bool is_stopped;
     GThread *thread;
@@ -77,7 +77,7 @@ show_progress(const KabDemoReader *reader, const KabBindingSnapshot *snapshot)
     kab_terminal_progress(&reader->progress, line);
 }
 
-/* The time it takes to join the group is not the function's. */
+/* The time needed to join the group is not counted against the function. */
 static void
 look_at_bridge(KabDemoReader *reader, int64_t now)
 {
@@ -94,7 +94,7 @@ look_at_bridge(KabDemoReader *reader, int64_t now)
 /* --- Read -------------------------------------------------------------- */
 
 static void
-count(KabDemoReader *reader, unsigned number, const json_t *result)
+count_result(KabDemoReader *reader, unsigned number, const json_t *result)
 {
     if (reader->seen[number] < UINT8_MAX)
         reader->seen[number]++;
@@ -110,19 +110,19 @@ count(KabDemoReader *reader, unsigned number, const json_t *result)
 }
 
 static void
-take(KabDemoReader *reader, const rd_kafka_message_t *message)
+take_record(KabDemoReader *reader, const rd_kafka_message_t *message)
 {
     json_t *result = json_loadb(message->payload, message->len, 0, NULL);
     json_int_t number = json_integer_value(json_object_get(result, "id"));
     if (json_string_value(json_object_get(result, "text")) &&
         json_string_value(json_object_get(result, "mood")) && number >= 0 &&
         number < reader->n)
-        count(reader, (unsigned)number, result);
+        count_result(reader, (unsigned)number, result);
     json_decref(result);
     reader->last_us = g_get_monotonic_time();
 }
 
-/* The next result, if one comes soon. */
+/* Takes the next result if one arrives soon. */
 static bool
 take_next(KabDemoReader *reader)
 {
@@ -131,7 +131,7 @@ take_next(KabDemoReader *reader)
     if (!message)
         return false;
     if (!message->err)
-        take(reader, message);
+        take_record(reader, message);
     rd_kafka_message_destroy(message);
     return true;
 }
@@ -141,7 +141,7 @@ run_reader(gpointer user)
 {
     KabDemoReader *reader = user;
     int64_t start_us = g_get_monotonic_time(), looked_us = 0;
-    unsigned n_quiet = 0; /* polls in a row, once nothing more can come */
+    unsigned n_quiet = 0; /* empty polls in a row, once no more can come */
     while (reader->result.n_arrived < reader->n && n_quiet < QUIET_POLLS) {
         bool has_taken = take_next(reader);
         bool is_stopped = atomic_load(&reader->is_stopped);
@@ -218,7 +218,7 @@ kab_demo_reader_new(const char *brokers,
     return reader;
 }
 
-/* As the broker has them; -1: it did not say. */
+/* The committed offsets on the broker; -1: the broker did not say. */
 static int64_t
 sum_committed(rd_kafka_t *consumer)
 {
@@ -234,7 +234,7 @@ sum_committed(rd_kafka_t *consumer)
 }
 
 static void
-join(KabDemoReader *reader)
+join_group(KabDemoReader *reader)
 {
     atomic_store(&reader->is_stopped, true);
     if (reader->thread)
@@ -244,7 +244,7 @@ join(KabDemoReader *reader)
 void
 kab_demo_reader_end(KabDemoReader *reader, KabDemoResult *ret_result)
 {
-    join(reader);
+    join_group(reader);
     *ret_result = reader->result;
     if (reader->begun_us && reader->last_us)
         ret_result->took_us = reader->last_us - reader->begun_us;
@@ -256,7 +256,7 @@ kab_demo_reader_free(KabDemoReader *reader)
 {
     if (!reader)
         return;
-    join(reader);
+    join_group(reader);
     rd_kafka_consumer_close(reader->consumer);
     rd_kafka_destroy(reader->consumer);
     g_free(reader->seen);

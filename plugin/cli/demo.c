@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kabridge demo: the main job on an embedded broker.
+/* kabridge demo: the main use case on an embedded broker.
  *
- * A program that embeds a bridge, as any other: it writes a configuration,
- * gives the binding a function of its own, and runs it. It ends well only if
+ * A program that embeds a bridge like any other: it writes a configuration,
+ * gives the binding a function of its own, and runs it. It succeeds only if
  * every record arrived and the broker has every input as committed.
  */
 #include "demo.h"
@@ -24,7 +24,7 @@
 enum {
     DEFAULT_RECORDS = 6000,
     DEFAULT_RATE = 500,
-    MAX_RECORDS = 100000, /* the embedded broker keeps 5 MiB a partition */
+    MAX_RECORDS = 100000, /* the embedded broker keeps 5 MiB per partition */
 };
 
 static const char binding_text[] = "[binding mood]\n"
@@ -32,8 +32,7 @@ static const char binding_text[] = "[binding mood]\n"
                                    "output.topic  = " KAB_DEMO_OUTPUT "\n"
                                    "group         = " KAB_DEMO_GROUP "\n"
                                    "order         = key\n"
-                                   "batch.count   = 64\n"
-                                   "max.in.flight = 2\n";
+                                   "batch.count   = 64\n";
 
 /* --- Made -------------------------------------------------------------- */
 
@@ -60,14 +59,15 @@ write_whole(int fd, const char *text, const char *path, GError **error)
     return false;
 }
 
-/* A file that is gone when it is read: nobody reloads a demo. */
+/* Reads the configuration from a temporary file, which is then deleted: nobody
+ * reloads a demo. */
 static KabConfig *
-new_config(const char *brokers, GError **error)
+new_config(const char *brokers, const KabDemoMood *mood, GError **error)
 {
     g_autofree char *text =
-        g_strdup_printf("[kafka]\nbootstrap.servers = %s\n\n%s\n"
+        g_strdup_printf("[kafka]\nbootstrap.servers = %s\n\n%s%s\n"
                         "[log]\nlevel = warning\n",
-                        brokers, binding_text);
+                        brokers, binding_text, kab_demo_mood_options(mood));
     g_autofree char *path = NULL;
     int fd = g_file_open_tmp("kabridge-demo-XXXXXX", &path, error);
     if (fd < 0)
@@ -80,12 +80,11 @@ new_config(const char *brokers, GError **error)
 }
 
 static KabBridge *
-new_bridge(const char *brokers, GError **error)
+new_bridge(const char *brokers, const KabDemoMood *mood, GError **error)
 {
-    KabConfig *config = new_config(brokers, error);
+    KabConfig *config = new_config(brokers, mood, error);
     g_autoptr(KabBridge) bridge = config ? kab_bridge_new(config, error) : NULL;
-    if (!bridge ||
-        !kab_bridge_set_function(bridge, "mood", &kab_demo_function, error))
+    if (!bridge || !kab_demo_mood_give(mood, bridge, error))
         return NULL;
     return g_steal_pointer(&bridge);
 }
@@ -93,7 +92,16 @@ new_bridge(const char *brokers, GError **error)
 /* --- Told -------------------------------------------------------------- */
 
 static void
+tell_lines(const KabTerminal *out, const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line && (**line || line[1]); line++)
+        fprintf(out->stream, **line ? "    %s\n" : "%s\n", *line);
+}
+
+static void
 tell_beginning(const KabTerminal *out,
+               const KabDemoMood *mood,
                const char *brokers,
                const char *url,
                unsigned n,
@@ -104,19 +112,21 @@ tell_beginning(const KabTerminal *out,
     const char *plain = kab_terminal_style(out, KAB_STYLE_PLAIN);
     g_autofree char *speed =
         rate ? g_strdup_printf("%u a second", rate) : g_strdup("at once");
+    g_autofree char *function = kab_demo_mood_dup_beginning(mood);
     fprintf(out->stream,
             "%s" KAB_DEMO_INPUT " ──▶ mood (in batches) ──▶ " KAB_DEMO_OUTPUT
             "%s\n\n"
-            "An embedded broker listens on %s; it keeps all in memory and "
-            "forgets it at the end.\n"
-            "%u comments come, %s. The function stands for a model: a call "
-            "takes %d ms and %.1f ms a record.\n"
+            "An embedded broker listens on %s; it keeps everything in "
+            "memory, until the end.\n"
+            "%u comments come, %s. %s\n"
             "Live page: %s\n\n%s",
-            bold, plain, brokers, n, speed, KAB_DEMO_CALL_US / 1000,
-            KAB_DEMO_RECORD_US / 1000.0, url, soft);
-    g_auto(GStrv) lines = g_strsplit(binding_text, "\n", -1);
-    for (char **line = lines; *line && **line; line++)
-        fprintf(out->stream, "    %s\n", *line);
+            bold, plain, brokers, n, speed, function, url, soft);
+    tell_lines(out, binding_text);
+    tell_lines(out, kab_demo_mood_options(mood));
+    if (kab_demo_mood_source(mood)) {
+        fputs("\n", out->stream);
+        tell_lines(out, kab_demo_mood_source(mood));
+    }
     fprintf(out->stream, "%s\n", plain);
     fflush(out->stream);
 }
@@ -154,8 +164,9 @@ tell_times(const KabTerminal *out,
                         (KAB_DEMO_CALL_US + KAB_DEMO_RECORD_US) /
                         G_USEC_PER_SEC;
     fprintf(out->stream,
-            "%.0f records/s; %.0f ms from taking a record to its "
-            "acknowledged result on average\n"
+            "%.0f records/s from the first record taken on, those included "
+            "that came while the bridge joined its group; %.0f ms on average "
+            "from taking a record to its acknowledged result\n"
             "%.1f s from the first record taken to the last result; a call "
             "for each record, two at a time, would have taken %.0f s\n",
             took > 0 ? result->n_arrived / took : 0,
@@ -165,6 +176,7 @@ tell_times(const KabTerminal *out,
 
 static void
 tell_end(const KabTerminal *out,
+         const KabDemoMood *mood,
          unsigned n,
          const KabDemoResult *result,
          KabBridge *bridge)
@@ -181,9 +193,13 @@ tell_end(const KabTerminal *out,
             "\n%s%u of %u records arrived, %s; %" PRIi64 " committed%s\n", bold,
             result->n_arrived, n, repeated, result->n_committed, plain);
     tell_batches(out, &snapshot->counters);
+    g_autofree char *said = kab_demo_mood_dup_end(mood);
+    if (said)
+        fprintf(out->stream, "%s\n", said);
     tell_times(out, result, &snapshot->counters);
-    fprintf(out->stream, "\nThe embedded broker is gone, and its topics with "
-                         "it. With your own: kabridge run CONFIG\n");
+    fprintf(out->stream,
+            "\nThe embedded broker is gone, and its topics with "
+            "it. With a broker of your own: kabridge run CONFIG\n");
     fflush(out->stream);
 }
 
@@ -196,7 +212,7 @@ on_stop(void)
 
 /* EX_OK: everything arrived and is committed. */
 static int
-judge(unsigned n, const KabDemoResult *result, unsigned n_stops)
+judge_result(unsigned n, const KabDemoResult *result, unsigned n_stops)
 {
     if (result->n_arrived == n && result->n_committed == n)
         return EX_OK;
@@ -209,16 +225,22 @@ judge(unsigned n, const KabDemoResult *result, unsigned n_stops)
 }
 
 static int
-run_demo(const KabMock *mock, unsigned n, unsigned rate, GError **error)
+run_demo(const KabMock *mock,
+         KabDemoKind kind,
+         unsigned n,
+         unsigned rate,
+         GError **error)
 {
     const char *brokers = kab_mock_bootstrap(mock);
-    g_autoptr(KabBridge) bridge = new_bridge(brokers, error);
+    g_autoptr(KabDemoMood) mood = kab_demo_mood_new(kind, error);
+    g_autoptr(KabBridge) bridge =
+        mood ? new_bridge(brokers, mood, error) : NULL;
     g_autoptr(KabAdmin) admin =
         bridge ? kab_admin_new_for_bridge("127.0.0.1:0", bridge, error) : NULL;
     if (!admin)
         return -1;
     KabTerminal out = kab_terminal_of(stdout);
-    tell_beginning(&out, brokers, kab_admin_url(admin), n, rate);
+    tell_beginning(&out, mood, brokers, kab_admin_url(admin), n, rate);
     g_autoptr(KabSignals) signals = kab_signals_new(bridge, on_stop);
     g_autoptr(KabDemoReader) reader =
         kab_demo_reader_new(brokers, n, bridge, error);
@@ -228,8 +250,8 @@ run_demo(const KabMock *mock, unsigned n, unsigned rate, GError **error)
         return -1;
     KabDemoResult result;
     kab_demo_reader_end(reader, &result);
-    tell_end(&out, n, &result, bridge);
-    return judge(n, &result, kab_signals_n_stops(signals));
+    tell_end(&out, mood, n, &result, bridge);
+    return judge_result(n, &result, kab_signals_n_stops(signals));
 }
 
 static bool
@@ -242,11 +264,33 @@ is_in_range(const char *name, int value, int least, int most)
     return false;
 }
 
+static bool
+is_single_kind(bool is_python, bool is_http)
+{
+    if (is_python && is_http)
+        fputs("kabridge: found --python and --http; wanted one of them\n",
+              stderr);
+    return !is_python || !is_http;
+}
+
+static KabDemoKind
+choose_kind(bool is_python, bool is_http)
+{
+    if (is_python)
+        return KAB_DEMO_PYTHON;
+    return is_http ? KAB_DEMO_HTTP : KAB_DEMO_C;
+}
+
 int
 kab_cli_demo(int argc, char **argv)
 {
     int n = DEFAULT_RECORDS, rate = DEFAULT_RATE;
+    gboolean is_python = FALSE, is_http = FALSE;
     const GOptionEntry entries[] = {
+        {"python", 0, 0, G_OPTION_ARG_NONE, &is_python,
+         "the function is a Python file", NULL},
+        {"http", 0, 0, G_OPTION_ARG_NONE, &is_http,
+         "the function is a model server, asked over HTTP", NULL},
         {"records", 'n', 0, G_OPTION_ARG_INT, &n,
          "how many records (default 6000)", "N"},
         {"rate", 'r', 0, G_OPTION_ARG_INT, &rate,
@@ -258,14 +302,18 @@ kab_cli_demo(int argc, char **argv)
                        "in, a function gets them in batches, results come "
                        "out, offsets are committed.",
                        entries, 0, 0) ||
+        !is_single_kind(is_python, is_http) ||
         !is_in_range("records", n, 1, MAX_RECORDS) ||
         !is_in_range("rate", rate, 0, 1000000))
         return EX_USAGE;
+    kab_signals_ignore_pipe();
     kab_log_install(KAB_LOG_FORMAT_TEXT, KAB_LOG_WARNING);
+    kab_log_start_writer();
     g_autoptr(GError) error = NULL;
     KabMock *mock = new_broker(&error);
-    int status =
-        mock ? run_demo(mock, (unsigned)n, (unsigned)rate, &error) : -1;
+    int status = mock ? run_demo(mock, choose_kind(is_python, is_http),
+                                 (unsigned)n, (unsigned)rate, &error)
+                      : -1;
     if (error)
         kab_cli_leave(kab_cli_fail(g_steal_pointer(&error)));
     kab_mock_free(mock);

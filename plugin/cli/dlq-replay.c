@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Replays in rounds: produce, wait for every acknowledgement, commit.
  *
- * A letter goes to the partition it came from, so that records of a key stay
- * together whatever partitioner wrote them; where that partition is gone, the
- * partitioner decides. A crash between acknowledgement and commit sends a
- * round again: at least once, as everything here.
+ * A letter goes to the partition it came from, so that the records of a key
+ * stay together whatever partitioner wrote them; if that partition no longer
+ * exists, the partitioner chooses one. A crash between acknowledgement and
+ * commit sends a round again: at least once, like everything here.
  */
 #include "dlq-replay.h"
 
 enum { ROUND = 500, TIMEOUT_MS = 60000, METADATA_TIMEOUT_MS = 10000 };
 
-/* A letter of the round. */
+/* One letter of the round. */
 typedef struct {
     rd_kafka_message_t *letter;
-    bool is_sent; /* given to the producer, or tried to */
-    bool is_done; /* acknowledged, or not to be sent */
+    bool is_sent; /* produced, or tried to */
+    bool is_done; /* acknowledged, or only to be skipped */
     rd_kafka_resp_err_t fault;
 } Item;
 
 struct KabDlqReplay {
     KabDlqScan *scan;
     rd_kafka_t *producer;
-    GHashTable *n_partitions; /* topic -> how many, plus one */
+    GHashTable *n_partitions; /* topic -> number of partitions plus one */
     GPtrArray *round;         /* Item, in the order of the scan */
     uint64_t n_acknowledged;
 };
@@ -74,7 +74,7 @@ kab_dlq_replay_new(const KabBindingSettings *settings,
     return replay;
 }
 
-/* 0: the broker did not say; the producer will find out. */
+/* 0: the broker did not say; producing will show whether the topic exists. */
 static int
 ask_n_partitions(KabDlqReplay *replay, const char *topic)
 {
@@ -145,7 +145,7 @@ kab_dlq_replay_add(KabDlqReplay *replay,
     return replay->round->len < ROUND || kab_dlq_replay_flush(replay, error);
 }
 
-/* Passes each partition up to its first letter that is not done. */
+/* Passes each partition's letters up to its first one that is not done. */
 static const Item *
 pass_done(KabDlqReplay *replay)
 {
@@ -182,7 +182,7 @@ kab_dlq_replay_flush(KabDlqReplay *replay, GError **error)
                                   : "it was not acknowledged");
     bool is_committed = kab_dlq_scan_commit(replay->scan, fault ? NULL : error);
     if (fault) {
-        /* A report may still come for what has not been acknowledged. */
+        /* Delivery reports may still come for unacknowledged letters. */
         rd_kafka_purge(replay->producer,
                        RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_flush(replay->producer, TIMEOUT_MS);

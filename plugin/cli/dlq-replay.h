@@ -7,20 +7,20 @@
 
 typedef struct KabDlqReplay KabDlqReplay;
 
-/* Makes the producer. Borrows both until it is freed. */
+/* Creates the producer. Borrows both arguments until freed. */
 KabDlqReplay *kab_dlq_replay_new(const KabBindingSettings *settings,
                                  KabDlqScan *scan,
                                  GError **error);
-/* Takes the letter; view: of it, NULL: it does not go back and is only
- * passed. Sends what is collected when that is much. */
+/* Takes the letter. view: its headers; NULL: the letter is not sent, only
+ * passed. Sends the collected letters when there are many. */
 bool kab_dlq_replay_add(KabDlqReplay *replay,
                         rd_kafka_message_t *letter,
                         const KabLetterView *view,
                         GError **error);
-/* Waits until all that was added is acknowledged, then commits. False: what
- * was acknowledged before the first that was not is committed. */
+/* Waits until every added letter is acknowledged, then commits. False: only the
+ * letters before the first unacknowledged one are committed. */
 bool kab_dlq_replay_flush(KabDlqReplay *replay, GError **error);
-/* Acknowledged. */
+/* Number of acknowledged letters. */
 uint64_t kab_dlq_replay_count(const KabDlqReplay *replay);
 void kab_dlq_replay_free(KabDlqReplay *replay);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scan of a topic: assigned by hand, one list of partitions, each with the
- * offset it ends at.
+/* A scan of a topic: partitions assigned manually, each with its own end
+ * offset.
  */
 #include "dlq-scan.h"
 
@@ -11,14 +11,14 @@ enum { TIMEOUT_MS = 15000 };
 
 typedef struct {
     int64_t next, end; /* offsets */
-    int64_t committed; /* of replays; -1: none */
-    int64_t passed;    /* to be committed; -1: nothing new */
+    int64_t committed; /* by the replay group; -1: none */
+    int64_t passed;    /* to be committed next; -1: nothing new */
 } Toppar;
 
 struct KabDlqScan {
     const char *topic;
     rd_kafka_t *client;
-    GArray *toppars; /* Toppar, by number */
+    GArray *toppars; /* Toppar, indexed by partition */
 };
 
 static Toppar *
@@ -29,7 +29,10 @@ toppar_of(const KabDlqScan *scan, int32_t number)
 }
 
 static bool
-fail(const KabDlqScan *scan, const char *what, const char *why, GError **error)
+set_fault(const KabDlqScan *scan,
+          const char *what,
+          const char *why,
+          GError **error)
 {
     g_set_error(error, KAB_ERROR, KAB_ERROR_UNAVAILABLE, "%s: %s: %s",
                 scan->topic, what, why);
@@ -55,7 +58,7 @@ count_partitions(KabDlqScan *scan, GError **error)
         rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_destroy(topic);
     return !fault ||
-           fail(scan, "its partitions", rd_kafka_err2str(fault), error);
+           set_fault(scan, "its partitions", rd_kafka_err2str(fault), error);
 }
 
 static rd_kafka_topic_partition_list_t *
@@ -75,7 +78,8 @@ load_committed(KabDlqScan *scan, GError **error)
     rd_kafka_resp_err_t fault =
         rd_kafka_committed(scan->client, list, TIMEOUT_MS);
     if (fault)
-        return fail(scan, "what was replayed", rd_kafka_err2str(fault), error);
+        return set_fault(scan, "what was replayed", rd_kafka_err2str(fault),
+                         error);
     for (int i = 0; i < list->cnt; i++)
         toppar_of(scan, i)->committed = MAX(list->elems[i].offset, -1);
     return true;
@@ -90,7 +94,7 @@ find_ends(KabDlqScan *scan, KabDlqStart start, GError **error)
         rd_kafka_resp_err_t fault = rd_kafka_query_watermark_offsets(
             scan->client, scan->topic, (int32_t)i, &low, &high, TIMEOUT_MS);
         if (fault)
-            return fail(scan, "its end", rd_kafka_err2str(fault), error);
+            return set_fault(scan, "its end", rd_kafka_err2str(fault), error);
         toppar->passed = -1;
         toppar->end = high;
         toppar->next = low;
@@ -101,13 +105,14 @@ find_ends(KabDlqScan *scan, KabDlqStart start, GError **error)
 }
 
 static bool
-assign(KabDlqScan *scan, GError **error)
+assign_toppars(KabDlqScan *scan, GError **error)
 {
     g_autoptr(rd_kafka_topic_partition_list_t) list = new_list(scan);
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = toppar_of(scan, i)->next;
     rd_kafka_resp_err_t fault = rd_kafka_assign(scan->client, list);
-    return !fault || fail(scan, "reading it", rd_kafka_err2str(fault), error);
+    return !fault ||
+           set_fault(scan, "reading it", rd_kafka_err2str(fault), error);
 }
 
 KabDlqScan *
@@ -125,7 +130,7 @@ kab_dlq_scan_new(const KabBindingSettings *settings,
     scan->client = client;
     scan->toppars = g_array_new(FALSE, TRUE, sizeof(Toppar));
     if (!count_partitions(scan, error) || !load_committed(scan, error) ||
-        !find_ends(scan, start, error) || !assign(scan, error))
+        !find_ends(scan, start, error) || !assign_toppars(scan, error))
         return NULL;
     return g_steal_pointer(&scan);
 }
@@ -142,9 +147,9 @@ is_over(const KabDlqScan *scan)
     return true;
 }
 
-/* What tells of the position; true: it is a letter before the end. */
+/* Updates the position from a message; true: it is a letter before the end. */
 static bool
-note(KabDlqScan *scan, const rd_kafka_message_t *message)
+note_position(KabDlqScan *scan, const rd_kafka_message_t *message)
 {
     Toppar *toppar = toppar_of(scan, message->partition);
     bool is_letter = !message->err && message->offset < toppar->end;
@@ -159,16 +164,17 @@ kab_dlq_scan_next(KabDlqScan *scan, GError **error)
         rd_kafka_message_t *message =
             rd_kafka_consumer_poll(scan->client, TIMEOUT_MS);
         if (!message) {
-            fail(scan, "reading it", "the broker does not answer", error);
+            set_fault(scan, "reading it", "the broker does not answer", error);
             return NULL;
         }
         bool is_end = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
         if (message->err && !is_end) {
-            fail(scan, "reading it", rd_kafka_message_errstr(message), error);
+            set_fault(scan, "reading it", rd_kafka_message_errstr(message),
+                      error);
             rd_kafka_message_destroy(message);
             return NULL;
         }
-        if (note(scan, message))
+        if (note_position(scan, message))
             return message;
         rd_kafka_message_destroy(message);
     }
@@ -205,8 +211,8 @@ kab_dlq_scan_commit(KabDlqScan *scan, GError **error)
     if (!list->cnt)
         return true;
     rd_kafka_resp_err_t fault = rd_kafka_commit(scan->client, list, 0);
-    return !fault || fail(scan, "committing what was replayed",
-                          rd_kafka_err2str(fault), error);
+    return !fault || set_fault(scan, "committing what was replayed",
+                               rd_kafka_err2str(fault), error);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dead-letter topic of a binding, read from a start to the end it had
- * when it was opened. Blocks; errors are KAB_ERROR_UNAVAILABLE.
+/* Reads the dead-letter topic of a binding from a start to the end that it had
+ * when the scan was opened. Blocks; errors are KAB_ERROR_UNAVAILABLE.
  */
 #pragma once
 
@@ -12,22 +12,23 @@ typedef struct KabDlqScan KabDlqScan;
 
 typedef enum {
     KAB_DLQ_FROM_BEGINNING,
-    KAB_DLQ_FROM_COMMITTED, /* behind what was replayed */
+    KAB_DLQ_FROM_COMMITTED, /* after the letters already replayed */
 } KabDlqStart;
 
-/* Borrows settings, which have a dead-letter topic. */
+/* Borrows settings, which must have a dead-letter topic. */
 KabDlqScan *kab_dlq_scan_new(const KabBindingSettings *settings,
                              KabDlqStart start,
                              GError **error);
-/* Returns the next letter, the caller's to destroy before the scan is freed;
+/* Returns the next letter, which the caller destroys before freeing the scan;
  * NULL: the end, or an error. */
 rd_kafka_message_t *kab_dlq_scan_next(KabDlqScan *scan, GError **error);
-/* Was the letter replayed, as far as the group of replays has committed? */
+/* Was the letter replayed, according to the replay group's committed offset? */
 bool kab_dlq_scan_is_replayed(const KabDlqScan *scan,
                               const rd_kafka_message_t *letter);
-/* Everything of its partition up to the letter is done with. */
+/* Marks everything in the letter's partition up to and including it as
+ * handled. */
 void kab_dlq_scan_pass(KabDlqScan *scan, const rd_kafka_message_t *letter);
-/* Commits what was passed. */
+/* Commits the position of passed letters. */
 bool kab_dlq_scan_commit(KabDlqScan *scan, GError **error);
 void kab_dlq_scan_free(KabDlqScan *scan);
 

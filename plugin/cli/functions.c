@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kabridge functions: what can be named in `function`, with its options. */
+/* kabridge functions: lists the values of `function`, with their options. */
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>

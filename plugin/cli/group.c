@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A group from outside, by the client's admin calls. */
+/* A consumer group seen from outside, through librdkafka's admin API. */
 #include "group.h"
 
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "probe.h"
 #include "rdkafka-auto.h"
 
-/* The first answer, as `check --connect` waits for it; any other. */
+/* The first answer has the time-out of `check --connect`; later ones have
+ * more. */
 enum { REACH_TIMEOUT_MS = 5000, TIMEOUT_MS = 15000 };
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(rd_kafka_AdminOptions_t,
@@ -65,7 +66,7 @@ set_error(GError **error, const char *what, const char *why)
     g_set_error(error, KAB_ERROR, KAB_ERROR_UNAVAILABLE, "%s: %s", what, why);
 }
 
-/* What was asked for by `queue`; NULL: it failed as a whole. */
+/* Waits for the result on `queue`; NULL: the request failed as a whole. */
 static rd_kafka_event_t *
 wait_for(rd_kafka_queue_t *queue, const char *what, GError **error)
 {
@@ -140,7 +141,7 @@ one_partition(const char *topic, int32_t number)
     return list;
 }
 
-/* The one partition of the one group of an answer; NULL: an error. */
+/* The one partition of the one group in an answer; NULL: an error. */
 static const rd_kafka_topic_partition_t *
 only_partition(const rd_kafka_group_result_t **groups,
                size_t n,
@@ -206,7 +207,7 @@ kab_group_load(rd_kafka_t *client,
     return true;
 }
 
-/* The client frees it. */
+/* librdkafka frees the copy. */
 static void
 set_metadata(rd_kafka_topic_partition_t *partition,
              int64_t offset,

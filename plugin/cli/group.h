@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A consumer group seen from outside: its members, what it has committed.
+/* A consumer group seen from outside: its members and committed offsets.
  *
- * For commands that work while the bridge is stopped. Every call blocks,
- * fifteen seconds at most; errors are KAB_ERROR_UNAVAILABLE.
+ * For commands that work while the bridge is stopped. Every call blocks, for at
+ * most fifteen seconds; errors are KAB_ERROR_UNAVAILABLE.
  */
 #pragma once
 
@@ -10,16 +10,16 @@
 
 #include "configuration.h"
 
-/* A client with the binding's own properties, which a broker answers. Returns
- * a new client. */
+/* Returns a new client with the binding's own properties, once a broker has
+ * answered it. */
 rd_kafka_t *kab_group_new_client(const KabBindingSettings *settings,
                                  const char *group,
                                  GError **error);
-/* False: it has members, or the broker does not say. */
+/* False: the group has members, or the broker does not say. */
 bool
 kab_group_check_stopped(rd_kafka_t *client, const char *group, GError **error);
-/* *ret_offset -1: nothing is committed. Appends KabInterval to
- * ret_intervals; metadata that is not ours is an error. */
+/* Loads a committed offset; *ret_offset -1: nothing is committed. Appends
+ * KabInterval to ret_intervals. Metadata in a foreign format is an error. */
 bool kab_group_load(rd_kafka_t *client,
                     const char *group,
                     const char *topic,
@@ -27,7 +27,7 @@ bool kab_group_load(rd_kafka_t *client,
                     int64_t *ret_offset,
                     GArray *ret_intervals,
                     GError **error);
-/* The broker refuses it while the group has members. */
+/* Commits the offset. The broker refuses while the group has members. */
 bool kab_group_store(rd_kafka_t *client,
                      const char *group,
                      const char *topic,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a dead letter's headers; they are text from anywhere, so none is
- * taken for granted.
+/* Reads a dead letter's headers. Any producer can write them, so nothing about
+ * them is taken for granted.
  */
 #include "letter-view.h"
 
@@ -18,7 +18,7 @@ peek_headers(const rd_kafka_message_t *message)
     return headers;
 }
 
-/* Returns a new string; NULL: there is none, or it has no value. */
+/* Returns a new string; NULL: no such header, or it has no value. */
 static char *
 dup_text(const rd_kafka_headers_t *headers, const char *name)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A dead letter as its headers tell of it. */
+/* A dead letter as described by its headers. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,22 +9,23 @@
 
 #define KAB_REPLAYS_HEADER "__kabridge.replays"
 
-/* Texts are the view's; NULL: the header is not there. */
+/* Strings belong to the view; NULL: the header is missing. */
 typedef struct {
     char *topic, *binding, *group, *stage, *class_, *message;
     int32_t partition;
-    int64_t offset, attempts, replays; /* -1: not there; replays: 0 */
+    int64_t offset, attempts, replays; /* -1: the header is missing (replays:
+                                        * 0) */
     int64_t timestamp_ms;
     bool is_truncated;
 } KabLetterView;
 
-/* False: it does not say where the record came from; *ret_problem is a new
- * sentence. The view is filled with what there is. */
+/* False: the headers do not tell where the record came from; *ret_problem is a
+ * new sentence. The view then has the headers that are present. */
 bool kab_letter_view_init(KabLetterView *view,
                           const rd_kafka_message_t *message,
                           char **ret_problem);
 void kab_letter_view_clear(KabLetterView *view);
-/* Headers of the record when it goes back: its own, and how often it did.
+/* Headers for the replayed record: its original ones and the number of replays.
  * Returns new headers. */
 rd_kafka_headers_t *
 kab_letter_view_new_headers(const KabLetterView *view,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kabridge command: finds the verb and calls it. */
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "options-value.h"
@@ -54,16 +56,27 @@ refuse_verb(const char *word)
     return EX_USAGE;
 }
 
-/* GLib's --help leaves the process by itself. */
+/* --help makes GLib exit the process. */
 static void
 on_exit_by_others(void)
 {
     kab_output_end(EX_OK);
 }
 
+/* If a standard descriptor is closed at start, the next file or socket gets its
+ * number, and diagnostics would be written into that. */
+static void
+open_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(EX_SOFTWARE);
+}
+
 int
 main(int argc, char **argv)
 {
+    open_standard_descriptors();
     setlocale(LC_CTYPE, "");
     atexit(on_exit_by_others);
     if (argc < 2) {

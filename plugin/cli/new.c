@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kabridge new: a project for a function, whose make and make test work at
- * once. Its files are those of template-c/, compiled in.
+/* kabridge new: creates a project for a function; `make` and `make test` work
+ * at once. The files of template-c/ or template-python/ are compiled in.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,14 +10,30 @@
 
 #include "cli.h"
 
-/* path: within the project. In both, @NAME@ is its name and @IDENTIFIER@ the
- * name as C writes it. */
+/* path: within the project. In path and text, @NAME@ is the project's name and
+ * @IDENTIFIER@ the same as a C identifier. */
 typedef struct {
     const char *path, *text;
 } KabTemplateFile;
 
-static const KabTemplateFile files[] = {
+static const KabTemplateFile c_files[] = {
 #include "plugin/cli/template-c.inc"
+};
+
+static const KabTemplateFile python_files[] = {
+#include "plugin/cli/template-python.inc"
+};
+
+/* A language, and the files of its project. */
+typedef struct {
+    const char *language;
+    const KabTemplateFile *files;
+    size_t n_files;
+} KabTemplate;
+
+static const KabTemplate templates[] = {
+    {"c", c_files, G_N_ELEMENTS(c_files)},
+    {"python", python_files, G_N_ELEMENTS(python_files)},
 };
 
 static bool
@@ -54,40 +70,53 @@ write_file(const KabTemplateFile *file, const char *name, GError **error)
 }
 
 static bool
-write_files(const char *name, GError **error)
+write_files(const KabTemplate *template, const char *name, GError **error)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(files); i++)
-        if (!write_file(&files[i], name, error))
+    for (size_t i = 0; i < template->n_files; i++)
+        if (!write_file(&template->files[i], name, error))
             return false;
     return true;
 }
 
 static int
-refuse(const char *sentence)
+refuse_name(const char *sentence)
 {
     fprintf(stderr, "kabridge: %s\n", sentence);
     return EX_USAGE;
 }
 
 static int
-make_project(const char *name)
+make_project(const KabTemplate *template, const char *name)
 {
     GError *error = NULL;
     if (!is_name(name))
-        return refuse("found a name that does not fit; wanted a small letter "
-                      "and then small letters, digits, - or _");
+        return refuse_name(
+            "found a name that does not fit; wanted a lower-case letter, "
+            "then lower-case letters, digits, - or _");
     if (mkdir(name, 0777) < 0 && errno == EEXIST)
-        return refuse("found that name here already; wanted a new one");
-    if (!write_files(name, &error))
+        return refuse_name("found a file of that name; wanted a new name");
+    if (!write_files(template, name, &error))
         return kab_cli_fail(error);
     printf("made %s; next: cd %s && make test\n", name, name);
     return EX_OK;
 }
 
+/* Without a language, the first template; -1: unknown language. */
+static int
+choose_template(const char *language)
+{
+    const char *languages[G_N_ELEMENTS(templates)];
+    for (size_t i = 0; i < G_N_ELEMENTS(templates); i++)
+        languages[i] = templates[i].language;
+    if (!language)
+        return 0;
+    return kab_cli_choose("language", language, languages,
+                          G_N_ELEMENTS(languages));
+}
+
 int
 kab_cli_new(int argc, char **argv)
 {
-    static const char *const languages[] = {"c", "python"};
     g_autofree char *language = NULL;
     const GOptionEntry entries[] = {
         {"language", 'l', 0, G_OPTION_ARG_STRING, &language,
@@ -99,13 +128,8 @@ kab_cli_new(int argc, char **argv)
                        "its test.",
                        entries, 1, 1))
         return EX_USAGE;
-    int chosen = language ? kab_cli_choose("language", language, languages,
-                                           G_N_ELEMENTS(languages))
-                          : 0;
+    int chosen = choose_template(language);
     if (chosen < 0)
         return EX_USAGE;
-    if (chosen == 1)
-        return refuse("found python, which needs the function worker, and "
-                      "this version has none; wanted --language c");
-    return make_project(argv[1]);
+    return make_project(&templates[chosen], argv[1]);
 }

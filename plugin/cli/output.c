@@ -10,7 +10,7 @@
 
 #include <glib.h>
 
-/* Asked of the descriptor: which errno an earlier write met is not known. */
+/* Checks the descriptor, because the errno of an earlier write is not known. */
 static bool
 is_abandoned_pipe(int fd)
 {

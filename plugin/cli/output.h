@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was printed has to arrive: a full disk is not the user's to find. */
+/* Makes sure that the output was written: a full disk must not go unnoticed. */
 #pragma once
 
-/* Writes what standard output still holds. If it, or anything before, could
- * not be written: says so and leaves the process, with status, or with 69
- * where that is 0. A pipe that nobody reads any more is no fault. */
+/* Flushes standard output. If that or any earlier write failed, prints an error
+ * and exits with status, or with 69 if status is 0. A pipe whose reader is gone
+ * is no error. */
 void kab_output_end(int status);

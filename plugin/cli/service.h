@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The service manager's calls, also where kabridge is built without
- * libsystemd: then there is none to talk to.
- */
+/* The service manager's calls; without libsystemd they do nothing. */
 #pragma once
 
 #ifdef HAVE_SYSTEMD

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Begins and ends what verbs do with a bridge. */
+/* Begins and ends the verbs that run a bridge. */
 #include "session.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "output.h"
 
 KabConfig *
@@ -41,6 +42,7 @@ void
 kab_cli_leave(int status)
 {
     kab_output_end(status);
+    kab_log_flush();
     fflush(NULL);
     _exit(status);
 }

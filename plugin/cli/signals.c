@@ -9,7 +9,9 @@
 
 #include <glib-unix.h>
 
-/* How long the bridge has to return after the second stop. */
+#include "log.h"
+
+/* Time for kab_bridge_run() to return after the second stop. */
 enum { PATIENCE_S = 3 };
 
 struct KabSignals {
@@ -22,22 +24,21 @@ struct KabSignals {
 };
 
 static void
-attach(KabSignals *signals, GSource *source, GSourceFunc on_event)
+attach_source(KabSignals *signals, GSource *source, GSourceFunc on_event)
 {
     g_source_set_callback(source, on_event, signals, NULL);
     g_source_attach(source, signals->context);
     g_source_unref(source);
 }
 
-/* Whatever keeps run from returning, the user has asked twice. */
+/* The user has asked twice: exits, whatever keeps kab_bridge_run() from
+ * returning. */
 static gboolean
 on_patience_over(gpointer user)
 {
-    static const char sentence[] =
-        "kabridge: the bridge does not return: left without it; what was not "
-        "finished will be delivered again\n";
-    ssize_t n = write(STDERR_FILENO, sentence, sizeof sentence - 1);
-    (void)n;
+    kab_log_print("kabridge: the bridge does not return: left without it; "
+                  "what was not finished will be delivered again\n");
+    kab_log_flush();
     _exit(EX_TEMPFAIL);
 }
 
@@ -49,8 +50,8 @@ on_stop(gpointer user)
     if (n == 0)
         signals->on_stop();
     if (n == 1)
-        attach(signals, g_timeout_source_new_seconds(PATIENCE_S),
-               on_patience_over);
+        attach_source(signals, g_timeout_source_new_seconds(PATIENCE_S),
+                      on_patience_over);
     if (n < 2)
         kab_bridge_stop(signals->bridge);
     return G_SOURCE_CONTINUE;
@@ -80,6 +81,13 @@ listen_for_signals(gpointer user)
     return NULL;
 }
 
+void
+kab_signals_ignore_pipe(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
 KabSignals *
 kab_signals_new(KabBridge *bridge, void (*on_stop_)(void))
 {
@@ -98,8 +106,8 @@ kab_signals_new(KabBridge *bridge, void (*on_stop_)(void))
     signals->context = g_main_context_new();
     signals->loop = g_main_loop_new(signals->context, FALSE);
     for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
-        attach(signals, g_unix_signal_source_new(table[i].number),
-               table[i].on_signal);
+        attach_source(signals, g_unix_signal_source_new(table[i].number),
+                      table[i].on_signal);
     signals->thread = g_thread_new("signals", listen_for_signals, signals);
     return signals;
 }
@@ -111,7 +119,7 @@ kab_signals_n_stops(const KabSignals *signals)
 }
 
 static gboolean
-quit(gpointer user)
+quit_loop(gpointer user)
 {
     g_main_loop_quit(((KabSignals *)user)->loop);
     return G_SOURCE_REMOVE;
@@ -122,7 +130,7 @@ kab_signals_free(KabSignals *signals)
 {
     if (!signals)
         return;
-    attach(signals, g_idle_source_new(), quit);
+    attach_source(signals, g_idle_source_new(), quit_loop);
     g_thread_join(signals->thread);
     g_main_loop_unref(signals->loop);
     g_main_context_unref(signals->context);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signals of the command, for a bridge.
  *
- *   SIGTERM, SIGINT   drain and leave; the second one: leave at once
- *   SIGHUP            read the file again
+ *   SIGTERM, SIGINT   drain and exit; the second one: exit at once
+ *   SIGHUP            reload the file
  *   SIGUSR1           log the state of every binding
  *
- * Made and freed by the thread that runs the bridge; a thread of its own
- * hears the signals, so the second SIGTERM also ends a process whose other
+ * Made and freed by the thread that runs the bridge. A thread of its own
+ * receives the signals, so a second SIGTERM ends even a process whose other
  * threads hang.
  */
 #pragma once
@@ -15,10 +15,14 @@
 
 typedef struct KabSignals KabSignals;
 
-/* Borrows the bridge. on_stop: called once, at the first stop; thread: the
- * signals'. */
+/* If the reader of one of our pipes goes away (a log collector, a worker), the
+ * write fails and the process lives on. Call before any thread starts. */
+void kab_signals_ignore_pipe(void);
+
+/* Borrows the bridge. on_stop: called once, at the first stop, on the signals'
+ * thread. */
 KabSignals *kab_signals_new(KabBridge *bridge, void (*on_stop)(void));
-/* How many SIGTERM and SIGINT came. Thread: any. */
+/* Number of SIGTERM and SIGINT received. Thread: any. */
 unsigned kab_signals_n_stops(const KabSignals *signals);
 void kab_signals_free(KabSignals *signals);
 

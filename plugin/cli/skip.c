@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kabridge skip: marks one record finished while the bridge is stopped.
  *
- * For a record that stops a binding (on.failure = stop) and is not wanted:
- * what is committed afterwards is what the bridge would have committed had
- * the record been finished, so all others stay as they are.
+ * For a record that stops a binding (on.failure = stop) and is not needed.
+ * Commits exactly what the bridge would have committed if the record had been
+ * finished; all other records stay as they are.
  */
 #include "skip.h"
 
@@ -14,14 +14,14 @@
 #include "cli.h"
 #include "configuration.h"
 #include "group.h"
-#include "limits-topic.h"
+#include "topic-limits.h"
 #include "log.h"
 #include "options-value.h"
 #include "session.h"
 
 enum { TIMEOUT_MS = 15000 };
 
-/* What the words name; the least number: nothing. */
+/* Parsed arguments; a number's minimum value means that it was not given. */
 typedef struct {
     char *binding, *topic;
     int64_t partition, offset;
@@ -37,9 +37,10 @@ words_clear(Words *words)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
 
-/* Bad data: what the user named, not the broker. Returns EX_DATAERR. */
+/* Reports bad data in the arguments, not a fault of the broker. Returns
+ * EX_DATAERR. */
 static int
-refuse(const Words *words, const char *sentence)
+refuse_words(const Words *words, const char *sentence)
 {
     fprintf(stderr, "kabridge: %s [%" PRIi64 "] offset %" PRIi64 ": %s\n",
             words->topic, words->partition, words->offset, sentence);
@@ -53,7 +54,7 @@ check_partition(rd_kafka_t *client, const Words *words)
     rd_kafka_resp_err_t fault = RD_KAFKA_RESP_ERR_NO_ERROR;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, words->topic, NULL);
     KabTopicAnswer answer =
-        kab_limits_ask_partitions(client, topic, TIMEOUT_MS, &n, &fault);
+        kab_topic_limits_ask_partitions(client, topic, TIMEOUT_MS, &n, &fault);
     rd_kafka_topic_destroy(topic);
     if (answer != KAB_TOPIC_EXISTS) {
         fprintf(stderr, "kabridge: cannot ask for the partitions of %s: %s\n",
@@ -89,7 +90,7 @@ check_range(rd_kafka_t *client, const Words *words)
         g_strdup_printf("there is no such record; the last one is before "
                         "%" PRIi64,
                         high);
-    return refuse(words, sentence);
+    return refuse_words(words, sentence);
 }
 
 static void
@@ -125,13 +126,13 @@ skip_with(rd_kafka_t *client,
                         &committed, intervals, error))
         return EX_UNAVAILABLE;
     if (committed < 0)
-        return refuse(words, "its group has committed nothing for this "
-                             "partition: run the bridge once");
+        return refuse_words(words, "its group has committed nothing for this "
+                                   "partition: run the bridge once");
     status = check_range(client, words);
     if (status != EX_OK)
         return status;
     if (!kab_skip_apply(&committed, intervals, words->offset))
-        return refuse(words, "it is finished already");
+        return refuse_words(words, "it is finished already");
     if (!kab_group_store(client, binding->group, words->topic, partition,
                          committed, intervals, error))
         return EX_UNAVAILABLE;
@@ -153,7 +154,7 @@ is_input(const KabBindingSettings *binding, const char *topic)
 }
 
 static int
-skip(const char *path, const Words *words)
+skip_record(const char *path, const Words *words)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(KabConfig) config = kab_cli_open(path, words->sets, &error);
@@ -171,8 +172,8 @@ skip(const char *path, const Words *words)
     int status = client ? skip_with(client, binding, words, &error) : EX_CONFIG;
     if (error)
         status = kab_cli_fail(g_steal_pointer(&error));
-    /* It has joined no group that it could leave; on a broker that refused it
-     * the leaving would not end. */
+    /* The consumer has joined no group, and leaving would hang on a broker that
+     * refused it. */
     if (client)
         rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     return status;
@@ -231,5 +232,5 @@ kab_cli_skip(int argc, char **argv)
         !is_from_0("--offset", words.offset))
         return EX_USAGE;
     kab_log_install(KAB_LOG_FORMAT_TEXT, KAB_LOG_INFO);
-    return skip(argv[1], &words);
+    return skip_record(argv[1], &words);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Colour and progress: only on a terminal, and not if NO_COLOR says so. */
+/* Colour and progress: only on a terminal, and not if NO_COLOR is set. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,16 +22,17 @@ typedef enum {
 #undef X
 } KabStyle;
 
-/* What a stream may be given. */
+/* What a stream supports. */
 typedef struct {
     FILE *stream;
     bool is_terminal, has_colour;
 } KabTerminal;
 
 KabTerminal kab_terminal_of(FILE *stream);
-/* The code that begins a style (PLAIN ends it); "" without colour. Static. */
+/* The escape sequence that begins a style (PLAIN ends it); "" without colour.
+ * Static. */
 const char *kab_terminal_style(const KabTerminal *terminal, KabStyle style);
-/* Replaces the last line of a terminal; nothing elsewhere. */
+/* Replaces the last line of a terminal; does nothing elsewhere. */
 void kab_terminal_progress(const KabTerminal *terminal, const char *line);
-/* A bar of `width` cells for a share from 0 to 1. Returns a new string. */
+/* A bar of `width` cells for a share between 0 and 1. Returns a new string. */
 char *kab_terminal_dup_bar(double share, unsigned width);

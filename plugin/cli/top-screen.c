@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The screen of `kabridge top`: a line a binding, then its partitions. */
+/* The screen of `kabridge top`: one line per binding, then its partitions. */
 #include "top.h"
 
 #include <inttypes.h>
@@ -73,7 +73,7 @@ kab_top_sums_free(KabTopSums *sums)
 
 /* --- Numbers ----------------------------------------------------------- */
 
-/* What a row is made of. */
+/* Everything needed for a row. */
 typedef struct {
     const char *binding;
     const KabTopSums *now, *before;
@@ -96,7 +96,7 @@ value_of(const Moment *moment, const char *family)
     return sum_of(moment->now, family, moment->binding);
 }
 
-/* Since the moment before; since the start if there is none. */
+/* Growth since the previous moment; since the start if there is none. */
 static double
 growth_of(const Moment *moment, const char *family)
 {
@@ -190,6 +190,24 @@ append_sentence(GString *screen,
             title, sentence, kab_terminal_style(terminal, KAB_STYLE_PLAIN));
 }
 
+/* What `batching = adaptive` has chosen, and why. */
+static void
+append_adaptive(GString *screen,
+                const KabTerminal *terminal,
+                const json_t *binding)
+{
+    const json_t *adaptive = json_object_get(binding, "adaptive");
+    if (!json_is_object(adaptive))
+        return;
+    int64_t calls =
+        json_integer_value(json_object_get(binding, "calls_in_flight_limit"));
+    g_autofree char *sentence = g_strdup_printf(
+        "up to %" PRIi64 " records, %" PRIi64 " call%s; %s",
+        (int64_t)json_integer_value(json_object_get(binding, "batch_limit")),
+        calls, calls == 1 ? "" : "s", text_of(adaptive, "reason"));
+    append_sentence(screen, terminal, KAB_STYLE_SOFT, "adaptive", sentence);
+}
+
 static void
 append_offset(GString *screen, const json_t *partition, const char *name)
 {
@@ -199,6 +217,21 @@ append_offset(GString *screen, const json_t *partition, const char *name)
                                (int64_t)json_integer_value(number));
     else
         g_string_append_printf(screen, "%12s", "-");
+}
+
+/* What the partition's oldest record waits for, if that record is not young. */
+static void
+append_wait(GString *screen, const json_t *partition)
+{
+    double seconds = json_number_value(
+        json_object_get(partition, "oldest_unfinished_seconds"));
+    const char *waits_for = text_of(partition, "waits_for");
+    if (seconds < 1 || !*waits_for)
+        return;
+    g_string_append_printf(screen, "  %" PRIi64 " waits %.0f s for %s",
+                           (int64_t)json_integer_value(
+                               json_object_get(partition, "oldest_unfinished")),
+                           seconds, waits_for);
 }
 
 static void
@@ -228,7 +261,40 @@ append_partitions(GString *screen,
                                text_of(partition, "state"));
         for (size_t n = 0; n < G_N_ELEMENTS(names); n++)
             append_offset(screen, partition, names[n]);
+        append_wait(screen, partition);
         g_string_append_c(screen, '\n');
+    }
+}
+
+/* Appends the last minute of the values that tell whether the binding keeps
+ * up. */
+static void
+append_history(GString *screen,
+               const KabTerminal *terminal,
+               const Moment *moment,
+               KabTopHistory *history)
+{
+    const struct {
+        const char *title;
+        double value;
+    } lines[] = {
+        {"done/s", rate_of(moment, "records_finished_total")},
+        {"lag", value_of(moment, "partition_lag")},
+        {"call ms", 1000 * mean_of(moment, "call_seconds")},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(lines); i++) {
+        double top;
+        g_autofree char *bars = kab_top_history_dup_line(
+            history, moment->binding, lines[i].title, lines[i].value, &top);
+        g_string_append_printf(
+            screen, "  %s%-8s%s%s%s%s highest",
+            kab_terminal_style(terminal, KAB_STYLE_SOFT), lines[i].title,
+            kab_terminal_style(terminal, KAB_STYLE_GREEN), bars,
+            kab_terminal_style(terminal, KAB_STYLE_PLAIN),
+            kab_terminal_style(terminal, KAB_STYLE_SOFT));
+        append_number(screen, 8, top);
+        g_string_append_printf(screen, "%s\n",
+                               kab_terminal_style(terminal, KAB_STYLE_PLAIN));
     }
 }
 
@@ -236,7 +302,8 @@ static void
 append_binding(GString *screen,
                const KabTerminal *terminal,
                const json_t *binding,
-               const Moment *moment)
+               const Moment *moment,
+               KabTopHistory *history)
 {
     bool is_ready = json_is_null(json_object_get(binding, "reason"));
     g_string_append_printf(
@@ -256,6 +323,9 @@ append_binding(GString *screen,
                     text_of(binding, "reason"));
     append_sentence(screen, terminal, KAB_STYLE_SOFT, "last error",
                     text_of(binding, "last_error"));
+    append_adaptive(screen, terminal, binding);
+    if (history && moment->before)
+        append_history(screen, terminal, moment, history);
     append_partitions(screen, terminal, json_object_get(binding, "partitions"));
     g_string_append_c(screen, '\n');
 }
@@ -265,7 +335,8 @@ kab_top_dup_screen(const KabTerminal *terminal,
                    const char *status,
                    const KabTopSums *now,
                    const KabTopSums *before,
-                   double seconds)
+                   double seconds,
+                   KabTopHistory *history)
 {
     json_t *root = json_loads(status, 0, NULL);
     json_t *bindings = json_object_get(root, "bindings");
@@ -282,7 +353,7 @@ kab_top_dup_screen(const KabTerminal *terminal,
     {
         const Moment moment = {text_of(binding, "name"), now, before, seconds};
         append_head(screen, terminal);
-        append_binding(screen, terminal, binding, &moment);
+        append_binding(screen, terminal, binding, &moment, history);
     }
     json_decref(root);
     return g_string_free(screen, FALSE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kabridge top: a running bridge in the terminal. */
+/* kabridge top: shows a running bridge in the terminal. */
 #include "top.h"
 
 #include <sysexits.h>
@@ -7,17 +7,16 @@
 #include "cli.h"
 #include "fetch.h"
 
-#define DEFAULT_URL "http://127.0.0.1:9464"
-
-/* The round before, for the rates. */
+/* The previous round, for the rates. */
 typedef struct {
     const char *url;
     KabTerminal out;
     KabTopSums *before;
     int64_t before_us;
+    KabTopHistory *history; /* NULL: one round only */
 } Watch;
 
-/* One round: two answers, one text. Returns a new string. */
+/* One round: two requests, one text. Returns a new string. */
 static char *
 dup_round(Watch *watch, GError **error)
 {
@@ -28,9 +27,9 @@ dup_round(Watch *watch, GError **error)
         return NULL;
     int64_t now_us = g_get_monotonic_time();
     KabTopSums *now = kab_top_sums_new(metrics);
-    char *screen = kab_top_dup_screen(&watch->out, status, now, watch->before,
-                                      (double)(now_us - watch->before_us) /
-                                          G_USEC_PER_SEC);
+    char *screen = kab_top_dup_screen(
+        &watch->out, status, now, watch->before,
+        (double)(now_us - watch->before_us) / G_USEC_PER_SEC, watch->history);
     kab_top_sums_free(watch->before);
     watch->before = now;
     watch->before_us = now_us;
@@ -42,10 +41,11 @@ dup_round(Watch *watch, GError **error)
     return screen;
 }
 
-/* Until the user ends it. A bridge that does not answer is asked again. */
+/* Runs until the user ends it. Keeps polling a bridge that does not answer. */
 static void
 show_for_ever(Watch *watch, char *screen)
 {
+    watch->history = kab_top_history_new();
     for (;;) {
         fprintf(watch->out.stream, "\033[H\033[J%s", screen);
         fflush(watch->out.stream);
@@ -71,10 +71,11 @@ kab_cli_top(int argc, char **argv)
     };
     if (!kab_cli_parse(&argc, &argv, "[URL]",
                        "Shows a running bridge in the terminal, every second. "
-                       "URL: of its admin server (default " DEFAULT_URL ").",
+                       "URL: of its admin server (default " KAB_DEFAULT_URL
+                       ").",
                        entries, 0, 1))
         return EX_USAGE;
-    Watch watch = {.url = argc > 1 ? argv[1] : DEFAULT_URL,
+    Watch watch = {.url = argc > 1 ? argv[1] : KAB_DEFAULT_URL,
                    .out = kab_terminal_of(stdout)};
     g_autoptr(GError) error = NULL;
     char *screen = dup_round(&watch, &error);

@@ -3,20 +3,24 @@
 #pragma once
 
 #include "terminal.h"
+#include "top-history.h"
 
-/* Sums of the samples of each family of each binding at one moment. */
+/* Per binding and metric family, the sum of the samples at one moment. */
 typedef struct KabTopSums KabTopSums;
 
-/* text: of /metrics. Returns new sums; what is not understood is left out. */
+/* text: the body of /metrics. Returns new sums; lines that cannot be parsed are
+ * ignored. */
 KabTopSums *kab_top_sums_new(const char *text);
 void kab_top_sums_free(KabTopSums *sums);
 
-/* status: of /status, JSON. before NULL: no rates yet. Returns a new text, or
- * NULL if the status is not one. */
+/* status: the JSON of /status. before NULL: no rates yet. history: the values
+ * are added to it; NULL: none is shown. Returns a new text, or NULL if status
+ * cannot be parsed. */
 char *kab_top_dup_screen(const KabTerminal *terminal,
                          const char *status,
                          const KabTopSums *now,
                          const KabTopSums *before,
-                         double seconds);
+                         double seconds,
+                         KabTopHistory *history);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KabTopSums, kab_top_sums_free)

@@ -11,10 +11,10 @@ struct KabLines {
     FILE *in;
     KabMailbox *mailbox;
     GThread *reader;
-    GQueue pending; /* KabLine, not taken yet */
+    GQueue pending; /* KabLine, not yet taken */
     bool is_at_end;
 
-    pthread_mutex_t mutex; /* of n_ahead */
+    pthread_mutex_t mutex; /* guards n_ahead */
     pthread_cond_t has_room;
     unsigned n_ahead;
 };
@@ -22,6 +22,7 @@ struct KabLines {
 void
 kab_line_free(KabLine *line)
 {
+    kab_try_record_clear(&line->record);
     free(line->text);
     g_free(line);
 }
@@ -39,7 +40,7 @@ wait_for_room(KabLines *lines)
 }
 
 static void
-deliver(KabMail *mail, void *user)
+deliver_line(KabMail *mail, void *user)
 {
     KabLine *line = (KabLine *)(void *)mail;
     KabLines *lines = line->lines;
@@ -63,11 +64,12 @@ read_line(KabLines *lines, int64_t offset)
         line->len = (size_t)n - (line->text[n - 1] == '\n');
     line->lines = lines;
     line->offset = offset;
-    line->mail.deliver = deliver;
+    line->mail.deliver = deliver_line;
     return line;
 }
 
-/* The last one posted has no text; it may be freed at once. */
+/* The last line posted has no text; the lines may be freed as soon as it is
+ * delivered. */
 static gpointer
 read_lines(gpointer user)
 {

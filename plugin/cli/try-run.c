@@ -1,261 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The trivial edges around the engine of a trial.
- *
- *   lines (try-lines.h) -> engine -> executor -> engine -> standard output
- *   loop: produce prints at once; its acknowledgement is an event of the next
- *   turn, as every answer to an effect
- */
-#include "try.h"
+/* The loop of a trial: its turns, its start and its end. */
+#include "try-internal.h"
 
-#include <inttypes.h>
-
-#include "context.h"
-#include "executor.h"
-#include "loop.h"
-#include "try-lines.h"
-
-/* A call that timed out is waited for this long when all else is done. */
+/* How long a timed-out call is awaited when everything else is done. */
 #define PATIENCE_US (2 * G_USEC_PER_SEC)
-
-typedef struct Trial {
-    const KabBindingSettings *settings;
-    const KabFunction *function;
-    const char *in_name, *topic;
-    FILE *in;
-    GPtrArray *topics; /* that outputs may name; its strings are settings' */
-    KabContext *context;
-    void *instance;
-    KabEngineOptions options;
-    KabEngine *engine;
-    KabExecutor *executor;
-    KabLoop *loop;
-    KabPartition *partition;
-    bool is_added; /* records of it may be taken */
-    GError *error;
-
-    /* answers to effects, events of the next turn */
-    bool has_load, has_sink;
-    uint32_t epoch;
-    GQueue products; /* KabProduct, printed */
-    KabCommitItem *items;
-    size_t n_items;
-
-    KabLines *lines;
-    uint64_t n_lines;    /* taken */
-    int64_t finished_us; /* all but calls that timed out; 0 */
-    bool leaves_calls;   /* which do not return */
-} Trial;
-
-/* --- Lines ------------------------------------------------------------- */
-
-static bool
-take_lines(Trial *trial, int64_t now)
-{
-    bool has_taken = false;
-    while (trial->is_added && kab_engine_want(trial->engine) > 0) {
-        KabLine *line = kab_lines_take(trial->lines);
-        if (!line)
-            break;
-        KabRecord record = {.value = {line->text, line->len},
-                            .topic = trial->topic,
-                            .offset = line->offset,
-                            .timestamp_ms = g_get_real_time() / 1000};
-        kab_engine_take(trial->engine, trial->partition, &record, line, now);
-        trial->n_lines++;
-        has_taken = true;
-    }
-    return has_taken;
-}
-
-/* --- Effects ----------------------------------------------------------- */
-
-static void
-invoke(void *user, KabAttempt *attempt)
-{
-    kab_executor_invoke(((Trial *)user)->executor, attempt);
-}
-
-static void
-cancel(void *user, KabAttempt *attempt)
-{
-    kab_executor_cancel(((Trial *)user)->executor, attempt);
-}
-
-static void
-release_attempt(void *user, KabAttempt *attempt)
-{
-    kab_executor_release(((Trial *)user)->executor, attempt);
-}
-
-static void
-release_message(void *user, void *message)
-{
-    kab_line_free(message);
-}
-
-static void *
-detach_message(void *user, void *message, KabRecord *record)
-{
-    return message;
-}
-
-static const char *
-stage_name(KabStage stage)
-{
-    switch (stage) {
-    case KAB_STAGE_FUNCTION:
-        return "function";
-    case KAB_STAGE_PRODUCE:
-        return "produce";
-    case KAB_STAGE_DECODE:
-        return "decode";
-    }
-    g_assert_not_reached();
-}
-
-static void
-print_letter(const Trial *trial,
-             const KabRecord *input,
-             const KabDeadLetter *letter)
-{
-    static const char *const classes[] = {
-#define X(NAME, text) [KAB_CLASS_##NAME] = text,
-        KAB_CLASSES(X)
-#undef X
-    };
-    fflush(stdout);
-    fprintf(stderr, "%s:%" PRIi64 ": %s after %u calls, stage %s: %s\n",
-            trial->in_name, input->offset + 1, classes[letter->class_],
-            (unsigned)letter->calls, stage_name(letter->stage),
-            letter->message);
-}
-
-static KabProduceStatus
-produce(void *user,
-        KabProduct *product,
-        const KabRecord *input,
-        void *message,
-        const KabDeadLetter *letter)
-{
-    Trial *trial = user;
-    KabBytes value = product->output.value;
-    if (letter) {
-        print_letter(trial, input, letter);
-    } else {
-        if (value.len)
-            fwrite(value.data, 1, value.len, stdout);
-        putchar('\n');
-    }
-    g_queue_push_tail(&trial->products, product);
-    return KAB_PRODUCE_OK;
-}
-
-static void
-replace_sink(void *user, uint32_t epoch)
-{
-    Trial *trial = user;
-    trial->has_sink = true;
-    trial->epoch = epoch;
-}
-
-static bool
-commit(void *user, KabCommitItem *items, size_t n)
-{
-    Trial *trial = user;
-    for (size_t i = 0; i < n; i++)
-        items[i].result = KAB_COMMIT_OK;
-    trial->items = items;
-    trial->n_items = n;
-    return true;
-}
-
-static void
-load(void *user, KabPartition *partition)
-{
-    ((Trial *)user)->has_load = true;
-}
-
-static void
-add(void *user, KabPartition *partition, int64_t offset)
-{
-    ((Trial *)user)->is_added = true;
-}
-
-static void
-unassign(void *user, KabPartition *partition)
-{
-    ((Trial *)user)->is_added = false;
-}
-
-static void
-valve(void *user, KabPartition *partition, bool open)
-{
-}
-
-static void
-stop(void *user, KabStopReason reason, const char *message)
-{
-    Trial *trial = user;
-    if (!trial->error)
-        g_set_error_literal(&trial->error, KAB_ERROR, KAB_ERROR_UNAVAILABLE,
-                            message);
-}
-
-static const KabEffects effects = {
-    .invoke = invoke,
-    .cancel = cancel,
-    .release_attempt = release_attempt,
-    .release_message = release_message,
-    .detach_message = detach_message,
-    .produce = produce,
-    .replace_sink = replace_sink,
-    .commit = commit,
-    .load = load,
-    .add = add,
-    .unassign = unassign,
-    .valve = valve,
-    .stop = stop,
-};
-
-/* --- What the executor reports ----------------------------------------- */
-
-static void
-on_entered(void *user, KabAttempt *attempt, uint64_t serial, int64_t entered_us)
-{
-    kab_engine_entered(((Trial *)user)->engine, attempt, serial, entered_us);
-}
-
-static void
-on_answered(void *user,
-            KabAttempt *attempt,
-            uint64_t serial,
-            const KabAnswer *answer)
-{
-    kab_engine_answered(((Trial *)user)->engine, attempt, serial, answer,
-                        g_get_monotonic_time());
-}
-
-static void
-on_answered_twice(void *user)
-{
-    kab_engine_answered_twice(((Trial *)user)->engine);
-}
-
-static size_t
-no_headers(void *message, KabHeader *ret, size_t capacity)
-{
-    return 0;
-}
-
-static const KabExecutorEvents events = {
-    .entered = on_entered,
-    .answered = on_answered,
-    .answered_twice = on_answered_twice,
-};
 
 /* --- Turned ------------------------------------------------------------ */
 
-/* Answers to the effects of the turn before. */
+/* Delivers the answers to the effects of the previous turn. */
 static bool
 answer_effects(Trial *trial, int64_t now)
 {
@@ -280,7 +32,8 @@ answer_effects(Trial *trial, int64_t now)
     return has_moved;
 }
 
-/* No more lines will come: what `batch.period = never` holds back leaves. */
+/* No more lines will come: releases the batch that `batch.period = never` holds
+ * back. */
 static void
 note_end(Trial *trial)
 {
@@ -303,7 +56,7 @@ is_finished(Trial *trial, int64_t now)
     return kab_lines_are_taken(trial->lines) && state.records == 0;
 }
 
-/* A call that timed out may return late, or never. */
+/* A timed-out call may return late, or never. */
 static bool
 is_over(Trial *trial, int64_t now)
 {
@@ -318,7 +71,7 @@ is_over(Trial *trial, int64_t now)
 }
 
 static bool
-turn(void *user)
+turn_trial(void *user)
 {
     Trial *trial = user;
     int64_t now = g_get_monotonic_time();
@@ -326,9 +79,11 @@ turn(void *user)
         kab_mailbox_deliver(kab_loop_mailbox(trial->loop), trial) > 0;
     note_end(trial);
     has_moved |= answer_effects(trial, now);
-    has_moved |= take_lines(trial, now);
+    has_moved |= kab_try_take_lines(trial, now);
     kab_executor_turn(trial->executor);
     kab_engine_advance(trial->engine, now);
+    if (kab_engine_want(trial->engine) > 0 && is_finished(trial, now))
+        kab_try_print_drops(&trial->printer);
     fflush(stdout);
     if (is_over(trial, now))
         kab_loop_quit(trial->loop);
@@ -336,12 +91,12 @@ turn(void *user)
 }
 
 static int64_t
-deadline(void *user)
+trial_deadline(void *user)
 {
     Trial *trial = user;
     int64_t due = kab_engine_next_deadline(trial->engine);
     int64_t patience_us = kab_executor_patience_us(trial->executor);
-    /* The last thread out of the function does not say so. */
+    /* No wake-up comes when the last thread leaves the function, so poll. */
     if (kab_lines_are_read(trial->lines) || trial->error)
         patience_us = MIN(patience_us, 5000);
     if (patience_us == INT64_MAX)
@@ -351,45 +106,21 @@ deadline(void *user)
 
 /* --- Made and ended ---------------------------------------------------- */
 
-/* The binding's own, except for what would hide something: every line's
- * result is shown, in order, and a failed one is named. */
+/* The binding's own options, except those that would hide something: every
+ * line's result is shown, in order, and a failed line is named. */
 static KabEngineOptions
 options_of(const Trial *trial)
 {
     KabEngineOptions options = trial->settings->engine;
-    size_t batch = kab_context_max_batch(trial->context);
-    unsigned calls = kab_context_limit_in_flight(trial->context);
-    if (batch)
-        options.batch_count = MIN(options.batch_count, batch);
-    if (calls)
-        options.max_in_flight = MIN(options.max_in_flight, calls);
-    options.threads = MIN(options.threads, options.max_in_flight);
+    kab_instance_limit(trial->instance, &options);
     options.order = KAB_ORDER_ORDERED;
     options.delivery = KAB_DELIVERY_AT_LEAST_ONCE;
     options.on_failure = KAB_ON_FAILURE_DLQ;
     return options;
 }
 
-static bool
-open_function(Trial *trial, GError **error)
-{
-    const KabBindingSettings *settings = trial->settings;
-    const GArray *texts = settings->function_texts;
-    trial->context = kab_context_new(settings->name, trial->function,
-                                     (const void *)texts->data, texts->len,
-                                     settings->engine.max_in_flight);
-    if (!trial->function->open ||
-        trial->function->open(trial->context, &trial->instance))
-        return true;
-    const char *why = kab_context_failure(trial->context);
-    g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
-                "binding %s: function %s: %s", settings->name,
-                trial->function->name, why ? why : "gave no reason");
-    return false;
-}
-
-static GPtrArray *
-list_topics(const KabBindingSettings *settings)
+GPtrArray *
+kab_try_list_topics(const KabBindingSettings *settings)
 {
     GPtrArray *topics = g_ptr_array_new();
     if (settings->output_topic)
@@ -401,27 +132,32 @@ list_topics(const KabBindingSettings *settings)
 }
 
 static void
-make(Trial *trial)
+make_trial(Trial *trial)
 {
-    static const KabLoopWork work = {.turn = turn, .deadline = deadline};
+    static const KabLoopWork work = {.turn = turn_trial,
+                                     .deadline = trial_deadline};
     const KabBindingSettings *settings = trial->settings;
     const char *topic = settings->input_topics[0];
     trial->topic = *topic == '^' ? "lines" : topic;
-    trial->topics = list_topics(settings);
+    trial->topics = kab_try_list_topics(settings);
     trial->options = options_of(trial);
-    trial->loop = kab_loop_new(&work, trial);
+    g_autoptr(GError) error = NULL;
+    trial->loop = kab_loop_new(&work, trial, &error);
+    if (!trial->loop)
+        g_error("%s", error->message);
     trial->lines = kab_lines_new(trial->in, kab_loop_mailbox(trial->loop));
-    trial->engine = kab_engine_new(&trial->options, &effects, trial);
+    trial->engine = kab_engine_new(&trial->options);
+    kab_try_connect(trial);
     KabExecutorSetup setup = {
         .binding = settings->name,
         .function = trial->function,
-        .instance = trial->instance,
+        .instance = trial->instance->handle,
         .has_output_topic = settings->output_topic != NULL,
         .topics = (const char *const *)trial->topics->pdata,
-        .get_headers = no_headers,
+        .get_headers = kab_try_get_headers,
         .threads = trial->options.threads,
         .mailbox = kab_loop_mailbox(trial->loop),
-        .events = &events,
+        .events = &kab_try_events,
         .user = trial,
     };
     trial->executor = kab_executor_new(&setup);
@@ -430,7 +166,7 @@ make(Trial *trial)
 }
 
 static void
-unmake(Trial *trial)
+unmake_trial(Trial *trial)
 {
     kab_engine_free(trial->engine);
     kab_executor_free(trial->executor);
@@ -440,17 +176,26 @@ unmake(Trial *trial)
 }
 
 static KabTryResult
-run(Trial *trial)
+run_trial(Trial *trial)
 {
-    make(trial);
+    int64_t began_us = g_get_monotonic_time();
+    make_trial(trial);
     kab_loop_run(trial->loop);
+    kab_try_print_drops(&trial->printer);
     const KabCounters *counters = kab_engine_counters(trial->engine);
     return (KabTryResult){
         .n_lines = trial->n_lines,
-        .n_done = counters->records_finished[KAB_END_DONE],
+        .n_done = counters->records_finished[KAB_END_DONE] +
+                  counters->records_finished[KAB_END_PASSED],
         .n_dropped = counters->records_finished[KAB_END_DROPPED],
-        .n_bad = counters->records_finished[KAB_END_REJECTED],
+        .n_bad = counters->records_finished[KAB_END_REJECTED] + trial->n_unread,
         .n_batches = counters->batch_records.count,
+        .n_batched = counters->batch_records.sum,
+        .max_batch = trial->calls.max_records,
+        .n_calls = trial->calls.n,
+        .call_us = trial->calls.sum_us,
+        .longest_us = trial->calls.longest_us,
+        .took_us = g_get_monotonic_time() - began_us,
     };
 }
 
@@ -458,6 +203,7 @@ bool
 kab_try_run(const KabBindingSettings *settings,
             FILE *in,
             const char *in_name,
+            KabTryFormat format,
             KabTryResult *ret_result,
             GError **error)
 {
@@ -465,10 +211,12 @@ kab_try_run(const KabBindingSettings *settings,
     trial->settings = settings;
     trial->function = settings->module.function;
     trial->in = in;
-    trial->in_name = in_name;
-    bool is_open = open_function(trial, error);
+    kab_try_printer_init(&trial->printer, format, in_name);
+    kab_try_calls_init(&trial->calls);
+    trial->instance = kab_instance_open(settings, trial->function, error);
+    bool is_open = trial->instance != NULL;
     if (is_open) {
-        *ret_result = run(trial);
+        *ret_result = run_trial(trial);
         /* A thread that waits for the next line, or is inside the function,
          * cannot be ended. */
         if (!kab_lines_are_read(trial->lines) || trial->leaves_calls) {
@@ -478,14 +226,14 @@ kab_try_run(const KabBindingSettings *settings,
                 g_propagate_error(error, trial->error);
             return is_done;
         }
-        unmake(trial);
-        if (trial->function->close)
-            trial->function->close(trial->instance);
+        unmake_trial(trial);
+        kab_instance_close(trial->instance);
     }
     bool is_done = is_open && !trial->error;
     if (trial->error)
         g_propagate_error(error, trial->error);
-    kab_context_free(trial->context);
+    kab_try_calls_clear(&trial->calls);
+    kab_try_printer_clear(&trial->printer);
     g_free(trial);
     return is_done;
 }

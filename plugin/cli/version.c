@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kabridge version: ours, and of the librdkafka that is loaded. */
+/* kabridge version: our version, and that of the loaded librdkafka. */
 #include <kabridge/version.h>
 
 #include <stdio.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the verbs share: reading their words, saying what is wrong. */
+/* Shared by the verbs: parsing arguments, reporting errors. */
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "cli.h"
+#include "log.h"
 #include "options-value.h"
 
 static bool
@@ -48,12 +49,12 @@ kab_cli_parse(int *argc,
 
 /* Takes the error. */
 static int
-say(GError *error, const char *before)
+print_error(GError *error, const char *before)
 {
     int status = kab_error_exit_status(error);
     g_auto(GStrv) lines = g_strsplit(error->message, "\n", -1);
     for (char **line = lines; *line; line++)
-        fprintf(stderr, "%s%s\n", before, *line);
+        kab_log_print("%s%s\n", before, *line);
     g_error_free(error);
     return status;
 }
@@ -62,13 +63,13 @@ int
 kab_cli_fail(GError *error)
 {
     bool has_places = g_error_matches(error, KAB_ERROR, KAB_ERROR_CONFIG);
-    return say(error, has_places ? "" : "kabridge: ");
+    return print_error(error, has_places ? "" : "kabridge: ");
 }
 
 int
 kab_cli_fail_of_bindings(GError *error)
 {
-    return say(error, "kabridge: ");
+    return print_error(error, "kabridge: ");
 }
 
 int

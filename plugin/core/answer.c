@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Answers: what the outcomes of a call amount to, for each of its records and
- * for the set that is left.
+/* Answers: applies the outcomes of a call to each of its records and to the
+ * set that is left.
  */
-#include "internal.h"
+#include "turn.h"
 
 static void
 take_products(KabEngine *engine, KabSlot *slot, const KabResult *result)
@@ -19,7 +19,7 @@ take_products(KabEngine *engine, KabSlot *slot, const KabResult *result)
     kab_slot_add_charge(engine, slot, result->bytes + overhead);
 }
 
-/* What the answers of a call amount to. */
+/* Summary of a call's outcomes. */
 typedef struct {
     size_t resolved;
     int64_t delay_ms;   /* the longest asked for; -1: none */
@@ -42,17 +42,18 @@ fail_result(KabEngine *engine, KabSlot *slot, const KabResult *result)
     KabClass class_ = is_invalid ? KAB_CLASS_PERMANENT : KAB_CLASS_REJECTED;
     KabStage stage = is_input ? KAB_STAGE_DECODE : KAB_STAGE_FUNCTION;
     const char *reason = result->reason;
-    kab_retry_fail_slot(engine, slot, stage, class_,
-                        reason ? reason : "rejected");
+    kab_failure_apply(engine, slot, stage, class_,
+                      reason ? reason : "rejected");
+    kab_slot_resolve(engine, slot);
 }
 
 /* Applies one outcome; false: the slot stays in the set. */
 static bool
-apply(KabEngine *engine,
-      KabSlot *slot,
-      const KabResult *result,
-      bool has_failed,
-      Tally *tally)
+apply_outcome(KabEngine *engine,
+              KabSlot *slot,
+              const KabResult *result,
+              bool has_failed,
+              Tally *tally)
 {
     switch (result->outcome) {
     case KAB_OUTCOME_DONE:
@@ -69,6 +70,13 @@ apply(KabEngine *engine,
         slot->set = NULL;
         fail_result(engine, slot, result);
         return true;
+    case KAB_OUTCOME_PASS:
+        kab_call_leave(slot);
+        slot->set = NULL;
+        kab_failure_pass(engine, slot,
+                         result->reason ? result->reason : "passed on");
+        kab_slot_resolve(engine, slot);
+        return true;
     case KAB_OUTCOME_RETRY:
         tally_retry(tally, result);
         break;
@@ -84,17 +92,18 @@ apply(KabEngine *engine,
     return false;
 }
 
-/* Leaves in the set what is not resolved, in order. */
+/* Keeps the unresolved slots in the set, in order. */
 static void
 apply_all(KabEngine *engine, KabCall *call, bool has_failed, Tally *tally)
 {
     KabSet *set = call->set;
+    KabRoom *room = call->room;
     size_t kept = 0;
     for (size_t i = 0; i < call->attempt.n; i++) {
-        KabSlot *slot = call->slots[i];
+        KabSlot *slot = room->slots[i];
         if (slot->call != call)
             continue;
-        if (apply(engine, slot, &call->results[i], has_failed, tally)) {
+        if (apply_outcome(engine, slot, &room->results[i], has_failed, tally)) {
             tally->resolved++;
             set->bytes -= slot->bytes;
         } else {
@@ -105,24 +114,14 @@ apply_all(KabEngine *engine, KabCall *call, bool has_failed, Tally *tally)
 }
 
 static void
-learn(KabEngine *engine, KabSet *set)
-{
-    KabCut *cut = set->cut;
-    if (!cut || ++cut->successes < 2)
-        return;
-    if (!engine->ceiling || cut->records < engine->ceiling)
-        engine->ceiling = cut->records;
-}
-
-static void
-succeeded(KabEngine *engine, KabCall *call, const Tally *tally)
+note_success(KabEngine *engine, KabCall *call, const Tally *tally)
 {
     if (!tally->resolved)
         return;
     engine->successes++;
-    kab_limiter_succeeded(engine);
-    if (call->set && !call->set->n)
-        learn(engine, call->set);
+    kab_limiter_note_success(engine, call->attempt.serial);
+    if (!call->set->n)
+        kab_ceiling_note_success(engine, call->set, call->attempt.n);
 }
 
 static KabCallResult
@@ -147,7 +146,7 @@ result_of(const KabAnswer *answer)
     return KAB_CALL_TRANSIENT;
 }
 
-/* -1: not said. The function's number may be any: at most a year. */
+/* -1: not given. The function may pass any number: at most a year counts. */
 static int64_t
 to_us(int64_t delay_ms)
 {
@@ -155,10 +154,10 @@ to_us(int64_t delay_ms)
     return delay_ms < 0 ? -1 : MIN(delay_ms, most_ms) * 1000;
 }
 
-/* What a failure says of the function as a whole is true although none of
- * the call's records is to be called again. */
+/* Applies what a failure says about the function as a whole, for a call whose
+ * records are all settled. */
 static void
-heed(KabEngine *engine, const KabAnswer *answer)
+heed_failure(KabEngine *engine, const KabAnswer *answer)
 {
     if (answer->failed && answer->failure == KAB_FAIL_FATAL)
         kab_engine_stop(engine, KAB_STOP_FUNCTION,
@@ -169,25 +168,25 @@ heed(KabEngine *engine, const KabAnswer *answer)
 }
 
 static void
-settle(KabEngine *engine, KabCall *call, const KabAnswer *answer)
+settle_call(KabEngine *engine, KabCall *call, const KabAnswer *answer)
 {
     Tally tally = {.delay_ms = -1};
     KabCallResult result = result_of(answer);
     engine->counters.calls[result]++;
     apply_all(engine, call, answer->failed, &tally);
     if (result == KAB_CALL_OK)
-        succeeded(engine, call, &tally);
+        note_success(engine, call, &tally);
     else if (result == KAB_CALL_PERMANENT || result == KAB_CALL_TOO_LARGE)
-        kab_limiter_succeeded(engine); /* it answers: no overload */
+        kab_limiter_note_success(engine, call->attempt.serial);
     KabSet *set = call->set;
     set->call = NULL;
     if (!set->n) {
         kab_set_free(engine, set);
-        heed(engine, answer);
+        heed_failure(engine, answer);
         return;
     }
     if (!kab_set_park_leaving(engine, set)) {
-        heed(engine, answer);
+        heed_failure(engine, answer);
         return;
     }
     kab_cut_unref(g_steal_pointer(&set->cut));
@@ -212,7 +211,8 @@ kab_engine_answered(KabEngine *engine,
                     int64_t now)
 {
     KabCall *call = (KabCall *)attempt;
-    engine->now = now;
+    kab_engine_set_now(engine, now);
+    g_assert(serial <= engine->serials);
     if (attempt->serial != serial || !call->is_open) {
         kab_engine_answered_twice(engine);
         return;
@@ -224,9 +224,10 @@ kab_engine_answered(KabEngine *engine,
         kab_call_leave_flight(engine, call);
         kab_timers_disarm(&engine->timers, &call->timer);
         int64_t entered = call->entered_us ? call->entered_us : now;
-        kab_histogram_add(&engine->counters.call_us,
-                          (uint64_t)MAX(now - entered, 0));
-        settle(engine, call, answer);
+        int64_t call_us = MAX(now - entered, 0);
+        kab_histogram_add(&engine->counters.call_us, (uint64_t)call_us);
+        kab_limits_answered(engine, call, result_of(answer), call_us);
+        settle_call(engine, call, answer);
     }
     call->set = NULL;
     kab_call_end(engine, call);
@@ -236,4 +237,10 @@ void
 kab_engine_answered_twice(KabEngine *engine)
 {
     engine->counters.call_faults[KAB_FAULT_DOUBLE]++;
+}
+
+void
+kab_engine_blocked(KabEngine *engine)
+{
+    engine->counters.call_faults[KAB_FAULT_BLOCKED]++;
 }

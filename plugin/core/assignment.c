@@ -1,8 +1,183 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The turn of the partitions: what is loaded and added, which valve closes,
- * and which partition has ended and is given back.
+/* The life of an assigned partition: the events of its edge, load and add, and
+ * when it has ended and is unassigned.
  */
-#include "internal.h"
+#include "turn.h"
+
+/* --- Events ------------------------------------------------------------ */
+
+/* Open calls and unreported outputs that refer to the slot end on their own. */
+static void
+drop_slot(KabEngine *engine, KabSlot *slot)
+{
+    kab_call_forget(engine, slot);
+    kab_slot_park(engine, slot);
+    kab_emission_leave(engine, slot);
+    kab_group_leave(slot);
+    kab_partition_drop(engine, slot);
+}
+
+void
+kab_partition_drop_slots(KabEngine *engine, KabPartition *partition)
+{
+    if (!partition->is_pinned)
+        engine->n_unpinned -= partition->slots.n;
+    while (partition->slots.tail)
+        drop_slot(engine, partition->slots.tail);
+}
+
+void
+kab_partition_free(KabPartition *partition)
+{
+    g_array_unref(partition->loaded);
+    g_free(partition->topic);
+    g_free(partition);
+}
+
+/* What was finished beyond the offset that is out of range stays finished, if
+ * it still is the same log: see see_start(). */
+static void
+take_reset(KabEngine *engine, KabPartition *partition)
+{
+    for (guint i = 0; i < engine->resets->len; i++) {
+        KabPartition *old = engine->resets->pdata[i];
+        if (old->number != partition->number ||
+            !g_str_equal(old->topic, partition->topic))
+            continue;
+        partition->reset_from = old->position;
+        g_array_append_vals(partition->loaded, old->loaded->data,
+                            old->loaded->len);
+        g_ptr_array_remove_index_fast(engine->resets, i);
+        return;
+    }
+}
+
+static bool
+is_final(const KabPartition *partition)
+{
+    return partition->state == KAB_PARTITION_GONE ||
+           partition->state == KAB_PARTITION_RESET;
+}
+
+KabPartition *
+kab_engine_assigned(KabEngine *engine,
+                    const char *topic,
+                    int32_t number,
+                    void *edge,
+                    int64_t now)
+{
+    kab_engine_set_now(engine, now);
+    KabPartition *partition = g_new0(KabPartition, 1);
+    partition->topic = g_strdup(topic);
+    partition->number = number;
+    partition->edge = edge;
+    partition->generation = ++engine->generations;
+    partition->position = partition->committed = partition->start = -1;
+    partition->reset_from = -1;
+    partition->loaded = g_array_new(false, false, sizeof(KabInterval));
+    partition->lane.can_be_busy = true;
+    partition->revoke_timer.kind = KAB_TIMER_REVOKE;
+    partition->revoke_timer.owner = partition;
+    take_reset(engine, partition);
+    g_ptr_array_add(engine->partitions, partition);
+    kab_partition_note_change(engine, partition);
+    return partition;
+}
+
+KabPartition *
+kab_engine_assigned_at_beginning(KabEngine *engine,
+                                 const char *topic,
+                                 int32_t number,
+                                 void *edge,
+                                 int64_t now)
+{
+    KabPartition *partition =
+        kab_engine_assigned(engine, topic, number, edge, now);
+    partition->from_beginning = true;
+    kab_partition_set_state(engine, partition, KAB_PARTITION_LOADED);
+    return partition;
+}
+
+static void
+take_committed(KabPartition *partition, const KabCommitted *committed)
+{
+    partition->reset_from = -1;
+    g_array_set_size(partition->loaded, 0);
+    if (!committed->has_offset)
+        return;
+    partition->is_pinned = true;
+    partition->committed = partition->position = committed->offset;
+    for (size_t i = 0; i < committed->n_intervals; i++)
+        if (committed->intervals[i].to > committed->offset)
+            g_array_append_val(partition->loaded, committed->intervals[i]);
+    partition->runs = partition->loaded->len;
+    partition->committed_digest =
+        kab_intervals_digest(committed->intervals, committed->n_intervals);
+}
+
+void
+kab_engine_loaded(KabEngine *engine,
+                  KabPartition *partition,
+                  const KabCommitted *committed,
+                  int64_t now)
+{
+    kab_engine_set_now(engine, now);
+    if (partition->is_checked) {
+        kab_recovery_note_loaded(engine, partition, committed);
+        return;
+    }
+    if (is_final(partition))
+        return;
+    take_committed(partition, committed);
+    kab_partition_set_state(engine, partition, KAB_PARTITION_LOADED);
+}
+
+/* Waiting records are left to the partition's next owner; records in a call
+ * may finish. */
+static void
+park_all(KabEngine *engine, KabPartition *partition)
+{
+    for (KabSlot *slot = partition->slots.head; slot;
+         slot = slot->in_partition.next)
+        if (slot->state <= KAB_SLOT_CALLED && !slot->call)
+            kab_slot_park(engine, slot);
+}
+
+void
+kab_engine_revoking(KabEngine *engine, KabPartition *partition, int64_t now)
+{
+    kab_engine_set_now(engine, now);
+    if (is_final(partition) || partition->state == KAB_PARTITION_DRAINING)
+        return;
+    if (partition->state < KAB_PARTITION_OWNED) {
+        kab_partition_set_state(engine, partition, KAB_PARTITION_GONE);
+        return;
+    }
+    kab_partition_set_state(engine, partition, KAB_PARTITION_DRAINING);
+    park_all(engine, partition);
+    kab_timers_arm(&engine->timers, &partition->revoke_timer,
+                   engine->now + engine->options.rebalance_drain_timeout_us);
+}
+
+void
+kab_engine_lost(KabEngine *engine, KabPartition *partition, int64_t now)
+{
+    kab_engine_set_now(engine, now);
+    if (!is_final(partition))
+        kab_partition_set_state(engine, partition, KAB_PARTITION_GONE);
+}
+
+void
+kab_engine_reset(KabEngine *engine, KabPartition *partition, int64_t now)
+{
+    kab_engine_set_now(engine, now);
+    if (partition->state != KAB_PARTITION_OWNED)
+        return;
+    engine->counters.records_skipped[KAB_SKIP_OUT_OF_RANGE]++;
+    kab_partition_set_state(engine, partition, KAB_PARTITION_RESETTING);
+}
+
+/* --- The turn ---------------------------------------------------------- */
 
 static int64_t
 offset_to_add(const KabEngine *engine, const KabPartition *partition)
@@ -14,37 +189,24 @@ offset_to_add(const KabEngine *engine, const KabPartition *partition)
     return engine->options.start_latest ? KAB_OFFSET_END : KAB_OFFSET_BEGINNING;
 }
 
-/* While stopping nothing is loaded. */
+/* During a drain nothing is loaded or added. */
 static void
 load_or_add(KabEngine *engine, KabPartition *partition)
 {
     if (engine->is_draining)
         return;
-    if (partition->load_wanted) {
-        partition->load_wanted = false;
-        engine->effects.load(engine->user, partition);
+    const KabSourcePort *source = engine->ports.source;
+    void *user = engine->ports.source_user;
+    if (partition->state == KAB_PARTITION_ASSIGNED) {
+        kab_partition_set_state(engine, partition, KAB_PARTITION_LOADING);
+        source->load(user, partition);
+    } else if (partition->state == KAB_PARTITION_LOADED) {
+        kab_partition_set_state(engine, partition, KAB_PARTITION_OWNED);
+        source->add(user, partition, offset_to_add(engine, partition));
     }
-    if (partition->add_wanted && partition->state == KAB_PARTITION_OWNED) {
-        partition->add_wanted = false;
-        partition->is_added = true;
-        engine->effects.add(engine->user, partition,
-                            offset_to_add(engine, partition));
-    }
 }
 
-bool
-kab_partition_is_leaving(const KabPartition *partition)
-{
-    return partition->state == KAB_PARTITION_DRAINING && !partition->is_reset;
-}
-
-bool
-kab_partition_is_quiet(const KabPartition *partition)
-{
-    return !partition->n_called && !partition->n_emitting;
-}
-
-/* Nothing more of it can be finished: the sink is given up. */
+/* The sink is given up: nothing more of the partition can be finished. */
 static bool
 is_hopeless(const KabEngine *engine, const KabPartition *partition)
 {
@@ -53,20 +215,30 @@ is_hopeless(const KabEngine *engine, const KabPartition *partition)
     return engine->sink.is_given_up && !partition->n_called && !may_commit;
 }
 
+/* Nothing is called, emitted, or to be committed. */
+static bool
+is_at_rest(const KabPartition *partition)
+{
+    return kab_partition_is_quiet(partition) && !partition->is_dirty &&
+           !partition->is_committing;
+}
+
 static bool
 is_ended(const KabEngine *engine, const KabPartition *partition)
 {
     switch (partition->state) {
     case KAB_PARTITION_GONE:
+    case KAB_PARTITION_RESET:
         return true;
-    case KAB_PARTITION_DRAINING:
-        if (partition->is_overdue || is_hopeless(engine, partition))
-            return true;
-        if (partition->is_reset && partition->slots.n)
-            return false;
-        return kab_partition_is_quiet(partition) && !partition->is_dirty &&
-               !partition->is_committing;
+    case KAB_PARTITION_DRAINING: /* a timer that has fired: its deadline */
+        return !kab_timer_is_armed(&partition->revoke_timer) ||
+               is_hopeless(engine, partition) || is_at_rest(partition);
+    case KAB_PARTITION_RESETTING:
+        return is_hopeless(engine, partition) ||
+               (!partition->slots.n && is_at_rest(partition));
+    case KAB_PARTITION_ASSIGNED:
     case KAB_PARTITION_LOADING:
+    case KAB_PARTITION_LOADED:
     case KAB_PARTITION_OWNED:
         break;
     }
@@ -88,9 +260,13 @@ taint_transaction(KabEngine *engine, const KabPartition *partition)
 }
 
 static void
-end(KabEngine *engine, KabPartition *partition)
+end_partition(KabEngine *engine, KabPartition *partition)
 {
-    kab_partition_set_state(engine, partition, KAB_PARTITION_GONE);
+    bool is_reset = partition->state == KAB_PARTITION_RESETTING;
+    if (partition->state != KAB_PARTITION_GONE)
+        kab_partition_set_state(engine, partition,
+                                is_reset ? KAB_PARTITION_RESET
+                                         : KAB_PARTITION_GONE);
     taint_transaction(engine, partition);
     kab_timers_disarm(&engine->timers, &partition->revoke_timer);
     kab_partition_drop_slots(engine, partition);
@@ -100,61 +276,21 @@ end(KabEngine *engine, KabPartition *partition)
         engine->sink.unchecked--;
     }
     g_ptr_array_remove(engine->partitions, partition);
-    engine->effects.unassign(engine->user, partition);
-    if (partition->is_reset)
+    engine->ports.source->unassign(engine->ports.source_user, partition);
+    if (is_reset)
         g_ptr_array_add(engine->resets, partition);
     else
         kab_partition_free(partition);
 }
 
-/* One that is alone has no valve; of two, each leaves room for the other. */
-double
-kab_partition_share(const KabEngine *engine)
-{
-    if (engine->n_owned <= 1)
-        return 2;
-    return CLAMP(2.0 / (double)engine->n_owned, 0.25, 0.75);
-}
-
-/* Beyond its share it is closed until half of it. */
 static bool
-holds_more_than(const KabEngine *engine,
-                const KabPartition *partition,
-                double part)
+is_ending(const KabPartition *partition)
 {
-    const KabEngineOptions *options = &engine->options;
-    double share = kab_partition_share(engine) * part;
-    double waiting =
-        8.0 * (double)options->batch_count * options->max_in_flight;
-    return (double)partition->charge > share * (double)options->buffer_bytes ||
-           (double)partition->n_waiting > share * waiting;
+    return partition->state == KAB_PARTITION_DRAINING ||
+           partition->state == KAB_PARTITION_RESETTING;
 }
 
-static void
-set_valve(KabEngine *engine, KabPartition *partition)
-{
-    if (partition->state != KAB_PARTITION_OWNED || !partition->is_added)
-        return;
-    double part = partition->is_closed ? 0.5 : 1;
-    bool should_close = holds_more_than(engine, partition, part);
-    if (should_close == partition->is_closed)
-        return;
-    partition->is_closed = should_close;
-    kab_sink_check_partition(engine, partition);
-    engine->effects.valve(engine->user, partition, !should_close);
-}
-
-static void
-set_valves(KabEngine *engine)
-{
-    if (!engine->valves_changed || engine->is_draining)
-        return;
-    engine->valves_changed = false;
-    for (guint i = 0; i < engine->partitions->len; i++)
-        set_valve(engine, engine->partitions->pdata[i]);
-}
-
-/* While one drains, it is looked at every time. */
+/* A draining partition is checked in every turn. */
 static void
 check_all(KabEngine *engine)
 {
@@ -163,8 +299,8 @@ check_all(KabEngine *engine)
         KabPartition *partition = engine->partitions->pdata[i];
         load_or_add(engine, partition);
         if (is_ended(engine, partition))
-            end(engine, partition);
-        else if (partition->state == KAB_PARTITION_DRAINING)
+            end_partition(engine, partition);
+        else if (is_ending(partition))
             engine->partitions_changed = true;
     }
 }
@@ -174,5 +310,5 @@ kab_partitions_advance(KabEngine *engine)
 {
     if (engine->partitions_changed)
         check_all(engine);
-    set_valves(engine);
+    kab_valves_advance(engine);
 }

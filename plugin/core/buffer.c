@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The batch buffer: when a batch leaves, and what it takes.
  *
- * It holds nothing itself: records wait in their lanes, the ready ones are
- * counted. A batch leaves when a trigger says so and a call slot is free;
- * what is in it is decided only then (formation).
+ * The buffer holds nothing itself: records wait in their lanes, the ready ones
+ * are counted. A batch leaves when a trigger fires and a call slot is free;
+ * its records are chosen only then (formation).
  */
-#include "internal.h"
+#include "ledger.h"
 
-size_t
-kab_buffer_limit(const KabEngine *engine)
-{
-    size_t limit = engine->options.batch_count;
-    return engine->ceiling ? MIN(limit, engine->ceiling) : limit;
-}
-
-/* Nothing more may be taken: what is ready has no company to wait for. */
+/* Intake is closed: no further record can join those that are ready. */
 bool
 kab_buffer_is_full(const KabEngine *engine)
 {
-    if (engine->charge >= engine->options.buffer_bytes)
+    if (engine->charge >= engine->options.buffer_bytes ||
+        !kab_calls_room(engine))
         return true;
     size_t n = 0;
     for (guint i = 0; i < engine->partitions->len; i++) {
@@ -48,9 +42,9 @@ kab_buffer_is_triggered(KabEngine *engine, KabTrigger *ret_trigger)
         *ret_trigger = KAB_TRIGGER_DRAIN;
         return engine->is_flushing;
     }
-    if (engine->ready_records >= kab_buffer_limit(engine))
+    if (engine->ready_records >= kab_limits_batch(engine))
         *ret_trigger = KAB_TRIGGER_COUNT;
-    else if (engine->ready_bytes >= engine->options.batch_bytes)
+    else if (engine->ready_bytes >= engine->limits.bytes)
         *ret_trigger = KAB_TRIGGER_BYTES;
     else if (waits_for_company(engine))
         return false;
@@ -65,8 +59,8 @@ kab_buffer_is_triggered(KabEngine *engine, KabTrigger *ret_trigger)
 static bool
 take_lane(KabEngine *engine, KabLane *lane, KabSet *set)
 {
-    size_t limit = kab_buffer_limit(engine);
-    size_t max_bytes = engine->options.batch_bytes;
+    size_t limit = kab_limits_batch(engine);
+    size_t max_bytes = engine->limits.bytes;
     for (KabSlot *slot; (slot = lane->waiting.head) != NULL;) {
         if (set->n >= limit || (set->n && set->bytes + slot->bytes > max_bytes))
             return false;
@@ -82,7 +76,7 @@ take_lane(KabEngine *engine, KabLane *lane, KabSet *set)
 KabSet *
 kab_buffer_form(KabEngine *engine, KabTrigger trigger)
 {
-    size_t capacity = MIN(engine->ready_records, kab_buffer_limit(engine));
+    size_t capacity = MIN(engine->ready_records, kab_limits_batch(engine));
     KabSet *set = kab_set_new(engine, capacity);
     set->trigger = trigger;
     set->is_first = true;
@@ -92,15 +86,8 @@ kab_buffer_form(KabEngine *engine, KabTrigger trigger)
         has_room = take_lane(engine, lane, set);
         kab_lane_rotate(engine, lane);
     }
-    kab_buffer_forget_period(engine);
+    kab_lanes_forget_period(engine);
     return set;
-}
-
-void
-kab_buffer_forget_period(KabEngine *engine)
-{
-    engine->period_is_over = false;
-    kab_timers_disarm(&engine->timers, &engine->period_timer);
 }
 
 /* The clock of batch.period starts with the first record of the batch. With
@@ -110,7 +97,7 @@ kab_buffer_arm_period(KabEngine *engine)
 {
     int64_t period = engine->options.batch_period_us;
     if (!engine->ready_records) {
-        kab_buffer_forget_period(engine);
+        kab_lanes_forget_period(engine);
         return;
     }
     if (period == 0 || period == KAB_NEVER ||

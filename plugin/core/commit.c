@@ -2,18 +2,18 @@
 /* Commits: the frontier of every partition that moved, and what is finished
  * beyond it.
  *
- * At least once, they are explicit lists through the consumer, one
- * outstanding, not more often than commit.interval. Exactly once, the same
- * list rides in the transaction, computed as if what was emitted into it
- * were finished. A partition without a committed offset has its start
- * committed first, under both: its records wait for that.
+ * At-least-once commits explicit offset lists through the consumer, one
+ * outstanding, not more often than commit.interval. Exactly-once sends the
+ * same list in the transaction, computed as if what was emitted into it were
+ * finished. Under both, a partition without a committed offset gets its start
+ * offset committed first; its records wait for that commit.
  */
-#include "internal.h"
+#include "ledger.h"
 
-/* After a commit that failed. */
+/* Delay before a failed commit is repeated. */
 #define RETRY_US INT64_C(50000)
 #define MAX_REFUSALS 3
-/* Unfinished records: so many, and a commit takes a noticeable time. */
+/* With this many unfinished records, composing a commit is noticeably slow. */
 #define MANY_SLOTS 10000
 
 void
@@ -31,9 +31,9 @@ typedef struct {
     uint64_t left_out;
 } Writer;
 
-/* What an earlier owner finished may go on where a gap of ours ends. */
+/* Merges: an earlier owner's interval may begin where a gap of ours ends. */
 static void
-extend(Writer *writer, int64_t to)
+extend_last(Writer *writer, int64_t to)
 {
     KabInterval *last = &g_array_index(writer->intervals, KabInterval,
                                        writer->intervals->len - 1);
@@ -41,10 +41,10 @@ extend(Writer *writer, int64_t to)
 }
 
 static void
-add(Writer *writer, int64_t from, int64_t to)
+add_interval(Writer *writer, int64_t from, int64_t to)
 {
     if (writer->has_any && from == writer->last && !writer->left_out) {
-        extend(writer, to);
+        extend_last(writer, to);
         return;
     }
     KabInterval interval = {from, to};
@@ -74,11 +74,11 @@ write_loaded(const KabPartition *partition,
     for (guint i = first; i < partition->loaded->len; i++) {
         KabInterval interval = g_array_index(partition->loaded, KabInterval, i);
         if (interval.to > offset)
-            add(writer, MAX(interval.from, offset), interval.to);
+            add_interval(writer, MAX(interval.from, offset), interval.to);
     }
 }
 
-/* In the middle of what an earlier owner finished it goes on there. */
+/* Whether the position is inside an interval that an earlier owner finished. */
 static bool
 is_in_loaded(const KabPartition *partition)
 {
@@ -87,18 +87,31 @@ is_in_loaded(const KabPartition *partition)
                    .from < partition->position;
 }
 
-/* What a commit says of a partition: the gaps between its open slots. A gap
- * is from its first record to its last, not from slot to slot: over offsets
- * without records (compaction) it would grow, and what fitted when it was
- * committed might fit no more. */
+/* In a transaction, what was emitted before the first open slot lies below the
+ * frontier: with a hundred milliseconds' worth of records, visiting them costs
+ * more than the rest of the commit. */
+static KabSlot *
+find_first(KabPartition *partition, bool in_transaction, Writer *writer)
+{
+    KabSlot *head = partition->slots.head;
+    if (!in_transaction || !head)
+        return head;
+    KabSlot *open = kab_metadata_cap_first_open(partition);
+    writer->has_emitted = open != head;
+    return open;
+}
+
+/* Writes the finished gaps between the partition's open slots; returns the
+ * frontier. Stops where nothing more is done: the records that were taken
+ * while a transaction settled are many, and not in the processor's caches. A
+ * gap runs from its first record to its last. From slot to slot it would grow
+ * over offsets without records (compaction), and intervals that fitted into one
+ * commit might not fit into the next. */
 static int64_t
-write_partition(const KabPartition *partition,
-                bool in_transaction,
-                Writer *writer)
+write_partition(KabPartition *partition, bool in_transaction, Writer *writer)
 {
     int64_t frontier = -1, gap = -1, gap_end = -1;
-    size_t left = partition->finished_beyond;
-    for (KabSlot *slot = partition->slots.head; slot;
+    for (KabSlot *slot = find_first(partition, in_transaction, writer); slot;
          slot = slot->in_partition.next) {
         int64_t offset = slot->record.offset;
         bool is_finished = counts_as_finished(slot, in_transaction);
@@ -106,59 +119,43 @@ write_partition(const KabPartition *partition,
         if (frontier < 0 && !is_finished)
             frontier = writer->last = offset;
         else if (!is_finished && gap >= 0)
-            add(writer, gap, gap_end);
+            add_interval(writer, gap, gap_end);
         if (!is_finished)
             gap = -1;
         bool starts = is_finished || slot->finished_after;
         if (frontier >= 0 && starts && gap < 0)
             gap = is_finished ? offset : slot->finished_from;
         gap_end = kab_slot_finished_to(slot);
-        left -= slot->finished_after;
-        if (!in_transaction && !left && gap < 0)
+        if (offset >= partition->done_to)
             break;
     }
     if (frontier < 0)
         frontier = writer->last = partition->position;
     else if (gap >= 0)
-        add(writer, gap,
-            is_in_loaded(partition) ? partition->position : gap_end);
+        add_interval(writer, gap,
+                     is_in_loaded(partition) ? partition->position : gap_end);
     write_loaded(partition, partition->loaded_next, partition->position,
                  writer);
     return frontier;
 }
 
-/* A digest of intervals: whether two commits say the same. */
-uint64_t
-kab_intervals_digest(const KabInterval *intervals, size_t n)
-{
-    uint64_t digest = n;
-    for (size_t i = 0; i < n; i++) {
-        digest = (digest ^ (uint64_t)intervals[i].from) *
-                 UINT64_C(0x9e3779b97f4a7c15);
-        digest =
-            (digest ^ (uint64_t)intervals[i].to) * UINT64_C(0xc2b2ae3d27d4eb4f);
-        digest ^= digest >> 31;
-    }
-    return digest;
-}
-
 static bool
-belongs(const KabEngine *engine,
-        const KabPartition *partition,
-        bool in_transaction)
+belongs_in(const KabEngine *engine,
+           const KabPartition *partition,
+           bool in_transaction)
 {
     if (!partition->is_dirty || partition->is_committing)
         return false;
-    if (partition->state != KAB_PARTITION_OWNED &&
-        partition->state != KAB_PARTITION_DRAINING)
+    if (partition->state < KAB_PARTITION_OWNED ||
+        partition->state > KAB_PARTITION_DRAINING)
         return false;
     if (!partition->is_pinned)
         return !in_transaction && partition->start >= 0;
     return in_transaction == kab_engine_is_exactly_once(engine);
 }
 
-/* Says an item what is committed already? It would be no evidence of an
- * unknown transaction's end, and costs a request. */
+/* Does the item change anything? Repeating the committed state costs a
+ * request, and could not later prove that a transaction was committed. */
 static bool
 is_news(const KabPartition *partition, const KabCommitItem *item)
 {
@@ -167,10 +164,10 @@ is_news(const KabPartition *partition, const KabCommitItem *item)
                partition->committed_digest;
 }
 
-/* In a transaction nothing may be left out: what it says is finished would be
- * given again. Emission keeps below the cap; what exceeds it nevertheless (the
- * broker takes less than was thought) is said as a whole, or not at all where
- * no output of the partition is in the transaction. */
+/* In a transaction no interval may be left out: its records' outputs would be
+ * produced again. Emission keeps the metadata below the cap. If it exceeds the
+ * cap all the same (the broker takes less than was assumed), it is written in
+ * full, or not at all where the transaction has no output of the partition. */
 static bool
 compose_item(KabEngine *engine,
              KabCommit *commit,
@@ -195,12 +192,21 @@ compose_item(KabEngine *engine,
         return false;
     }
     partition->is_committing = true;
+    partition->committing_us = partition->dirty_us;
+    partition->dirty_us = 0;
     *ret_item = (KabCommitItem){.partition = partition,
                                 .topic = partition->topic,
                                 .number = partition->number,
                                 .offset = offset,
                                 .n_intervals = commit->intervals->len - before};
     return true;
+}
+
+static void
+end_committing(KabPartition *partition)
+{
+    partition->is_committing = false;
+    partition->committing_us = 0;
 }
 
 static void
@@ -212,11 +218,11 @@ drop_old_news(KabCommit *commit)
         KabCommitItem item = commit->items[i];
         item.intervals = intervals;
         if (item.n_intervals)
-            intervals += item.n_intervals; /* else perhaps NULL */
+            intervals += item.n_intervals; /* else may be NULL */
         if (is_news(item.partition, &item))
             commit->items[kept++] = item;
         else
-            item.partition->is_committing = false;
+            end_committing(item.partition);
     }
     commit->n = kept;
 }
@@ -233,7 +239,7 @@ kab_commit_compose(KabEngine *engine, KabCommit *commit, bool in_transaction)
     engine->moves++;
     for (guint i = 0; i < engine->partitions->len; i++) {
         KabPartition *partition = engine->partitions->pdata[i];
-        if (belongs(engine, partition, in_transaction))
+        if (belongs_in(engine, partition, in_transaction))
             commit->n += compose_item(engine, commit, partition, in_transaction,
                                       &commit->items[commit->n]);
     }
@@ -259,7 +265,7 @@ static bool
 find_dirty(const KabEngine *engine, bool in_transaction)
 {
     for (guint i = 0; engine->has_dirty && i < engine->partitions->len; i++)
-        if (belongs(engine, engine->partitions->pdata[i], in_transaction))
+        if (belongs_in(engine, engine->partitions->pdata[i], in_transaction))
             return true;
     return false;
 }
@@ -287,9 +293,9 @@ kab_commit_is_urgent(const KabEngine *engine)
     return false;
 }
 
-/* A commit is written by looking at every unfinished record. With very many
- * of them it is written less often, so that the loop has its time for other
- * things: half a microsecond for each. */
+/* Composing a commit visits every unfinished record. With very many of them
+ * commits are less frequent, half a microsecond for each record, so that the
+ * loop has time for other work. */
 static int64_t
 interval_us(const KabEngine *engine)
 {
@@ -304,9 +310,10 @@ is_time(KabEngine *engine)
 {
     KabCommit *commit = &engine->commit;
     int64_t due = commit->asked_us + interval_us(engine);
-    if (kab_commit_is_urgent(engine))
+    /* Nothing of a partition is called before its start is committed. */
+    if (engine->has_starts || kab_commit_is_urgent(engine))
         due = 0;
-    due = MAX(due, commit->not_before_us);
+    due = MAX(due, MAX(commit->not_before_us, commit->held_until_us));
     if (due <= engine->now)
         return true;
     if (!kab_timer_is_armed(&engine->commit_timer) ||
@@ -315,20 +322,6 @@ is_time(KabEngine *engine)
         kab_timers_arm(&engine->timers, &engine->commit_timer, due);
     }
     return false;
-}
-
-static void
-put_back(KabEngine *engine, KabCommit *commit)
-{
-    for (size_t i = 0; i < commit->n; i++) {
-        KabPartition *partition = commit->items[i].partition;
-        if (!partition)
-            continue;
-        partition->is_committing = false;
-        kab_partition_mark_dirty(engine, partition);
-        engine->has_starts |= !partition->is_pinned;
-    }
-    commit->not_before_us = engine->now + RETRY_US / 5;
 }
 
 void
@@ -347,13 +340,12 @@ kab_commit_advance(KabEngine *engine)
         return;
     }
     commit->asked_us = engine->now;
-    commit->is_outstanding =
-        engine->effects.commit(engine->user, commit->items, commit->n);
-    if (!commit->is_outstanding)
-        put_back(engine, commit);
+    commit->is_outstanding = true;
+    engine->ports.source->commit(engine->ports.source_user, commit->items,
+                                 commit->n);
 }
 
-/* The group may have gone on without it, or without this member. */
+/* The group may have moved on without this partition or this member. */
 static bool
 is_perhaps_gone(const KabEngine *engine, const KabPartition *partition)
 {
@@ -361,7 +353,8 @@ is_perhaps_gone(const KabEngine *engine, const KabPartition *partition)
            (engine->is_stopping && engine->stop_reason == KAB_STOP_SOURCE);
 }
 
-/* Not ours to commit any more, or not allowed: no drain waits for that. */
+/* Not authorised, or the group keeps refusing a partition that is no longer
+ * ours: a drain must not wait for this commit. */
 static bool
 is_in_vain(const KabEngine *engine,
            KabPartition *partition,
@@ -381,8 +374,10 @@ fail_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
     if (is_in_vain(engine, partition, item->result)) {
         engine->partitions_changed = true;
         partition->is_dirty = false;
+        partition->dirty_us = partition->committing_us = 0;
         return;
     }
+    partition->dirty_us = partition->committing_us;
     kab_partition_mark_dirty(engine, partition);
     engine->has_starts |= !partition->is_pinned;
 }
@@ -397,15 +392,18 @@ end_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
     partition->is_committing = false;
     if (item->result != KAB_COMMIT_OK) {
         fail_item(engine, commit, item);
+        partition->committing_us = 0;
         return;
     }
+    partition->committing_us = 0;
     if (item->offset > partition->committed)
         kab_partition_progress(engine, partition);
     partition->committed = item->offset;
     partition->committed_digest =
         kab_intervals_digest(item->intervals, item->n_intervals);
-    bool is_going_on = partition->state == KAB_PARTITION_OWNED ||
-                       (partition->is_reset && partition->slots.n);
+    bool is_going_on =
+        partition->state == KAB_PARTITION_OWNED ||
+        (partition->state == KAB_PARTITION_RESETTING && partition->slots.n);
     if (!partition->is_pinned && is_going_on) {
         kab_partition_pin(engine, partition);
         if (kab_partition_frontier(partition) != partition->committed)
@@ -432,14 +430,12 @@ kab_engine_commit_done(KabEngine *engine,
                        size_t n,
                        int64_t now)
 {
-    (void)items;
-    (void)n;
-    engine->now = now;
     KabCommit *commit = &engine->commit;
-    if (!commit->is_outstanding)
-        return;
+    g_assert(commit->is_outstanding);
+    g_assert(items == commit->items && n == commit->n);
+    kab_engine_set_now(engine, now);
     commit->is_outstanding = false;
     kab_histogram_add(&engine->counters.commit_us,
-                      (uint64_t)MAX(now - commit->asked_us, 0));
+                      (uint64_t)(engine->now - commit->asked_us));
     kab_commit_apply(engine, commit);
 }

@@ -2,8 +2,8 @@
 /* What the engine counts: plain numbers, copied out by the loop thread.
  *
  * Names follow the metric table (plugin/ops/metrics-table.h), which says
- * what each one means to an operator. Times are seconds only there; here
- * they are microseconds.
+ * what each one means to an operator. Times are microseconds here, seconds
+ * in the table.
  */
 #pragma once
 
@@ -30,14 +30,15 @@ enum { KAB_N_TRIGGERS = KAB_TRIGGER_RETRY + 1 };
     X(DONE, "done")           /* its outputs are acknowledged */               \
     X(DROPPED, "dropped")     /* the function gave no output */                \
     X(REJECTED, "rejected")   /* its dead letter is acknowledged */            \
-    X(DISCARDED, "discarded") /* failed, and on.failure = drop */
+    X(DISCARDED, "discarded") /* failed, and on.failure = drop */              \
+    X(PASSED, "passed")       /* failed; the input itself is acknowledged */
 
 typedef enum {
 #define X(NAME, text) KAB_END_##NAME,
     KAB_ENDS(X)
 #undef X
 } KabEnd;
-enum { KAB_N_ENDS = KAB_END_DISCARDED + 1 };
+enum { KAB_N_ENDS = KAB_END_PASSED + 1 };
 
 /* Class of a failed record, as a dead letter's header names it. */
 #define KAB_CLASSES(X)                                                         \
@@ -73,18 +74,19 @@ typedef enum {
 } KabCallResult;
 enum { KAB_N_CALL_RESULTS = KAB_CALL_ABANDONED + 1 };
 
-/* What a function did that it must not. */
+/* How a function broke its contract. */
 #define KAB_FAULTS(X)                                                          \
     X(NO_ANSWER, "no_answer") /* a record without an outcome */                \
     X(LATE, "late")           /* answered after its time-out */                \
-    X(DOUBLE, "double")       /* answered again */
+    X(DOUBLE, "double")       /* answered again */                             \
+    X(BLOCKED, "blocked")     /* held up the loop: it says it never blocks */
 
 typedef enum {
 #define X(NAME, text) KAB_FAULT_##NAME,
     KAB_FAULTS(X)
 #undef X
 } KabFault;
-enum { KAB_N_FAULTS = KAB_FAULT_DOUBLE + 1 };
+enum { KAB_N_FAULTS = KAB_FAULT_BLOCKED + 1 };
 
 /* Records that were taken or expected and not processed. */
 #define KAB_SKIPS(X)                                                           \
@@ -101,7 +103,7 @@ enum { KAB_N_SKIPS = KAB_SKIP_OUT_OF_RANGE + 1 };
 
 #define KAB_COMMIT_RESULTS(X)                                                  \
     X(OK, "ok")                                                                \
-    X(GROUP, "group") /* the group moved on: asked again */                    \
+    X(GROUP, "group") /* the group moved on: repeated */                       \
     X(TOO_LARGE, "metadata_too_large")                                         \
     X(REFUSED, "refused") /* not allowed: the binding stops */                 \
     X(FAILED, "failed")
@@ -116,7 +118,7 @@ enum { KAB_N_COMMIT_RESULTS = KAB_COMMIT_FAILED + 1 };
 #define KAB_TXN_RESULTS(X)                                                     \
     X(COMMITTED, "committed")                                                  \
     X(ABORTED, "aborted")                                                      \
-    X(UNKNOWN, "unknown") /* asked to commit; the answer never came */         \
+    X(UNKNOWN, "unknown") /* commit requested; never answered */               \
     X(FENCED, "fenced")
 
 typedef enum {
@@ -126,7 +128,7 @@ typedef enum {
 } KabTxnResult;
 enum { KAB_N_TXN_RESULTS = KAB_TXN_FENCED + 1 };
 
-/* What the sink says of an output it could not deliver. */
+/* Why the sink could not deliver an output. */
 #define KAB_REFUSALS(X)                                                        \
     X(RECORD, "record") /* this record can never be written */                 \
     X(SINK, "sink")     /* the sink is lost; the record may be fine */         \

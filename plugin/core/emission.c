@@ -3,21 +3,15 @@
  *
  *   resolved -> (its order group) -> queue -> produced -> emitted -> finished
  *
- * Who passes its order group, group.c says. From there on one queue keeps the
- * order; the list of emitted slots is in emission order too, so that a lost
- * sink puts them back in front as they were. At least once, a slot is finished
- * when its outputs are acknowledged; exactly once, when the transaction is
- * committed: there a record without output rides in the transaction as well.
+ * group.c decides which slots pass their order group. From there on one queue
+ * keeps the order; the list of emitted slots is in emission order too, so that
+ * after the loss of a sink they return to the front as they were. At-least-once
+ * finishes a slot when its outputs are acknowledged; exactly-once when the
+ * transaction is committed, so a record without output rides in it as well.
  */
-#include "internal.h"
+#include "outlet.h"
 
 #define LINKS KAB_LINKS(in_emission)
-
-bool
-kab_engine_is_exactly_once(const KabEngine *engine)
-{
-    return engine->options.delivery == KAB_DELIVERY_EXACTLY_ONCE;
-}
 
 static KabEnd
 end_of(const KabSlot *slot)
@@ -27,6 +21,8 @@ end_of(const KabSlot *slot)
         return slot->products ? KAB_END_DONE : KAB_END_DROPPED;
     case KAB_FATE_LETTER:
         return KAB_END_REJECTED;
+    case KAB_FATE_PASSED:
+        return KAB_END_PASSED;
     case KAB_FATE_DISCARDED:
     case KAB_FATE_HELD:
         break;
@@ -34,81 +30,94 @@ end_of(const KabSlot *slot)
     return KAB_END_DISCARDED;
 }
 
-static void
-move(KabEngine *engine, KabSlot *slot, KabSlots *to)
-{
-    KabSlots *held = &engine->sink.held;
-    engine->moves++;
-    slot->is_early = false;
-    if (slot->emission) {
-        kab_slots_remove(slot->emission, slot, LINKS);
-        if (slot->partition && slot->emission != held)
-            slot->partition->n_emitting--;
-    }
-    slot->emission = to;
-    if (!to)
-        return;
-    kab_slots_append(to, slot, LINKS);
-    if (slot->partition && to != held)
-        slot->partition->n_emitting++;
-}
-
 void
 kab_emission_leave(KabEngine *engine, KabSlot *slot)
 {
-    move(engine, slot, NULL);
+    KabSlots *from = g_steal_pointer(&slot->emission);
+    engine->moves++;
+    slot->is_early = false;
+    if (!from)
+        return;
+    kab_slots_remove(from, slot, LINKS);
+    if (from != &engine->sink.held)
+        slot->partition->n_emitting--;
 }
 
-void
-kab_emission_push(KabEngine *engine, KabSlot *slot)
+static void
+enter_list(KabEngine *engine, KabSlot *slot, KabSlots *to)
+{
+    slot->emission = to;
+    kab_slots_append(to, slot, LINKS);
+    if (to != &engine->sink.held)
+        slot->partition->n_emitting++;
+}
+
+static void
+move_slot(KabEngine *engine, KabSlot *slot, KabSlots *to)
+{
+    kab_emission_leave(engine, slot);
+    enter_list(engine, slot, to);
+}
+
+static void
+finish_slot(KabEngine *engine, KabSlot *slot)
+{
+    kab_emission_leave(engine, slot);
+    kab_partition_finish(engine, slot, end_of(slot));
+}
+
+static void
+push_slot(KabEngine *engine, KabSlot *slot)
 {
     if (slot->products || kab_engine_is_exactly_once(engine))
-        move(engine, slot, &engine->sink.queue);
+        move_slot(engine, slot, &engine->sink.queue);
     else
         kab_partition_finish(engine, slot, end_of(slot));
 }
 
-/* --- Producing --------------------------------------------------------- */
-
-static KabDeadLetter
-letter_of(const KabSlot *slot)
+void
+kab_slot_resolve(KabEngine *engine, KabSlot *slot)
 {
-    return (KabDeadLetter){
-        .stage = (KabStage)slot->stage,
-        .class_ = (KabClass)slot->class_,
-        .calls = slot->calls,
-        .message = slot->failure ? slot->failure : "",
-    };
+    kab_lane_leave(engine, slot);
+    if (!slot->group && slot->fate != KAB_FATE_HELD) { /* most records */
+        push_slot(engine, slot);
+        return;
+    }
+    KabSlot *next = kab_group_may_pass(slot) ? slot : NULL;
+    while (next) {
+        KabSlot *passing = next;
+        next = kab_group_pass(passing);
+        push_slot(engine, passing);
+    }
 }
 
-/* To on.failure, unless outputs of it are still to be reported. */
+/* --- Producing --------------------------------------------------------- */
+
+/* Applies on.failure to a refused slot, once all its outputs are reported. */
 static void
-refuse(KabEngine *engine, KabSlot *slot)
+refuse_slot(KabEngine *engine, KabSlot *slot)
 {
     if (slot->unreported)
         return;
-    g_autofree char *message = g_strdup(slot->failure);
-    slot->is_refused = false;
+    g_autofree char *reason = g_steal_pointer(&slot->refusal);
     kab_emission_leave(engine, slot);
-    kab_retry_fail_slot(engine, slot, KAB_STAGE_PRODUCE, KAB_CLASS_PERMANENT,
-                        message);
+    kab_failure_apply(engine, slot, KAB_STAGE_PRODUCE, KAB_CLASS_PERMANENT,
+                      reason);
+    kab_slot_resolve(engine, slot);
 }
 
 static void
 mark_refused(KabEngine *engine, KabSlot *slot, const char *message)
 {
-    if (slot->fate != KAB_FATE_LETTER) {
-        g_free(slot->failure);
-        slot->failure = g_strdup(message);
-    }
-    slot->is_refused = true;
+    g_free(slot->refusal);
+    slot->refusal = g_strdup(message ? message : "");
     if (slot->emission != &engine->sink.emitted)
-        move(engine, slot, &engine->sink.emitted);
-    refuse(engine, slot);
+        move_slot(engine, slot, &engine->sink.emitted);
+    refuse_slot(engine, slot);
 }
 
 static void
-sent(KabEngine *engine, KabSlot *slot, KabProduct *product)
+note_sent(KabEngine *engine, KabSlot *slot, KabProduct *product)
 {
     product->is_sent = true;
     product->epoch = engine->sink.epoch;
@@ -121,40 +130,50 @@ sent(KabEngine *engine, KabSlot *slot, KabProduct *product)
 static KabProduceStatus
 produce_one(KabEngine *engine, KabSlot *slot, KabProduct *product)
 {
-    KabDeadLetter letter = letter_of(slot);
-    return engine->effects.produce(engine->user, product, &slot->record,
-                                   slot->message,
-                                   product->is_dead_letter ? &letter : NULL);
+    const KabSinkJoint *sink = kab_engine_sink(engine);
+    KabDeadLetter letter;
+    bool has_failed = product->kind != KAB_PRODUCT_OUTPUT;
+    if (has_failed)
+        letter = kab_failure_letter(slot);
+    /* The list of its partition, and its unreported outputs, do not read. */
+    product->is_unread = slot->references == 1 + slot->unreported;
+    return sink->port->produce(sink->user, product, &slot->record,
+                               slot->message, has_failed ? &letter : NULL);
 }
 
-/* Is every output of a slot with several possible at all? */
+/* Can the sink write every output of a slot that has several? */
 static bool
 is_possible(KabEngine *engine, KabSlot *slot)
 {
-    if (!engine->effects.measure || !slot->products || !slot->products->next ||
+    const KabSinkJoint *sink = kab_engine_sink(engine);
+    if (!sink->port->measure || !slot->products || !slot->products->next ||
         slot->next_product != slot->products)
         return true;
     for (KabProduct *product = slot->products; product; product = product->next)
-        if (!engine->effects.measure(engine->user, product, &slot->record,
-                                     slot->message))
+        if (!sink->port->measure(sink->user, product, &slot->record,
+                                 slot->message))
             return false;
     return true;
 }
 
 static const char *
-explain(KabEngine *engine)
+explain_refusal(KabEngine *engine)
 {
-    if (engine->effects.explain)
-        return engine->effects.explain(engine->user);
+    const KabSinkJoint *sink = kab_engine_sink(engine);
+    const char *reason = NULL;
+    if (sink->port->explain)
+        reason = sink->port->explain(sink->user);
+    if (reason)
+        return reason;
     return "an output is larger than the topic takes (max.message.bytes)";
 }
 
 /* False: the sink takes no more now. */
 static bool
-emit(KabEngine *engine, KabSlot *slot)
+emit_slot(KabEngine *engine, KabSlot *slot)
 {
     if (!is_possible(engine, slot)) {
-        mark_refused(engine, slot, explain(engine));
+        mark_refused(engine, slot, explain_refusal(engine));
         return true;
     }
     for (KabProduct *product; (product = slot->next_product);) {
@@ -164,7 +183,7 @@ emit(KabEngine *engine, KabSlot *slot)
         switch (status) {
         case KAB_PRODUCE_OK:
             if (!product->is_acknowledged)
-                sent(engine, slot, product);
+                note_sent(engine, slot, product);
             slot->next_product = product->next;
             break;
         case KAB_PRODUCE_FULL:
@@ -174,7 +193,7 @@ emit(KabEngine *engine, KabSlot *slot)
             engine->counters.produce_errors[KAB_REFUSED_RECORD]++;
             if (product != slot->products)
                 kab_sink_taint(engine);
-            mark_refused(engine, slot, explain(engine));
+            mark_refused(engine, slot, explain_refusal(engine));
             return true;
         case KAB_PRODUCE_LOST:
             kab_sink_lose(engine, false, "a produce call was refused");
@@ -182,16 +201,16 @@ emit(KabEngine *engine, KabSlot *slot)
         }
     }
     kab_slot_set_state(engine, slot, KAB_SLOT_EMITTED);
-    move(engine, slot, &engine->sink.emitted);
+    move_slot(engine, slot, &engine->sink.emitted);
     if (kab_engine_is_exactly_once(engine)) {
-        kab_partition_mark_dirty(engine, slot->partition);
+        kab_partition_note_emitted(engine, slot);
         kab_sink_count(engine, slot);
     }
     return true;
 }
 
 static void
-prepend(KabSlots *from, KabSlots *to)
+prepend_list(KabSlots *from, KabSlots *to)
 {
     if (!from->head)
         return;
@@ -210,33 +229,32 @@ move_to_front(KabEngine *engine, KabSlot *slot, KabSlots *to)
 {
     KabSlots rest = *to;
     *to = (KabSlots){0};
-    move(engine, slot, to);
-    prepend(to, &rest);
+    move_slot(engine, slot, to);
+    prepend_list(to, &rest);
     *to = rest;
 }
 
-/* What is now the first of its partition is never held: it starts no run, it
- * joins what is before it. Nothing of its group is before it, and what is
- * held may be after it. */
+/* The first open slot never adds an interval, so it is never held. No slot of
+ * its order group is before it; held slots may be after it. */
 static void
 release_first(KabEngine *engine, KabPartition *partition)
 {
-    KabSlot *slot = kab_cap_first_open(partition);
+    KabSlot *slot = kab_metadata_cap_first_open(partition);
     if (!slot || slot->emission != &engine->sink.held)
         return;
     move_to_front(engine, slot, &engine->sink.queue);
     slot->is_early = true;
 }
 
-/* One that release_first() took, and that was not produced, goes back to
- * where it came from. */
+/* Holds the slot. One that release_first() moved and that was not produced
+ * goes back to the front of the held list. */
 static void
-hold(KabEngine *engine, KabSlot *slot)
+hold_slot(KabEngine *engine, KabSlot *slot)
 {
     if (slot->is_early)
         move_to_front(engine, slot, &engine->sink.held);
     else
-        move(engine, slot, &engine->sink.held);
+        move_slot(engine, slot, &engine->sink.held);
 }
 
 static void
@@ -244,29 +262,30 @@ hold_early(KabEngine *engine)
 {
     KabSlot *slot = engine->sink.queue.head;
     if (slot && slot->is_early)
-        hold(engine, slot);
+        hold_slot(engine, slot);
 }
 
 void
 kab_emission_advance(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
+    bool is_exactly_once = kab_engine_is_exactly_once(engine);
     for (KabSlot *slot; (slot = sink->queue.head);) {
         if (sink->is_full || !kab_sink_can_emit(engine))
             return;
         bool is_whole = slot->next_product == slot->products;
         KabPartition *partition = slot->partition;
-        if (is_whole && kab_cap_holds(engine, slot))
-            hold(engine, slot);
-        else if (!emit(engine, slot))
+        if (is_whole && is_exactly_once && kab_metadata_cap_holds(engine, slot))
+            hold_slot(engine, slot);
+        else if (!emit_slot(engine, slot))
             return;
         else if (partition->is_capped)
             release_first(engine, partition);
     }
 }
 
-/* Those of partitions that are not capped any more. They were earlier than
- * what is queued now. */
+/* Queues the held slots of partitions that are not capped any more, in front:
+ * they are earlier than the slots queued now. */
 static void
 release_held(KabSink *sink)
 {
@@ -274,21 +293,22 @@ release_held(KabSink *sink)
     for (KabSlot *slot = sink->held.head, *next; slot; slot = next) {
         next = slot->in_emission.next;
         if (slot->partition->is_capped &&
-            slot != kab_cap_first_open(slot->partition))
+            slot != kab_metadata_cap_first_open(slot->partition))
             continue;
         kab_slots_remove(&sink->held, slot, LINKS);
         kab_slots_append(&released, slot, LINKS);
         slot->emission = &sink->queue;
         slot->partition->n_emitting++;
     }
-    prepend(&released, &sink->queue);
+    prepend_list(&released, &sink->queue);
 }
 
-/* Resets what a slot has produced, as far as it is to be produced again. */
+/* Resets the slot so that all, or all unacknowledged, outputs are produced. */
 static void
 rewind_slot(KabEngine *engine, KabSlot *slot, bool all_outputs)
 {
-    kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
+    if (slot->state == KAB_SLOT_EMITTED)
+        kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
     slot->next_product = slot->products;
     slot->unacknowledged = 0;
     for (KabProduct *product = slot->products; product;
@@ -299,15 +319,15 @@ rewind_slot(KabEngine *engine, KabSlot *slot, bool all_outputs)
     }
 }
 
-/* Every report of the old sink has been served. */
+/* Every delivery report of the old sink has been served. */
 void
 kab_emission_requeue(KabEngine *engine, bool all_outputs)
 {
     KabSink *sink = &engine->sink;
     for (KabSlot *slot = sink->emitted.head, *next; slot; slot = next) {
         next = slot->in_emission.next;
-        if (slot->is_refused)
-            refuse(engine, slot);
+        if (slot->refusal)
+            refuse_slot(engine, slot);
     }
     if (sink->queue.head)
         rewind_slot(engine, sink->queue.head, all_outputs);
@@ -323,40 +343,48 @@ kab_emission_requeue(KabEngine *engine, bool all_outputs)
         partition->is_capped = false;
     }
     release_held(sink);
-    prepend(&sink->emitted, &sink->queue);
+    prepend_list(&sink->emitted, &sink->queue);
 }
 
 /* --- Reports ----------------------------------------------------------- */
 
-/* Takes the product's reference to its slot; NULL: the slot is gone. */
+/* Notes the report; returns the slot, with the product's reference to it. */
 static KabSlot *
-report(KabEngine *engine, KabProduct *product)
+note_report(KabEngine *engine, KabProduct *product)
 {
     KabSlot *slot = product->slot;
     g_assert(product->is_sent && slot->unreported > 0);
+    g_assert(product->epoch <= engine->sink.epoch);
     product->is_sent = false;
     slot->unreported--;
     engine->sink.unreported--;
     return slot;
 }
 
+static bool
+is_letter(const KabProduct *product)
+{
+    return product->kind == KAB_PRODUCT_LETTER ||
+           product->kind == KAB_PRODUCT_TRUNCATED;
+}
+
 void
 kab_engine_acknowledged(KabEngine *engine, KabProduct *product, int64_t now)
 {
-    KabSlot *slot = report(engine, product);
-    engine->now = now;
-    engine->counters.records_produced++;
+    KabSlot *slot = note_report(engine, product);
+    kab_engine_set_now(engine, now);
+    engine->counters.records_produced += !is_letter(product);
     product->is_acknowledged = true;
     if (!kab_engine_is_exactly_once(engine))
         engine->sink.losses = 0;
     if (slot->unacknowledged)
         slot->unacknowledged--;
-    if (slot->is_refused && slot->partition)
-        refuse(engine, slot);
+    if (slot->refusal && slot->partition)
+        refuse_slot(engine, slot);
     else if (slot->partition && !slot->unacknowledged &&
              slot->state == KAB_SLOT_EMITTED &&
              !kab_engine_is_exactly_once(engine))
-        kab_partition_finish(engine, slot, end_of(slot));
+        finish_slot(engine, slot);
     kab_slot_unref(engine, slot);
 }
 
@@ -366,10 +394,15 @@ refused_by_sink(KabEngine *engine, uint32_t epoch, const char *message)
     KabSink *sink = &engine->sink;
     if (epoch != sink->epoch)
         return;
-    if (!kab_engine_is_exactly_once(engine))
+    if (!kab_engine_is_exactly_once(engine)) {
         kab_sink_lose(engine, false, message);
-    else
-        kab_sink_taint(engine);
+        return;
+    }
+    /* Not for messages that an abort purges. */
+    if (sink->state == KAB_SINK_IN_TRANSACTION ||
+        sink->state == KAB_SINK_SETTLING)
+        kab_sink_shrink(engine);
+    kab_sink_taint(engine);
 }
 
 void
@@ -380,8 +413,8 @@ kab_engine_refused(KabEngine *engine,
                    int64_t now)
 {
     uint32_t epoch = product->epoch;
-    KabSlot *slot = report(engine, product);
-    engine->now = now;
+    KabSlot *slot = note_report(engine, product);
+    kab_engine_set_now(engine, now);
     engine->counters.produce_errors[refusal]++;
     switch (refusal) {
     case KAB_REFUSED_RECORD:
@@ -397,8 +430,8 @@ kab_engine_refused(KabEngine *engine,
         kab_sink_give_up(engine, KAB_STOP_SINK, message);
         break;
     }
-    if (slot->is_refused && slot->partition)
-        refuse(engine, slot);
+    if (slot->refusal && slot->partition)
+        refuse_slot(engine, slot);
     kab_slot_unref(engine, slot);
 }
 
@@ -412,11 +445,11 @@ forget_slot(KabEngine *engine, KabSlot *slot)
             continue;
         n--;
         engine->counters.produce_errors[KAB_REFUSED_SINK]++;
-        kab_slot_unref(engine, report(engine, product));
+        kab_slot_unref(engine, note_report(engine, product));
     }
 }
 
-/* Slots that were dropped are on no list, and wait for it as well. */
+/* Scans every slot: dropped ones await reports too, and are on no list. */
 void
 kab_emission_forget(KabEngine *engine)
 {
@@ -428,8 +461,8 @@ kab_emission_forget(KabEngine *engine)
     }
 }
 
-/* The transaction is committed: all that was emitted is finished. What is
- * held stays so until its partition has moved: nothing else makes room. */
+/* The transaction is committed: all that was emitted is finished. Held slots
+ * stay held until their partition has moved: nothing else makes room. */
 void
 kab_emission_commit(KabEngine *engine)
 {
@@ -437,7 +470,7 @@ kab_emission_commit(KabEngine *engine)
     hold_early(engine);
     for (KabSlot *slot; (slot = sink->emitted.head);) {
         slot->partition->is_capped = false;
-        kab_partition_finish(engine, slot, end_of(slot));
+        finish_slot(engine, slot);
     }
     release_held(sink);
 }

@@ -3,36 +3,40 @@
  *
  * One turn (kab_engine_advance) does what events and time allow, until
  * nothing moves: timers, calls, sink, emission, commits, partitions. Each
- * module changes only what it owns; what follows from it is done when the
- * turn comes to the next.
+ * module changes only what it owns; the modules after it in the turn act on
+ * the change.
  */
-#include "internal.h"
+#include "turn.h"
 
 /* How long a record may be held before it is copied out. */
 #define PARK_US KAB_SECOND
 
 KabEngine *
-kab_engine_new(const KabEngineOptions *options,
-               const KabEffects *effects,
-               void *user)
+kab_engine_new(const KabEngineOptions *options)
 {
     KabEngine *engine = g_new0(KabEngine, 1);
     engine->options = *options;
-    engine->effects = *effects;
-    engine->user = user;
     engine->random = options->seed;
     engine->metadata_cap = options->metadata_cap;
     engine->partitions = g_ptr_array_new();
     engine->resets =
         g_ptr_array_new_with_free_func((GDestroyNotify)kab_partition_free);
-    engine->slot_chunks = g_ptr_array_new_with_free_func(g_free);
-    engine->sink.state = KAB_SINK_OPENING;
-    engine->sink.charge_limit = kab_sink_charge_limit(engine);
+    engine->slot_chunks = g_ptr_array_new_with_free_func(g_aligned_free);
+    kab_transaction_size_init(&engine->sink.size,
+                              kab_sink_charge_limit(engine));
     engine->commit.asked_us = INT64_MIN / 2;
-    engine->sink.ended_us = INT64_MIN / 2;
+    engine->sink.ended_us = engine->sink.fenced_us = INT64_MIN / 2;
     engine->limiter.tokens = options->rate_limit_calls;
     kab_lanes_init(engine);
+    kab_limits_update(engine);
     return engine;
+}
+
+void
+kab_engine_connect(KabEngine *engine, const KabPorts *ports)
+{
+    g_assert(ports->n_sinks == 1);
+    engine->ports = *ports;
 }
 
 static void
@@ -53,7 +57,7 @@ ignore_attempt(void *user, KabAttempt *attempt)
     (void)attempt;
 }
 
-/* A slot whose report or answer will never come holds nothing back. */
+/* Frees slots that still wait for a report or an answer: none will come. */
 static void
 clear_reported_never(KabEngine *engine)
 {
@@ -72,7 +76,6 @@ clear_reported_never(KabEngine *engine)
 static void
 forget_all(KabEngine *engine)
 {
-    engine->effects.cancel = ignore_attempt;
     while (engine->partitions->len) {
         KabPartition *partition = engine->partitions->pdata[0];
         kab_timers_disarm(&engine->timers, &partition->revoke_timer);
@@ -88,6 +91,11 @@ kab_engine_free(KabEngine *engine)
     if (!engine)
         return;
     engine->is_draining = true;
+    KabCallPort quiet = {0};
+    if (engine->ports.call)
+        quiet = *engine->ports.call;
+    quiet.cancel = ignore_attempt;
+    engine->ports.call = &quiet;
     kab_commit_clear(&engine->commit);
     kab_commit_clear(&engine->transaction);
     engine->commit.n = engine->transaction.n = 0;
@@ -108,8 +116,9 @@ void
 kab_engine_set_options(KabEngine *engine, const KabEngineOptions *options)
 {
     engine->options = *options;
+    kab_limits_update(engine);
     engine->valves_changed = true;
-    kab_buffer_forget_period(engine);
+    kab_lanes_forget_period(engine);
 }
 
 const KabEngineOptions *
@@ -124,34 +133,13 @@ kab_engine_set_joining(KabEngine *engine, bool is_joining)
     engine->is_joining = is_joining;
 }
 
+void
+kab_engine_hold_commits(KabEngine *engine, int64_t until_us)
+{
+    engine->commit.held_until_us = until_us;
+}
+
 /* --- Stop -------------------------------------------------------------- */
-
-/* Lanes that are busy now are not served again; what is ready leaves. */
-void
-kab_engine_drain(KabEngine *engine, int64_t now)
-{
-    engine->now = now;
-    if (engine->is_draining)
-        return;
-    engine->is_draining = true;
-    engine->is_flushing =
-        !engine->is_stopping && !kab_limiter_is_paused(engine);
-    engine->drain_timer.kind = KAB_TIMER_DRAIN;
-    kab_timers_arm(&engine->timers, &engine->drain_timer,
-                   now + engine->options.shutdown_timeout_us);
-}
-
-void
-kab_engine_stop(KabEngine *engine, KabStopReason reason, const char *message)
-{
-    if (engine->is_stopping)
-        return;
-    engine->is_stopping = true;
-    engine->is_flushing = false;
-    engine->stop_reason = reason;
-    engine->stop_message = g_strdup(message);
-    kab_engine_drain(engine, engine->now);
-}
 
 void
 kab_engine_fail(KabEngine *engine,
@@ -159,7 +147,7 @@ kab_engine_fail(KabEngine *engine,
                 const char *message,
                 int64_t now)
 {
-    engine->now = now;
+    kab_engine_set_now(engine, now);
     if (reason == KAB_STOP_SINK)
         kab_sink_give_up(engine, reason, message);
     else
@@ -172,8 +160,9 @@ tell_stop(KabEngine *engine)
     if (!engine->is_stopping || engine->stop_told)
         return;
     engine->stop_told = true;
-    engine->effects.stop(engine->user, engine->stop_reason,
-                         engine->stop_message);
+    const KabPorts *ports = &engine->ports;
+    ports->owner->stop(ports->owner_user, engine->stop_reason,
+                       engine->stop_message);
 }
 
 static bool
@@ -185,7 +174,10 @@ is_sink_quiet(const KabEngine *engine)
         if (sink->is_given_up)
             return !sink->unreported;
         return !sink->queue.n && !sink->emitted.n && !sink->unreported;
+    case KAB_SINK_NONE:
     case KAB_SINK_OPENING:
+    case KAB_SINK_READY:
+    case KAB_SINK_RECOVERING:
     case KAB_SINK_LOST:
         if (sink->is_given_up)
             return true;
@@ -195,12 +187,13 @@ is_sink_quiet(const KabEngine *engine)
     case KAB_SINK_SETTLING:
     case KAB_SINK_ENDING:
     case KAB_SINK_ABORTING:
+    case KAB_SINK_ABORTED:
         break;
     }
     return false;
 }
 
-/* Past its time an open transaction is still aborted, for a second. */
+/* Past the deadline an open transaction has one second left to be aborted. */
 static bool
 is_overdue_over(const KabEngine *engine)
 {
@@ -208,9 +201,13 @@ is_overdue_over(const KabEngine *engine)
     case KAB_SINK_IN_TRANSACTION:
     case KAB_SINK_SETTLING:
     case KAB_SINK_ABORTING:
+    case KAB_SINK_ABORTED:
         return engine->now >= engine->overdue_us + KAB_SECOND;
-    case KAB_SINK_OPEN:
+    case KAB_SINK_NONE:
     case KAB_SINK_OPENING:
+    case KAB_SINK_READY:
+    case KAB_SINK_RECOVERING:
+    case KAB_SINK_OPEN:
     case KAB_SINK_LOST:
     case KAB_SINK_BEGINNING:
     case KAB_SINK_ENDING:
@@ -244,7 +241,7 @@ kab_engine_is_overdue(const KabEngine *engine)
 
 /* --- Time -------------------------------------------------------------- */
 
-/* What waits for long must not pin the fetch response it came in. */
+/* A message that is held for long must not pin its fetch response. */
 static void
 detach_old(KabEngine *engine)
 {
@@ -284,11 +281,7 @@ on_timer(KabEngine *engine, KabTimer *timer)
         engine->limiter.paused_until = 0;
         break;
     case KAB_TIMER_REVOKE:
-        ((KabPartition *)timer->owner)->is_overdue = true;
         engine->partitions_changed = true;
-        break;
-    case KAB_TIMER_TRANSACTION:
-        engine->sink.settle_now = true;
         break;
     case KAB_TIMER_DRAIN:
         on_drain_time(engine);
@@ -299,9 +292,10 @@ on_timer(KabEngine *engine, KabTimer *timer)
     case KAB_TIMER_PERIOD:
     case KAB_TIMER_RATE:
     case KAB_TIMER_COMMIT:
+    case KAB_TIMER_TRANSACTION:
     case KAB_TIMER_SINK:
     case KAB_TIMER_FLUSH:
-        break; /* they only wake */
+        break; /* they only wake the loop */
     }
 }
 
@@ -314,16 +308,28 @@ arm_park(KabEngine *engine)
     kab_timers_arm(&engine->timers, &engine->park_timer, engine->now + PARK_US);
 }
 
+/* A check looks at every slot of the pool. */
+static void
+check_turn(KabEngine *engine)
+{
+    size_t slots = engine->slot_chunks->len * (size_t)KAB_SLOT_CHUNK;
+    if (++engine->turns_unchecked * KAB_CHECK_SLOTS < slots)
+        return;
+    engine->turns_unchecked = 0;
+    kab_engine_check(engine);
+}
+
 void
 kab_engine_advance(KabEngine *engine, int64_t now)
 {
-    engine->now = now;
-    for (KabTimer *timer; (timer = kab_timers_pop(&engine->timers, now));)
+    kab_engine_set_now(engine, now);
+    for (KabTimer *timer;
+         (timer = kab_timers_pop(&engine->timers, engine->now));)
         on_timer(engine, timer);
     uint64_t before;
     do {
         before = engine->moves;
-        /* First: nothing is done for a partition that is lost. */
+        /* First, so that nothing is done for a lost partition. */
         kab_partitions_advance(engine);
         kab_calls_advance(engine);
         kab_sink_advance(engine);
@@ -334,6 +340,8 @@ kab_engine_advance(KabEngine *engine, int64_t now)
     kab_sink_flush(engine);
     tell_stop(engine);
     arm_park(engine);
+    if (KAB_CHECK_SLOTS)
+        check_turn(engine);
 }
 
 int64_t

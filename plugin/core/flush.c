@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What lingers in the producer is sent when its reports are waited for: a
- * transaction settles, the binding drains, a partition leaves.
+/* Flushes the producer's lingering messages when their delivery reports are
+ * awaited: a transaction settles, the binding drains, a partition leaves.
  */
-#include "internal.h"
+#include "outlet.h"
 
-/* What was flushed and is not reported is flushed again: not all of it could
- * be sent at once, perhaps. */
+/* Repeat the flush until all reports are in; one may not have sent
+ * everything. */
 #define FLUSH_AGAIN_US (KAB_SECOND / 5)
 
 static bool
@@ -30,10 +30,14 @@ are_reports_awaited(const KabEngine *engine)
     case KAB_SINK_OPEN:
     case KAB_SINK_IN_TRANSACTION:
         return engine->is_draining || has_emitted_of_leaving(engine);
+    case KAB_SINK_NONE:
     case KAB_SINK_OPENING:
+    case KAB_SINK_READY:
+    case KAB_SINK_RECOVERING:
     case KAB_SINK_BEGINNING:
     case KAB_SINK_ENDING:
     case KAB_SINK_ABORTING:
+    case KAB_SINK_ABORTED:
     case KAB_SINK_LOST:
         break;
     }
@@ -44,7 +48,8 @@ void
 kab_sink_flush(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
-    if (!sink->unreported || !engine->effects.flush ||
+    const KabSinkJoint *joint = kab_engine_sink(engine);
+    if (!sink->unreported || !joint->port->flush ||
         !are_reports_awaited(engine))
         return;
     if (sink->is_flushed && kab_timer_is_armed(&sink->flush_timer))
@@ -53,5 +58,5 @@ kab_sink_flush(KabEngine *engine)
     sink->flush_timer.kind = KAB_TIMER_FLUSH;
     kab_timers_arm(&engine->timers, &sink->flush_timer,
                    engine->now + FLUSH_AGAIN_US);
-    engine->effects.flush(engine->user);
+    joint->port->flush(joint->user);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Order groups: which resolved records may leave.
  *
- * A slot passes its group when every earlier one of it in its partition has.
- * Nothing else orders output; without a group it passes at once.
+ * A slot passes its group when every earlier slot of the same group and
+ * partition has passed. Nothing else orders output; a slot without a group
+ * passes at once.
  */
-#include "internal.h"
+#include "ground.h"
 
 static bool
 may_pass(const KabSlot *slot)
@@ -12,7 +13,7 @@ may_pass(const KabSlot *slot)
     return slot->state == KAB_SLOT_RESOLVED && slot->fate != KAB_FATE_HELD;
 }
 
-/* A group that partitions share by a collision keeps the order of each. */
+/* Partitions may share a group by a hash collision: each keeps its order. */
 static bool
 has_earlier(const KabSlot *slot)
 {
@@ -22,44 +23,36 @@ has_earlier(const KabSlot *slot)
     return other != NULL;
 }
 
-static void
-leave_group(KabSlot *slot)
+bool
+kab_group_may_pass(const KabSlot *slot)
 {
-    kab_slots_remove(&slot->group->slots, slot, KAB_LINKS(in_group));
-    slot->group = NULL;
+    return may_pass(slot) && (!slot->group || !has_earlier(slot));
 }
 
-/* The first of its partition, and what follows it there, as far as it may
- * pass. */
-static void
-pass_from(KabEngine *engine, KabSlot *slot)
+static KabSlot *
+find_next(const KabSlot *slot)
 {
-    const KabPartition *partition = slot->partition;
-    for (KabSlot *next; slot; slot = next) {
-        next = slot->in_group.next;
-        if (slot->partition != partition)
-            continue;
-        if (!may_pass(slot))
-            return;
-        leave_group(slot);
-        kab_emission_push(engine, slot);
-    }
+    KabSlot *next = slot->in_group.next;
+    while (next && next->partition != slot->partition)
+        next = next->in_group.next;
+    return next;
 }
 
-void
-kab_slot_resolve(KabEngine *engine, KabSlot *slot)
+KabSlot *
+kab_group_pass(KabSlot *slot)
 {
-    slot->resolved_us = engine->now;
-    kab_lane_leave(engine, slot);
-    if (slot->group && !has_earlier(slot))
-        pass_from(engine, slot);
-    else if (!slot->group && may_pass(slot))
-        kab_emission_push(engine, slot);
+    if (!slot->group)
+        return NULL;
+    KabSlot *next = find_next(slot);
+    kab_group_leave(slot);
+    return next && may_pass(next) ? next : NULL;
 }
 
 void
 kab_group_leave(KabSlot *slot)
 {
-    if (slot->group)
-        leave_group(slot);
+    if (!slot->group)
+        return;
+    kab_slots_remove(&slot->group->slots, slot, KAB_LINKS(in_group));
+    slot->group = NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lanes: what may be dispatched.
+/* Lanes: which records may be dispatched.
  *
  *   unordered, ordered, null keys   one lane that is never busy
  *   partition                       a lane per partition
@@ -10,7 +10,7 @@
  * outstanding. Ready lanes are served in the order in which they became
  * ready. A collision of two keys in a lane delays, never reorders.
  */
-#include "internal.h"
+#include "work.h"
 
 void
 kab_lanes_init(KabEngine *engine)
@@ -33,7 +33,7 @@ kab_lanes_clear(KabEngine *engine)
 /* FNV-1a over eight bytes at a time, finished by a multiply-shift: any
  * spread over 4096 lanes will do. */
 static size_t
-hash(const KabPartition *partition, KabBytes key)
+hash_key(const KabPartition *partition, KabBytes key)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ partition->generation;
     const unsigned char *data = key.data;
@@ -68,7 +68,7 @@ kab_lane_of(KabEngine *engine,
         return &partition->lane;
     case KAB_ORDER_KEY:
         if (record->key.data) {
-            size_t i = hash(partition, record->key);
+            size_t i = hash_key(partition, record->key);
             *ret_group = &engine->groups[i];
             return &engine->lanes[i];
         }
@@ -90,9 +90,9 @@ add_ready(KabEngine *engine, KabLane *lane)
     engine->ready_last = lane;
     engine->ready_records += lane->waiting.n;
     engine->ready_bytes += lane->waiting_bytes;
-    /* Behind a busy lane it may have waited for longer than the others. */
+    /* A record in a lane that was busy may have waited longest. */
     if (kab_timer_is_armed(&engine->period_timer))
-        kab_buffer_forget_period(engine);
+        kab_lanes_forget_period(engine);
 }
 
 static void
@@ -112,9 +112,9 @@ remove_ready(KabEngine *engine, KabLane *lane)
     engine->ready_bytes -= lane->waiting_bytes;
 }
 
-/* In a drain, what is behind a busy lane stays uncalled. */
+/* During a drain, records in a busy lane stay uncalled. */
 static void
-update(KabEngine *engine, KabLane *lane)
+update_lane(KabEngine *engine, KabLane *lane)
 {
     bool is_free = !lane->can_be_busy || !lane->outstanding.n;
     bool should = lane->waiting.n && is_free;
@@ -134,7 +134,7 @@ kab_lane_append(KabEngine *engine, KabLane *lane, KabSlot *slot)
         engine->ready_records++;
         engine->ready_bytes += slot->bytes;
     } else {
-        update(engine, lane);
+        update_lane(engine, lane);
     }
 }
 
@@ -155,14 +155,15 @@ kab_lane_dispatch(KabEngine *engine, KabSlot *slot)
 {
     KabLane *lane = slot->lane;
     take_waiting(engine, lane, slot);
-    kab_slots_append(&lane->outstanding, slot, KAB_LINKS(in_lane));
+    if (lane->can_be_busy)
+        kab_slots_append(&lane->outstanding, slot, KAB_LINKS(in_lane));
 }
 
-/* After a formation took from it: busy, empty, or to the end. */
+/* After a formation took from the lane: busy, empty, or moved to the end. */
 void
 kab_lane_rotate(KabEngine *engine, KabLane *lane)
 {
-    update(engine, lane);
+    update_lane(engine, lane);
     if (lane->is_ready && engine->ready_last != lane) {
         remove_ready(engine, lane);
         add_ready(engine, lane);
@@ -177,9 +178,18 @@ kab_lane_leave(KabEngine *engine, KabSlot *slot)
         return;
     if (slot->state == KAB_SLOT_WAITING) {
         take_waiting(engine, lane, slot);
-        kab_buffer_forget_period(engine);
-    } else {
+        kab_lanes_forget_period(engine);
+    } else if (lane->can_be_busy) {
         kab_slots_remove(&lane->outstanding, slot, KAB_LINKS(in_lane));
+    } else {
+        return;
     }
-    update(engine, lane);
+    update_lane(engine, lane);
+}
+
+void
+kab_lanes_forget_period(KabEngine *engine)
+{
+    engine->period_is_over = false;
+    kab_timers_disarm(&engine->timers, &engine->period_timer);
 }

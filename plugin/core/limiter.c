@@ -1,35 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether a call may be made now: overload pause, rate limit, back-off.
+/* Whether a call may be made now: overload pause, illness, rate limit,
+ * back-off.
  *
- * Overload never counts against a record: new calls pause for as long as the
- * service asked, or an exponential back-off, and then one call at a time
- * tries until one succeeds. Calls that were out before the pause are no
- * tries: a slow one does not put the next try off.
+ * After an overload new calls pause for as long as the service asked, or an
+ * exponential back-off, and then one call at a time probes until one
+ * succeeds. The function is ill when two different sets failed, transiently
+ * or by overload, with no success between: then it is an outage and no fault
+ * of a record, and one call at a time probes as well. Calls made before the
+ * pause are no probes: a slow one does not delay the next probe, and its
+ * success does not end the probing.
  */
-#include "internal.h"
-
-/* splitmix64: the jitter is part of the deterministic run. */
-static double
-next_random(KabEngine *engine)
-{
-    uint64_t z = engine->random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (double)((z ^ (z >> 31)) >> 11) / (double)(UINT64_C(1) << 53);
-}
-
-/* Doubling from retry.backoff, at most retry.backoff.max, jittered. */
-int64_t
-kab_engine_backoff(KabEngine *engine, unsigned step)
-{
-    const KabEngineOptions *options = &engine->options;
-    int64_t delay = options->retry_backoff_us;
-    for (unsigned i = 0; i < step && delay < options->retry_backoff_max_us; i++)
-        delay *= 2;
-    delay = MIN(delay, options->retry_backoff_max_us);
-    double spread = (next_random(engine) * 2 - 1) * options->retry_jitter;
-    return delay + (int64_t)((double)delay * spread);
-}
+#include "work.h"
 
 bool
 kab_limiter_is_paused(const KabEngine *engine)
@@ -49,7 +30,7 @@ has_token(KabEngine *engine)
     double gained = (double)(engine->now - limiter->refilled_us) * per_us;
     limiter->tokens = MIN(limiter->tokens + gained, MAX(1.0, calls / 10.0));
     limiter->refilled_us = engine->now;
-    /* A hair below one: rounding must not put the token off for ever. */
+    /* Slightly below one, so that rounding cannot delay the token forever. */
     if (limiter->tokens >= 1 - 1e-6)
         return true;
     limiter->rate_timer.kind = KAB_TIMER_RATE;
@@ -82,20 +63,27 @@ kab_limiter_give_back(KabEngine *engine, uint64_t serial)
     engine->limiter.tries_out -= serial > engine->limiter.paused_at;
 }
 
+static void
+begin_probing(KabEngine *engine)
+{
+    KabLimiter *limiter = &engine->limiter;
+    limiter->is_probing = true;
+    limiter->paused_at = engine->serials;
+    limiter->tries_out = 0;
+}
+
 void
 kab_limiter_pause(KabEngine *engine, int64_t retry_after_us)
 {
     KabLimiter *limiter = &engine->limiter;
     int64_t delay = retry_after_us;
     if (delay < 0)
-        delay = kab_engine_backoff(engine, limiter->step);
+        delay = kab_backoff_us(engine, limiter->step);
     int64_t until = engine->now + delay;
-    /* Calls that were out together say it together: one step, not many. */
+    /* Calls in flight together report one overload: one step, not many. */
     if (limiter->paused_until == 0)
         limiter->step = MIN(limiter->step + 1, 30);
-    limiter->is_probing = true;
-    limiter->paused_at = engine->serials;
-    limiter->tries_out = 0;
+    begin_probing(engine);
     if (until <= limiter->paused_until)
         return;
     limiter->paused_until = MAX(until, 1);
@@ -103,12 +91,32 @@ kab_limiter_pause(KabEngine *engine, int64_t retry_after_us)
     kab_timers_arm(&engine->timers, &limiter->pause_timer, until);
 }
 
+/* No call is made during a pause, so no success can end the pause early. */
 void
-kab_limiter_succeeded(KabEngine *engine)
+kab_limiter_note_success(KabEngine *engine, uint64_t serial)
 {
     KabLimiter *limiter = &engine->limiter;
-    limiter->paused_until = 0;
+    if (limiter->is_probing && serial <= limiter->paused_at)
+        return;
     limiter->step = 0;
-    limiter->is_probing = false;
-    kab_timers_disarm(&engine->timers, &limiter->pause_timer);
+    limiter->is_probing = limiter->is_ill = false;
+    limiter->failed_family = 0;
+}
+
+void
+kab_limiter_note_failure(KabEngine *engine, uint64_t family)
+{
+    KabLimiter *limiter = &engine->limiter;
+    bool is_other = limiter->failed_family && limiter->failed_family != family;
+    limiter->failed_family = family;
+    if (!is_other || limiter->is_ill)
+        return;
+    limiter->is_ill = true;
+    begin_probing(engine);
+}
+
+bool
+kab_limiter_is_ill(const KabEngine *engine)
+{
+    return engine->limiter.is_ill;
 }

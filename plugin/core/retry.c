@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happens to records that failed.
+/* Retries of records that failed.
  *
- * Retry state belongs to a set. One that fails transiently or by time-out is
- * called again with back-off, up to retry.max.attempts calls; then, or at
- * once after a permanent failure, a set of several is halved and each half
- * is called once before it is halved again; a record alone has that many
- * calls of its own. Overload never counts. What is left goes to on.failure.
+ * Retry state belongs to a set. A set that fails transiently or by time-out is
+ * called again with back-off, up to retry.max.attempts calls. After the last
+ * call, or at once after a permanent failure, a set of several records is
+ * halved, and each half is called once before it is halved again; a single
+ * record that was cut off has retry.max.attempts calls of its own. A remainder
+ * keeps the count of its set. A second crash of the same set counts as its
+ * last call. An overload counts only for a single record while other sets
+ * succeed, and nothing counts while the function is ill (limiter.c). Records
+ * out of calls go to on.failure.
  */
-#include "internal.h"
+#include "turn.h"
 
 #define MESSAGE_MAX 1024
 #define OVERLOADS_TO_CUT 8
+/* A crash costs a worker and the start of the next one, and points at the
+ * records more than another failure does: the second one is the last. */
+#define CRASHES_TO_CUT 2
 
 static void
 set_reason(KabSet *set, KabClass class_, const char *reason)
@@ -28,84 +35,6 @@ reason_of(const KabSet *set)
 }
 
 static void
-stop_for(KabEngine *engine, const KabSlot *slot)
-{
-    g_autofree char *message = g_strdup_printf(
-        "record %s [%d] offset %" PRIi64 " failed after %u calls: %s",
-        slot->record.topic, (int)slot->record.partition, slot->record.offset,
-        slot->calls, slot->failure);
-    kab_engine_stop(engine, KAB_STOP_FAILURE, message);
-}
-
-static void
-make_letter(KabSlot *slot, bool is_truncated)
-{
-    KabProduct *product = g_new0(KabProduct, 1);
-    product->output = (KabOutput)KAB_OUTPUT_INIT;
-    product->slot = slot;
-    product->is_dead_letter = true;
-    product->is_truncated = is_truncated;
-    slot->products = slot->next_product = product;
-    slot->unacknowledged = 1;
-    slot->fate = KAB_FATE_LETTER;
-}
-
-/* A letter that was refused is sent once more with our headers only. */
-static bool
-refuse_letter(KabEngine *engine, KabSlot *slot)
-{
-    if (slot->fate != KAB_FATE_LETTER)
-        return false;
-    bool was_truncated = slot->products->is_truncated;
-    g_clear_pointer(&slot->products, g_free);
-    slot->next_product = NULL;
-    if (!was_truncated) {
-        make_letter(slot, true);
-        kab_slot_resolve(engine, slot);
-        return true;
-    }
-    slot->fate = KAB_FATE_HELD;
-    g_autofree char *message = g_strdup_printf(
-        "the dead letter of record %s [%d] offset %" PRIi64 " was refused "
-        "twice, the second time with its headers only",
-        slot->record.topic, (int)slot->record.partition, slot->record.offset);
-    kab_engine_stop(engine, KAB_STOP_DEAD_LETTER, message);
-    return true;
-}
-
-/* The slot is in no set, call, or emission queue. */
-void
-kab_retry_fail_slot(KabEngine *engine,
-                    KabSlot *slot,
-                    KabStage stage,
-                    KabClass class_,
-                    const char *reason)
-{
-    kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
-    if (refuse_letter(engine, slot))
-        return;
-    char *failure = g_strndup(reason ? reason : "", MESSAGE_MAX);
-    g_free(slot->failure); /* reason may point into it */
-    slot->failure = failure;
-    slot->stage = (uint8_t)stage;
-    slot->class_ = (uint8_t)class_;
-    kab_slot_clear_products(engine, slot);
-    switch (engine->options.on_failure) {
-    case KAB_ON_FAILURE_STOP:
-        slot->fate = KAB_FATE_HELD;
-        stop_for(engine, slot);
-        break;
-    case KAB_ON_FAILURE_DROP:
-        slot->fate = KAB_FATE_DISCARDED;
-        break;
-    case KAB_ON_FAILURE_DLQ:
-        make_letter(slot, false);
-        break;
-    }
-    kab_slot_resolve(engine, slot);
-}
-
-static void
 fail_all(KabEngine *engine, KabSet *set, KabClass class_)
 {
     while (set->n) {
@@ -113,14 +42,15 @@ fail_all(KabEngine *engine, KabSet *set, KabClass class_)
         g_autofree char *reason = g_strdup(reason_of(set));
         bool is_last = set->n == 1;
         kab_set_remove(engine, set, slot);
-        kab_retry_fail_slot(engine, slot, KAB_STAGE_FUNCTION, class_, reason);
+        kab_failure_apply(engine, slot, KAB_STAGE_FUNCTION, class_, reason);
+        kab_slot_resolve(engine, slot);
         if (is_last)
             return;
     }
 }
 
 static void
-permanent(KabEngine *engine, KabSet *set, bool halves, bool learns)
+retry_permanent(KabEngine *engine, KabSet *set, bool halves, bool learns)
 {
     if (set->n > 1 && halves)
         kab_set_halve(engine, set, 0, true, learns);
@@ -128,52 +58,76 @@ permanent(KabEngine *engine, KabSet *set, bool halves, bool learns)
         fail_all(engine, set, KAB_CLASS_PERMANENT);
 }
 
-/* One more call that counts; delay_us -1: the set's next back-off. */
-static void
-count(KabEngine *engine, KabSet *set, int64_t delay_us)
+/* If other sets succeed, these records are the cause and there is no outage:
+ * the back-off restarts, so that the good records among them need not wait. */
+static int64_t
+choose_delay(KabEngine *engine, KabSet *set, int64_t asked_us, bool is_last)
 {
-    unsigned limit = engine->options.retry_max_attempts;
-    bool is_exhausted = limit && ++set->calls >= limit;
-    if (is_exhausted && set->n > 1 && !engine->options.bisect) {
-        fail_all(engine, set, set->last_class);
-        return;
-    }
-    if (is_exhausted && set->n == 1 && set->is_alone) {
-        fail_all(engine, set, set->last_class);
-        return;
-    }
-    /* Others succeed: it is these records and no outage, and those among
-     * them that are good need not wait for it to end. */
-    if (is_exhausted && set->n > 1 && engine->successes > set->successes_seen)
+    if (is_last && set->n > 1 && engine->successes > set->successes_seen)
         set->step = 0;
     set->successes_seen = engine->successes;
+    int64_t delay_us = asked_us;
     if (delay_us < 0)
-        delay_us = kab_engine_backoff(engine, set->step);
+        delay_us = kab_backoff_us(engine, set->step);
     set->step++;
-    if (is_exhausted && set->n > 1) {
-        kab_set_halve(engine, set, delay_us, true, false);
-        return;
-    }
-    if (is_exhausted) {
-        /* What is left of several: a record alone has its own calls. */
-        set->is_alone = true;
-        set->calls = 0;
-    }
-    kab_set_wait(engine, set, delay_us);
+    return delay_us;
 }
 
-/* A set that is overloaded while others succeed may hold one record that
- * the service always answers so: cut it, so that its neighbours get by. Where
- * nothing else is called nobody can succeed: then it is cut now and then. */
+/* Counts a failed call; true: it was the last. While the function is ill no
+ * failure counts: it is an outage, and no fault of these records. */
+static bool
+count_call(KabEngine *engine, KabSet *set)
+{
+    unsigned limit = engine->options.retry_max_attempts;
+    if (kab_limiter_is_ill(engine))
+        return false;
+    if (limit && set->last_class == KAB_CLASS_CRASH &&
+        ++set->crashes >= CRASHES_TO_CUT &&
+        (set->n == 1 || engine->options.bisect))
+        return true;
+    return limit && ++set->calls >= limit;
+}
+
+static bool
+is_due_to_halve(const KabEngine *engine, const KabSet *set)
+{
+    return set->is_half && set->n > 1 && !kab_limiter_is_ill(engine);
+}
+
+/* A call that failed as a whole; delay_us -1: the set's next back-off. */
 static void
-overload(KabEngine *engine, KabSet *set, int64_t retry_after_us)
+retry_whole(KabEngine *engine, KabSet *set, int64_t delay_us)
+{
+    bool is_last = count_call(engine, set) || is_due_to_halve(engine, set);
+    if (is_last && (set->n == 1 || !engine->options.bisect)) {
+        fail_all(engine, set, set->last_class);
+        return;
+    }
+    delay_us = choose_delay(engine, set, delay_us, is_last);
+    if (is_last)
+        kab_set_halve(engine, set, delay_us, true, false);
+    else
+        kab_set_wait(engine, set, delay_us);
+}
+
+/* A set that is overloaded while other sets succeed may hold one record that
+ * always causes an overload: the set is halved, so that the record's
+ * neighbours get through. For a single record the call counts, since it may be
+ * what brings the service down. Where no other set is called none can succeed:
+ * then every OVERLOADS_TO_CUT-th overload halves the set. */
+static void
+retry_overloaded(KabEngine *engine, KabSet *set, int64_t retry_after_us)
 {
     bool others_succeed =
         set->overloads && engine->successes > set->successes_seen;
     set->overloads++;
-    set->successes_seen = engine->successes;
     bool is_stuck = set->overloads % OVERLOADS_TO_CUT == 0;
     kab_limiter_pause(engine, retry_after_us);
+    if (others_succeed && set->n == 1) {
+        retry_whole(engine, set, 0);
+        return;
+    }
+    set->successes_seen = engine->successes;
     if ((others_succeed || is_stuck) && set->n > 1)
         kab_set_halve(engine, set, 0, false, false);
     else
@@ -191,13 +145,14 @@ kab_retry_failed(KabEngine *engine,
     set_reason(set, class_, reason);
     switch (failure) {
     case KAB_FAIL_OVERLOAD:
-        overload(engine, set, retry_after_us);
+        kab_limiter_note_failure(engine, set->family);
+        retry_overloaded(engine, set, retry_after_us);
         return;
     case KAB_FAIL_PERMANENT:
-        permanent(engine, set, engine->options.bisect, false);
+        retry_permanent(engine, set, engine->options.bisect, false);
         return;
     case KAB_FAIL_TOO_LARGE:
-        permanent(engine, set, true, true);
+        retry_permanent(engine, set, true, true);
         return;
     case KAB_FAIL_FATAL:
         kab_engine_stop(engine, KAB_STOP_FUNCTION, reason_of(set));
@@ -205,13 +160,15 @@ kab_retry_failed(KabEngine *engine,
         return;
     case KAB_FAIL_TRANSIENT:
     case KAB_FAIL_CRASH:
-        count(engine, set, retry_after_us);
-        return;
+        break;
     }
-    /* A value that is none of the ABI's. */
-    count(engine, set, retry_after_us);
+    /* Also an unknown failure class: treated as transient. */
+    kab_limiter_note_failure(engine, set->family);
+    retry_whole(engine, set, retry_after_us);
 }
 
+/* These records each asked for a retry, or got no outcome: halving would tell
+ * nothing, and they share the call count of their set. */
 void
 kab_retry_remainder(KabEngine *engine,
                     KabSet *set,
@@ -219,5 +176,8 @@ kab_retry_remainder(KabEngine *engine,
                     const char *reason)
 {
     set_reason(set, KAB_CLASS_TRANSIENT, reason);
-    count(engine, set, delay_us);
+    if (count_call(engine, set))
+        fail_all(engine, set, set->last_class);
+    else
+        kab_set_wait(engine, set, choose_delay(engine, set, delay_us, false));
 }

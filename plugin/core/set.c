@@ -7,7 +7,7 @@
  * middle. Parts that share a lane that can be busy run one after another: a
  * part is blocked until its first record heads the lane.
  */
-#include "internal.h"
+#include "work.h"
 
 KabSet *
 kab_set_new(KabEngine *engine, size_t capacity)
@@ -24,6 +24,7 @@ kab_set_new(KabEngine *engine, size_t capacity)
         old_capacity = capacity;
     }
     *set = (KabSet){.slots = slots, .capacity = old_capacity};
+    set->family = ++engine->families;
     set->last_class = KAB_CLASS_TRANSIENT;
     set->timer.kind = KAB_TIMER_RETRY;
     set->timer.owner = set;
@@ -78,10 +79,9 @@ kab_set_add(KabSet *set, KabSlot *slot)
     set->slots[set->n++] = slot;
     set->bytes += slot->bytes;
     slot->set = set;
-    set->is_alone = set->n == 1;
 }
 
-/* Its order is kept. The set is freed with its last slot. */
+/* Keeps the order of the set, and frees the set with its last slot. */
 void
 kab_set_remove(KabEngine *engine, KabSet *set, KabSlot *slot)
 {
@@ -141,8 +141,6 @@ kab_set_take_due(KabEngine *engine)
     return NULL;
 }
 
-/* Records of partitions that drain are not called again. False: that was
- * all of the set, and it is freed. */
 bool
 kab_set_park_leaving(KabEngine *engine, KabSet *set)
 {
@@ -151,7 +149,7 @@ kab_set_park_leaving(KabEngine *engine, KabSet *set)
         if (!kab_partition_is_leaving(slot->partition))
             continue;
         bool is_last = set->n == 1;
-        kab_partition_park(engine, slot);
+        kab_slot_park(engine, slot);
         if (is_last)
             return false;
     }
@@ -186,17 +184,18 @@ make_part(KabEngine *engine,
         kab_set_add(part, whole->slots[i]);
     part->trigger = KAB_TRIGGER_RETRY;
     part->number = whole->number;
+    part->family = whole->family;
     part->step = whole->step;
     part->overloads = whole->overloads;
     part->successes_seen = whole->successes_seen;
     part->last_class = whole->last_class;
     part->reason = g_strdup(whole->reason);
     if (part->n == 1)
-        part->calls = 0; /* alone: calls of its own */
-    else if (!is_counted)
+        part->calls = 0; /* a single record has calls of its own */
+    else
         part->calls = whole->calls;
-    else if (limit && engine->options.bisect)
-        part->calls = limit - 1; /* one call, then it is halved again */
+    part->is_half =
+        part->n > 1 && is_counted && limit && engine->options.bisect;
     return part;
 }
 
@@ -220,4 +219,12 @@ kab_set_halve(KabEngine *engine,
     kab_set_free(engine, set);
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++)
         kab_set_wait(engine, parts[i], delay_us);
+}
+
+void
+kab_slot_park(KabEngine *engine, KabSlot *slot)
+{
+    if (slot->set)
+        kab_set_remove(engine, slot->set, slot);
+    kab_lane_leave(engine, slot);
 }

@@ -1,38 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sink: one producer, and its transactions under exactly-once.
  *
- *   opening -> open                                       at least once
- *   opening -> open -> beginning -> in-transaction
+ *   opening -> ready -> open                              at least once
+ *   opening -> ready (-> recovering) -> open -> beginning -> in-transaction
  *                ^         -> settling -> ending -> open  exactly once
- *                +------------------ aborting
- *   any -> lost -> opening
+ *                +----- aborted <- aborting
+ *   any with a producer -> lost -> opening
  *
  * Settling begins only between records and produces nothing more; when every
- * report is in, the offsets are sent and the commit is asked for, or the
- * transaction is aborted. Meanwhile the loop goes on taking and calling:
- * results wait as resolved slots. What a lost sink had not finished goes
- * back and is emitted again; the function is not called for it.
+ * delivery report is in, the offsets are sent and the commit is requested, or
+ * the transaction is aborted. Meanwhile the loop goes on taking and calling:
+ * results wait as resolved slots. Slots that a lost sink had not finished are
+ * emitted again, without another call of the function.
  *
  * A transaction settles after transaction.interval, and sooner when it holds
- * most of the budget or of what a closed partition may hold: its end alone
- * gives that back.
+ * most of the budget or of what a closed partition may hold: only its end
+ * frees that.
  *
- * Of one whose end is unknown: unknown.c.
+ * A transaction whose end is unknown: transaction-recovery.c.
  */
-#include "internal.h"
+#include "outlet.h"
 
 #define FENCING_PERIOD (300 * KAB_SECOND)
-/* Of the budget, and of a partition's share of it. */
+/* Settle when the transaction holds this part of the budget, or of a share. */
 #define MOST 0.75
 
-void
-kab_sink_set_state(KabEngine *engine, KabSinkState state)
+static void
+set_state(KabEngine *engine, KabSinkState state)
 {
+    static const unsigned allowed[] = {
+#define TO(NAME) (1U << KAB_SINK_##NAME)
+#define X(NAME, text, moves) [KAB_SINK_##NAME] = (moves),
+        KAB_SINK_STATES(X)
+#undef X
+#undef TO
+    };
+    g_assert(allowed[engine->sink.state] & 1U << state);
     engine->moves++;
     engine->sink.state = state;
-    engine->sink.is_asked = false;
-    engine->sink.has_ended = false;
-    engine->sink.has_aborted = false;
 }
 
 void
@@ -60,16 +65,16 @@ kab_sink_can_emit(const KabEngine *engine)
         return sink->state == KAB_SINK_OPEN;
     if (sink->state != KAB_SINK_IN_TRANSACTION || sink->must_abort)
         return false;
-    /* Between records it may have to settle; a record is never parted. */
+    /* Settle only between records: a record's outputs are never split. */
     const KabSlot *head = sink->queue.head;
     bool is_parted = head && head->next_product != head->products;
-    return is_parted ||
-           (!sink->settle_now && sink->charge < sink->charge_limit);
+    return is_parted || (kab_timer_is_armed(&sink->transaction_timer) &&
+                         sink->charge < sink->size.limit);
 }
 
-/* What a transaction holds is given back by its end alone: when that is most
- * of the budget, intake would only wait for the interval. The rest is taken
- * and called while it ends. Larger ones cost less a record. */
+/* Only the transaction's end frees what it holds: once that is most of the
+ * budget, intake would only wait for the interval. The rest of the budget is
+ * used while the transaction ends. Larger ones cost less per record. */
 size_t
 kab_sink_charge_limit(const KabEngine *engine)
 {
@@ -85,7 +90,8 @@ kab_sink_count(KabEngine *engine, const KabSlot *slot)
     kab_sink_check_partition(engine, slot->partition);
 }
 
-/* Closed for what the transaction holds of it? Its end opens it again. */
+/* A partition that is closed because of what the transaction holds of it opens
+ * only after the transaction's end. */
 void
 kab_sink_check_partition(KabEngine *engine, const KabPartition *partition)
 {
@@ -99,17 +105,20 @@ static void
 check_fencing(KabEngine *engine, const char *reason)
 {
     KabSink *sink = &engine->sink;
-    if (sink->was_fenced && engine->now - sink->fenced_us < FENCING_PERIOD)
+    if (engine->now - sink->fenced_us < FENCING_PERIOD)
         kab_sink_give_up(engine, KAB_STOP_FENCED, reason);
-    sink->was_fenced = true;
     sink->fenced_us = engine->now;
 }
 
-/* The next transactions are smaller: this one took too long, perhaps. */
-static void
-shrink(KabSink *sink)
+/* The transaction may have failed because of its size or duration. */
+void
+kab_sink_shrink(KabEngine *engine)
 {
-    sink->charge_limit = MAX(sink->charge_limit / 2, 1);
+    KabSink *sink = &engine->sink;
+    if (sink->has_shrunk)
+        return;
+    sink->has_shrunk = true;
+    kab_transaction_size_note_failure(&sink->size, sink->charge);
 }
 
 static bool
@@ -119,33 +128,43 @@ has_transaction(const KabSink *sink)
     case KAB_SINK_IN_TRANSACTION:
     case KAB_SINK_SETTLING:
     case KAB_SINK_ENDING:
+    case KAB_SINK_ABORTING:
+    case KAB_SINK_ABORTED:
         return true;
+    case KAB_SINK_NONE:
     case KAB_SINK_OPENING:
+    case KAB_SINK_READY:
+    case KAB_SINK_RECOVERING:
     case KAB_SINK_OPEN:
     case KAB_SINK_BEGINNING:
-    case KAB_SINK_ABORTING:
     case KAB_SINK_LOST:
         break;
     }
     return false;
 }
 
+static bool
+has_producer(const KabSink *sink)
+{
+    return sink->state != KAB_SINK_NONE && sink->state != KAB_SINK_OPENING &&
+           sink->state != KAB_SINK_LOST;
+}
+
 void
 kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason)
 {
     KabSink *sink = &engine->sink;
-    bool is_made = sink->state != KAB_SINK_OPENING || sink->has_ended;
-    if (sink->state == KAB_SINK_LOST || !is_made)
+    if (!has_producer(sink))
         return;
     if (is_fenced)
         check_fencing(engine, reason);
     if (has_transaction(sink))
-        shrink(sink);
+        kab_sink_shrink(engine);
     sink->is_unknown = sink->is_unknown || sink->state == KAB_SINK_ENDING;
-    kab_sink_set_state(engine, KAB_SINK_LOST);
+    set_state(engine, KAB_SINK_LOST);
     sink->is_full = false;
     sink->timer.kind = KAB_TIMER_SINK;
-    int64_t delay = kab_engine_backoff(engine, sink->losses++);
+    int64_t delay = kab_backoff_us(engine, sink->losses++);
     kab_timers_arm(&engine->timers, &sink->timer, engine->now + delay);
     engine->counters.sinks_lost++;
 }
@@ -157,7 +176,8 @@ kab_engine_sink_lost(KabEngine *engine,
                      const char *reason,
                      int64_t now)
 {
-    engine->now = now;
+    kab_engine_set_now(engine, now);
+    g_assert(epoch <= engine->sink.epoch);
     if (epoch >= engine->sink.life)
         kab_sink_lose(engine, is_fenced, reason);
 }
@@ -171,53 +191,60 @@ kab_engine_sink_has_room(KabEngine *engine)
 void
 kab_engine_sink_ready(KabEngine *engine, uint32_t epoch, int64_t now)
 {
-    engine->now = now;
-    if (engine->sink.state != KAB_SINK_OPENING || engine->sink.epoch != epoch)
-        return;
-    engine->sink.has_ended = true;
+    kab_engine_set_now(engine, now);
+    g_assert(epoch == engine->sink.epoch);
+    set_state(engine, KAB_SINK_READY);
     kab_emission_forget(engine);
 }
 
 /* --- Opening ----------------------------------------------------------- */
 
 static void
-open_sink(KabEngine *engine)
+ask_for_producer(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
-    if (sink->is_unknown && !sink->has_aborted) {
-        sink->has_aborted = true; /* asked */
-        if (kab_unknown_ask(engine))
-            return;
-    }
-    if (sink->unchecked)
+    const KabSinkJoint *joint = kab_engine_sink(engine);
+    if (sink->is_given_up || kab_timer_is_armed(&sink->timer))
         return;
-    if (sink->is_unknown)
-        kab_unknown_decide(engine);
-    else
-        kab_commit_apply_failed(engine);
-    kab_emission_requeue(engine, kab_engine_is_exactly_once(engine));
-    sink->must_abort = false;
-    kab_sink_set_state(engine, KAB_SINK_OPEN);
+    set_state(engine, KAB_SINK_OPENING);
+    sink->life = ++sink->epoch;
+    joint->port->replace(joint->user, sink->epoch);
 }
 
 static void
-advance_opening(KabEngine *engine)
+open_sink(KabEngine *engine)
 {
-    KabSink *sink = &engine->sink;
-    if (sink->is_given_up)
+    kab_emission_requeue(engine, kab_engine_is_exactly_once(engine));
+    engine->sink.must_abort = false;
+    set_state(engine, KAB_SINK_OPEN);
+}
+
+static void
+advance_ready(KabEngine *engine)
+{
+    if (engine->sink.is_given_up)
         return;
-    if (!sink->is_asked) {
-        sink->is_asked = true;
-        sink->life = ++sink->epoch;
-        engine->effects.replace_sink(engine->user, sink->epoch);
-    } else if (sink->has_ended) {
-        open_sink(engine);
+    if (engine->sink.is_unknown) {
+        set_state(engine, KAB_SINK_RECOVERING);
+        kab_recovery_ask(engine);
+        return;
     }
+    kab_commit_apply_failed(engine);
+    open_sink(engine);
+}
+
+static void
+advance_recovering(KabEngine *engine)
+{
+    if (engine->sink.is_given_up || engine->sink.unchecked)
+        return;
+    kab_recovery_decide(engine);
+    open_sink(engine);
 }
 
 /* --- Transactions ------------------------------------------------------ */
 
-/* Offsets alone wait for the interval, too. */
+/* A transaction of offsets alone waits for the interval too. */
 static bool
 wants_transaction(KabEngine *engine)
 {
@@ -240,19 +267,29 @@ wants_transaction(KabEngine *engine)
 }
 
 static void
-begin(KabEngine *engine)
+begin_transaction(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
     kab_timers_disarm(&engine->timers, &sink->transaction_timer);
-    kab_sink_set_state(engine, KAB_SINK_BEGINNING);
+    set_state(engine, KAB_SINK_BEGINNING);
     sink->epoch++;
     sink->charge = 0;
     sink->partition_limit = (size_t)(kab_partition_share(engine) * MOST *
                                      (double)engine->options.buffer_bytes);
     for (guint i = 0; i < engine->partitions->len; i++)
         ((KabPartition *)engine->partitions->pdata[i])->in_transaction = 0;
-    sink->settle_now = sink->must_abort = sink->is_waited_for = false;
-    engine->effects.begin_transaction(engine->user, sink->epoch);
+    sink->must_abort = sink->is_waited_for = sink->has_shrunk = false;
+    const KabSinkJoint *joint = kab_engine_sink(engine);
+    joint->port->begin(joint->user, sink->epoch);
+}
+
+/* Does the answer belong to the transaction, and is its producer still in use?
+ * One that was lost may still answer. */
+static bool
+is_current(const KabSink *sink, uint32_t epoch)
+{
+    g_assert(epoch <= sink->epoch);
+    return epoch == sink->epoch && sink->state != KAB_SINK_LOST;
 }
 
 void
@@ -262,17 +299,18 @@ kab_engine_transaction_begun(KabEngine *engine,
                              int64_t now)
 {
     KabSink *sink = &engine->sink;
-    engine->now = now;
-    if (sink->state != KAB_SINK_BEGINNING || sink->epoch != epoch)
+    kab_engine_set_now(engine, now);
+    if (!is_current(sink, epoch))
         return;
+    g_assert(sink->state == KAB_SINK_BEGINNING);
     if (!ok) {
         kab_sink_lose(engine, false, "a transaction could not be begun");
         return;
     }
-    kab_sink_set_state(engine, KAB_SINK_IN_TRANSACTION);
+    set_state(engine, KAB_SINK_IN_TRANSACTION);
     sink->transaction_timer.kind = KAB_TIMER_TRANSACTION;
     kab_timers_arm(&engine->timers, &sink->transaction_timer,
-                   now + engine->options.transaction_interval_us);
+                   engine->now + engine->options.transaction_interval_us);
 }
 
 static bool
@@ -291,7 +329,8 @@ should_settle(KabEngine *engine)
     const KabSlot *head = sink->queue.head;
     if (head && head->next_product != head->products)
         return false;
-    if (sink->settle_now || sink->charge >= sink->charge_limit)
+    if (!kab_timer_is_armed(&sink->transaction_timer) ||
+        sink->charge >= sink->size.limit)
         return true;
     return !sink->queue.n &&
            (sink->is_waited_for || kab_commit_is_urgent(engine));
@@ -302,22 +341,21 @@ advance_settling(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
     KabCommit *commit = &engine->transaction;
+    const KabSinkJoint *joint = kab_engine_sink(engine);
     if (must_abort(engine)) {
-        kab_sink_set_state(engine, KAB_SINK_ABORTING);
-        engine->effects.abort_transaction(engine->user, sink->epoch);
+        set_state(engine, KAB_SINK_ABORTING);
+        joint->port->abort(joint->user, sink->epoch);
         return;
     }
     if (sink->unreported)
         return;
     kab_commit_compose(engine, commit, true);
-    commit->is_outstanding = true;
     commit->asked_us = engine->now;
-    kab_sink_set_state(engine, KAB_SINK_ENDING);
-    engine->effects.end_transaction(engine->user, sink->epoch, commit->items,
-                                    commit->n);
+    set_state(engine, KAB_SINK_ENDING);
+    joint->port->end(joint->user, sink->epoch, commit->items, commit->n);
 }
 
-/* What was composed into a transaction that is gone is dirty again. */
+/* The offsets of a failed transaction are to be committed again. */
 void
 kab_commit_apply_failed(KabEngine *engine)
 {
@@ -329,7 +367,7 @@ kab_commit_apply_failed(KabEngine *engine)
 }
 
 static void
-committed(KabEngine *engine)
+finish_committed(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
     kab_histogram_add(&engine->counters.commit_us,
@@ -338,15 +376,15 @@ committed(KabEngine *engine)
         engine->transaction.items[i].result = KAB_COMMIT_OK;
     kab_emission_commit(engine);
     kab_commit_apply(engine, &engine->transaction);
-    sink->charge_limit =
-        MIN(sink->charge_limit * 2, kab_sink_charge_limit(engine));
+    kab_transaction_size_note_success(&sink->size, sink->charge,
+                                      kab_sink_charge_limit(engine));
     sink->ended_us = engine->now;
     sink->losses = 0;
     sink->must_abort = false;
-    kab_sink_set_state(engine, KAB_SINK_OPEN);
+    set_state(engine, KAB_SINK_OPEN);
 }
 
-/* Its offsets' metadata, not the transaction. */
+/* Was the offsets' metadata too large, rather than the transaction? */
 static bool
 is_too_large(const KabCommit *commit)
 {
@@ -356,18 +394,18 @@ is_too_large(const KabCommit *commit)
     return false;
 }
 
-/* One may meet a rebalance. Those that follow each other are refused for
- * what lasts, and do not hammer the broker. */
+/* A single refusal may be due to a rebalance. Refusals in a row have a lasting
+ * cause: back off, so as not to hammer the broker. */
 static void
 back_off(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
-    shrink(sink);
+    kab_sink_shrink(engine);
     if (sink->losses++ == 0)
         return;
     sink->timer.kind = KAB_TIMER_SINK;
     kab_timers_arm(&engine->timers, &sink->timer,
-                   engine->now + kab_engine_backoff(engine, sink->losses - 2));
+                   engine->now + kab_backoff_us(engine, sink->losses - 2));
 }
 
 void
@@ -379,23 +417,21 @@ kab_engine_transaction_ended(KabEngine *engine,
 {
     KabSink *sink = &engine->sink;
     bool is_ending = sink->state == KAB_SINK_ENDING;
-    engine->now = now;
-    if (sink->epoch != epoch ||
-        (!is_ending && sink->state != KAB_SINK_ABORTING))
+    kab_engine_set_now(engine, now);
+    if (!is_current(sink, epoch))
         return;
+    g_assert(is_ending || sink->state == KAB_SINK_ABORTING);
     engine->counters.transactions[result]++;
-    engine->transaction.is_outstanding = false;
     kab_timers_disarm(&engine->timers, &sink->transaction_timer);
     switch (result) {
     case KAB_TXN_COMMITTED:
-        if (is_ending)
-            committed(engine);
+        g_assert(is_ending);
+        finish_committed(engine);
         break;
     case KAB_TXN_ABORTED:
         if (is_ending && !is_too_large(&engine->transaction))
             back_off(engine);
-        kab_sink_set_state(engine, KAB_SINK_ABORTING);
-        sink->has_aborted = true;
+        set_state(engine, KAB_SINK_ABORTED);
         break;
     case KAB_TXN_UNKNOWN:
         kab_sink_lose(engine, false, reason);
@@ -407,45 +443,47 @@ kab_engine_transaction_ended(KabEngine *engine,
 }
 
 static void
-advance_aborting(KabEngine *engine)
+advance_aborted(KabEngine *engine)
 {
-    KabSink *sink = &engine->sink;
-    if (!sink->has_aborted || sink->unreported)
+    if (engine->sink.unreported)
         return;
     kab_commit_apply_failed(engine);
-    kab_emission_requeue(engine, true);
-    sink->ended_us = engine->now;
-    sink->must_abort = false;
-    kab_sink_set_state(engine, KAB_SINK_OPEN);
+    engine->sink.ended_us = engine->now;
+    open_sink(engine);
 }
 
 void
 kab_sink_advance(KabEngine *engine)
 {
     switch (engine->sink.state) {
-    case KAB_SINK_OPENING:
-        advance_opening(engine);
+    case KAB_SINK_NONE:
+    case KAB_SINK_LOST:
+        ask_for_producer(engine);
+        break;
+    case KAB_SINK_READY:
+        advance_ready(engine);
+        break;
+    case KAB_SINK_RECOVERING:
+        advance_recovering(engine);
         break;
     case KAB_SINK_OPEN:
         if (kab_engine_is_exactly_once(engine) && wants_transaction(engine))
-            begin(engine);
+            begin_transaction(engine);
         break;
     case KAB_SINK_IN_TRANSACTION:
         if (should_settle(engine))
-            kab_sink_set_state(engine, KAB_SINK_SETTLING);
+            set_state(engine, KAB_SINK_SETTLING);
         break;
     case KAB_SINK_SETTLING:
         advance_settling(engine);
         break;
-    case KAB_SINK_ABORTING:
-        advance_aborting(engine);
+    case KAB_SINK_ABORTED:
+        advance_aborted(engine);
         break;
-    case KAB_SINK_LOST:
-        if (!kab_timer_is_armed(&engine->sink.timer))
-            kab_sink_set_state(engine, KAB_SINK_OPENING);
-        break;
+    case KAB_SINK_OPENING: /* these await an event */
     case KAB_SINK_BEGINNING:
     case KAB_SINK_ENDING:
+    case KAB_SINK_ABORTING:
         break;
     }
 }

@@ -1,44 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slots: an unfinished record's place, from one pool.
+/* Slots: one for each unfinished record, from one pool.
  *
  * References: its partition's list, each open call that holds it, and each
- * unreported output. The last one gives the message back and ends the
+ * unreported output. The last unref releases the message and ends the
  * record's charge against the budget.
  */
-#include "internal.h"
+#include "ground.h"
 
+/* Only what is asked of a slot that is not in use; kab_slot_new() clears all.
+ */
 static void
-grow(KabEngine *engine)
+grow_pool(KabEngine *engine)
 {
-    KabSlot *chunk = g_new0(KabSlot, KAB_SLOT_CHUNK);
+    KabSlot *chunk =
+        g_aligned_alloc(KAB_SLOT_CHUNK, sizeof(KabSlot), KAB_CACHE_LINE);
     g_ptr_array_add(engine->slot_chunks, chunk);
     for (size_t i = KAB_SLOT_CHUNK; i-- > 0;) {
+        chunk[i].references = chunk[i].unreported = 0;
         chunk[i].in_partition.next = engine->free_slots;
         engine->free_slots = &chunk[i];
     }
+}
+
+_Static_assert(sizeof(KabSlot) % KAB_CACHE_LINE == 0, "whole lines");
+
+/* Line by line, which compilers make plain stores of. For the whole they take
+ * an instruction that repeats, and is slow to begin. */
+static void
+clear_slot(KabSlot *slot)
+{
+    char *end = (char *)(slot + 1);
+    for (char *line = (char *)slot; line < end; line += KAB_CACHE_LINE)
+        memset(line, 0, KAB_CACHE_LINE);
 }
 
 KabSlot *
 kab_slot_new(KabEngine *engine)
 {
     if (!engine->free_slots)
-        grow(engine);
+        grow_pool(engine);
     KabSlot *slot = engine->free_slots;
     engine->free_slots = slot->in_partition.next;
-    *slot = (KabSlot){.references = 1};
+    clear_slot(slot);
+    slot->references = 1;
     return slot;
 }
 
 void
-kab_slot_unref(KabEngine *engine, KabSlot *slot)
+kab_slot_free(KabEngine *engine, KabSlot *slot)
 {
-    g_assert(slot->references > 0);
-    if (--slot->references)
-        return;
-    kab_slot_clear_products(engine, slot);
+    if (slot->products)
+        kab_slot_clear_products(engine, slot);
     g_clear_pointer(&slot->failure, g_free);
+    g_clear_pointer(&slot->refusal, g_free);
     if (slot->message)
-        engine->effects.release_message(engine->user, slot->message);
+        engine->ports.source->release_message(engine->ports.source_user,
+                                              slot->message);
     engine->charge -= slot->charge;
     slot->in_partition.next = engine->free_slots;
     engine->free_slots = slot;
@@ -47,24 +64,35 @@ kab_slot_unref(KabEngine *engine, KabSlot *slot)
 void
 kab_slot_clear_products(KabEngine *engine, KabSlot *slot)
 {
-    if (slot->fate == KAB_FATE_LETTER)
+    if (slot->memory)
+        kab_call_unref(engine, g_steal_pointer(&slot->memory));
+    else if (slot->products)
         g_free(slot->products);
     slot->products = slot->next_product = NULL;
     slot->unacknowledged = 0;
-    if (slot->memory)
-        kab_call_unref(engine, g_steal_pointer(&slot->memory));
 }
 
-/* Moves a pointer into the old range to the same place of the new one. */
-static void
-rebase(KabBytes *bytes, const KabBytes *from, const KabBytes *to)
+/* Bytes that lie in the old range get the same place in the new range. */
+static bool
+rebase_bytes(KabBytes *bytes, const KabBytes *from, const KabBytes *to)
 {
-    const char *data = bytes->data, *start = from->data;
-    if (data && start && data >= start && data <= start + from->len)
-        bytes->data = (const char *)to->data + (data - start);
+    uintptr_t data = (uintptr_t)bytes->data, start = (uintptr_t)from->data;
+    if (!data || !start || data < start || data - start > from->len ||
+        bytes->len > from->len - (data - start))
+        return false;
+    bytes->data = (const char *)to->data + (data - start);
+    return true;
 }
 
-/* Not while a function may read it or the sink holds its bytes. */
+/* Rebases once: the new address may lie in the other old range. */
+static void
+rebase_part(KabBytes *bytes, const KabRecord *from, const KabRecord *to)
+{
+    if (!rebase_bytes(bytes, &from->value, &to->value))
+        rebase_bytes(bytes, &from->key, &to->key);
+}
+
+/* Not while a function may read the message or the sink holds its bytes. */
 void
 kab_slot_detach(KabEngine *engine, KabSlot *slot)
 {
@@ -72,14 +100,21 @@ kab_slot_detach(KabEngine *engine, KabSlot *slot)
         return;
     KabRecord old = slot->record;
     slot->is_detached = true;
-    slot->message = engine->effects.detach_message(engine->user, slot->message,
-                                                   &slot->record);
+    slot->message = engine->ports.source->detach_message(
+        engine->ports.source_user, slot->message, &slot->record);
     for (KabProduct *product = slot->products; product;
          product = product->next) {
-        KabBytes *parts[] = {&product->output.key, &product->output.value};
-        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
-            rebase(parts[i], &old.value, &slot->record.value);
-            rebase(parts[i], &old.key, &slot->record.key);
-        }
+        rebase_part(&product->output.key, &old, &slot->record);
+        rebase_part(&product->output.value, &old, &slot->record);
     }
+}
+
+void
+kab_call_free(KabEngine *engine, KabCall *call)
+{
+    engine->n_attempts--;
+    engine->ports.call->release_attempt(engine->ports.call_user,
+                                        &call->attempt);
+    call->next = engine->free_calls;
+    engine->free_calls = call;
 }

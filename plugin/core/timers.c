@@ -20,7 +20,7 @@ is_before(const KabTimer *left, const KabTimer *right)
 }
 
 static void
-put(KabTimers *timers, KabTimer *timer, size_t place)
+put_timer(KabTimers *timers, KabTimer *timer, size_t place)
 {
     timers->heap[place] = timer;
     timer->place = place;
@@ -30,8 +30,8 @@ static size_t
 sift_up(KabTimers *timers, KabTimer *timer, size_t place)
 {
     for (; place > 1 && is_before(timer, timers->heap[place / 2]); place /= 2)
-        put(timers, timers->heap[place / 2], place);
-    put(timers, timer, place);
+        put_timer(timers, timers->heap[place / 2], place);
+    put_timer(timers, timer, place);
     return place;
 }
 
@@ -45,10 +45,10 @@ sift_down(KabTimers *timers, KabTimer *timer, size_t place)
             child++;
         if (child > timers->n || !is_before(timers->heap[child], timer))
             break;
-        put(timers, timers->heap[child], place);
+        put_timer(timers, timers->heap[child], place);
         place = child;
     }
-    put(timers, timer, place);
+    put_timer(timers, timer, place);
 }
 
 void

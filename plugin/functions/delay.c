@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The function "delay": a model that takes a while, for trying out settings.
  *
- * process() only notes when the batch is due; one thread of the instance
- * completes each batch at its time, with its inputs as outputs. So any number
- * of calls may be out, and none keeps a thread of the pool.
+ * process() only notes when the batch is due. One thread per instance completes
+ * each batch at that time, with its inputs as outputs. So any number of calls
+ * may be in flight without occupying a pool thread.
  */
 #include <kabridge/function.h>
 
@@ -23,9 +23,9 @@ struct Waiting {
 typedef struct {
     int64_t base_us, per_record_us;
     pthread_t thread;
-    pthread_mutex_t mutex; /* of what follows */
+    pthread_mutex_t mutex; /* guards the fields below */
     pthread_cond_t changed;
-    Waiting *first; /* by due_us */
+    Waiting *first; /* ordered by due_us */
     bool is_closing;
 } Delay;
 
@@ -37,7 +37,7 @@ now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-/* Until it is due or something changed; with the mutex. */
+/* Waits until due_us or until something changed. The mutex is held. */
 static void
 wait_for(Delay *delay, int64_t due_us)
 {
@@ -46,7 +46,8 @@ wait_for(Delay *delay, int64_t due_us)
     pthread_cond_timedwait(&delay->changed, &delay->mutex, &until);
 }
 
-/* The batch that is due; NULL: the instance closes. With the mutex. */
+/* Waits for the next due batch; NULL: the instance closes. The mutex is
+ * held. */
 static KabBatch *
 take_due(Delay *delay)
 {
@@ -67,7 +68,7 @@ take_due(Delay *delay)
 }
 
 static void
-complete(KabBatch *batch)
+complete_batch(KabBatch *batch)
 {
     size_t n = kab_batch_count(batch);
     const KabRecord *records = kab_batch_records(batch);
@@ -81,7 +82,7 @@ complete(KabBatch *batch)
 }
 
 static void *
-run(void *data)
+run_thread(void *data)
 {
     Delay *delay = data;
     KabBatch *batch;
@@ -91,12 +92,12 @@ run(void *data)
         pthread_mutex_unlock(&delay->mutex);
         if (!batch)
             return NULL;
-        complete(batch);
+        complete_batch(batch);
     }
 }
 
 static void
-insert(Delay *delay, Waiting *waiting)
+insert_waiting(Delay *delay, Waiting *waiting)
 {
     Waiting **at = &delay->first;
     while (*at && (*at)->due_us <= waiting->due_us)
@@ -116,14 +117,14 @@ delay_process(void *instance, KabBatch *batch)
     waiting->batch = batch;
     waiting->due_us = now_us() + delay->base_us + delay->per_record_us * n;
     pthread_mutex_lock(&delay->mutex);
-    insert(delay, waiting);
+    insert_waiting(delay, waiting);
     pthread_cond_signal(&delay->changed);
     pthread_mutex_unlock(&delay->mutex);
 }
 
-/* NULL: the thread has it already. */
+/* NULL: the thread has taken the batch already. */
 static Waiting *
-take(Delay *delay, const KabBatch *batch)
+take_waiting(Delay *delay, const KabBatch *batch)
 {
     Waiting **at = &delay->first;
     while (*at && (*at)->batch != batch)
@@ -139,7 +140,7 @@ delay_cancel(void *instance, KabBatch *batch)
 {
     Delay *delay = instance;
     pthread_mutex_lock(&delay->mutex);
-    Waiting *waiting = take(delay, batch);
+    Waiting *waiting = take_waiting(delay, batch);
     pthread_mutex_unlock(&delay->mutex);
     if (!waiting)
         return;
@@ -175,7 +176,7 @@ delay_open(KabContext *context, void **ret_instance)
     delay->base_us = kab_context_get_duration_us(context, "base");
     delay->per_record_us = kab_context_get_duration_us(context, "per.record");
     init_lock(delay);
-    if (pthread_create(&delay->thread, NULL, run, delay) != 0) {
+    if (pthread_create(&delay->thread, NULL, run_thread, delay) != 0) {
         clear_lock(delay);
         return kab_context_fail(context, "cannot make a thread");
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The function "identity": each output is its input, without a copy.
  *
- * What the bridge itself costs is measured with it, and it is the shortest
- * example of a function that never blocks.
+ * Used to measure the cost of the bridge itself; also the shortest example of a
+ * function that never blocks.
  */
 #include <kabridge/function.h>
 

@@ -17,7 +17,7 @@
 #define FORMAT 1
 #define CRC_SIZE 4
 #define VARINT_MAX 10
-/* What fits: base64 makes four characters of three bytes. */
+/* base64 turns three bytes into four characters. */
 #define MAX_BYTES ((4096 - PREFIX_LEN) / 4 * 3)
 
 G_STATIC_ASSERT(1 + VARINT_MAX + KAB_COMMITTED_MAX_BYTES + CRC_SIZE <=
@@ -153,7 +153,7 @@ is_base64(const char *text, size_t len)
 }
 
 static const char *
-decode(const char *text, size_t len, int64_t offset, GArray *ret_intervals)
+decode_text(const char *text, size_t len, int64_t offset, GArray *ret_intervals)
 {
     if (len < PREFIX_LEN || memcmp(text, PREFIX, PREFIX_LEN) != 0)
         return "another program wrote it";
@@ -190,7 +190,7 @@ kab_committed_decode(const char *metadata,
     if (!metadata || !len)
         return true;
     guint before = ret_intervals->len;
-    const char *problem = decode(metadata, len, offset, ret_intervals);
+    const char *problem = decode_text(metadata, len, offset, ret_intervals);
     if (!problem)
         return true;
     g_array_set_size(ret_intervals, before);

@@ -13,11 +13,12 @@
 
 #include "types.h"
 
-/* What the intervals of one commit may take at most (intervals.h): the cap
- * that the engine is given (KabEngineOptions.metadata_cap). */
+/* At most this many bytes of intervals in one commit (intervals.h), before
+ * base64; the engine's own cap (KabEngineOptions.metadata_cap) must not exceed
+ * it. */
 #define KAB_COMMITTED_MAX_BYTES 3040
 
-/* Returns a new string; NULL for no intervals. Those that do not fit are
+/* Returns a new string; NULL for no intervals. Intervals that do not fit are
  * left out, the highest first. */
 char *kab_committed_encode(int64_t offset,
                            const KabInterval *intervals,

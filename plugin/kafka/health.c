@@ -9,43 +9,40 @@
 
 #include <glib.h>
 
-#define SILENCE_US (10 * G_USEC_PER_SEC)
+#include "api-keys.h"
+
+/* Short enough to report an outage within 10 s. */
+#define SILENCE_US (7 * G_USEC_PER_SEC)
 #define N_BROKERS 256
-#define METADATA 3
-#define JOIN_GROUP 11
-#define HEARTBEAT 12
-#define LEAVE_GROUP 13
-#define SYNC_GROUP 14
-#define CONSUMER_GROUP_HEARTBEAT 68
-/* From what makes the member join to its request: less than a millisecond,
- * but on a machine under load. As long before it a commit is not begun. */
-#define QUIET_US INT64_C(250000)
-/* Between two of its requests, at least. */
+/* librdkafka leaves at least this long between two JoinGroup requests. */
 #define JOIN_INTERVAL_US G_USEC_PER_SEC
-/* An event follows SyncGroup's answer, a JoinGroup request a REVOKE's, at
- * once; if not, there will be none. */
+/* A rebalance event follows the SyncGroup response at once, and a JoinGroup
+ * request the answer to a REVOKE. If it has not come after this long, it will
+ * not come. */
 #define PATIENCE_US (3 * G_USEC_PER_SEC)
 
 enum { FREE = -1, CLAIMED = -2 };
 
-/* Named by its id; several connections to one broker share it. The name is
- * written by who claims it, before the id is. */
+/* A broker by id; several connections to it share the entry. The thread that
+ * claims an entry writes the name before it publishes the id. */
 typedef struct {
     atomic_int id;
     char name[128];
-    atomic_llong asked_us; /* the first request without an answer; 0 */
-    atomic_llong down_us;  /* since when it is not connected; 0 */
-    atomic_bool is_tried;  /* the client tries to connect */
+    atomic_llong asked_us; /* the oldest unanswered request; 0: none */
+    atomic_llong down_us;  /* since when it is disconnected; 0: it is not */
+    atomic_bool is_tried;  /* the client is trying to connect */
 } Broker;
 
 struct KabHealth {
     _Atomic(const KabEdge *) edge; /* NULL: detached */
     atomic_bool is_joining, has_joined, has_beaten;
-    atomic_llong waits_since_us; /* for an event or a request to follow; 0 */
-    atomic_llong told_us;        /* perhaps, that it has to join */
-    atomic_llong asked_us;       /* to join again, the last time */
+    int64_t hold_us;             /* loop thread only */
+    atomic_llong waits_since_us; /* see PATIENCE_US; 0: not waiting */
+    atomic_llong told_us;        /* last answer that may demand a join */
+    atomic_llong asked_us;       /* last JoinGroup request */
     atomic_llong answered_us;
-    /* where a request waits for the other members, and a copy of it; -1 */
+    /* The connection on which JoinGroup or SyncGroup is pending, and a
+     * duplicate of its descriptor; -1: none. */
     atomic_int group_socket, group_copy;
     atomic_bool is_cut, has_left;
     Broker brokers[N_BROKERS];
@@ -88,7 +85,7 @@ kab_health_detach(KabHealth *health)
 /* --- On librdkafka's threads ------------------------------------------- */
 
 static bool
-claim(Broker *broker, int32_t id, const char *name)
+claim_place(Broker *broker, int32_t id, const char *name)
 {
     int expected = FREE;
     if (!atomic_compare_exchange_strong(&broker->id, &expected, CLAIMED))
@@ -98,22 +95,23 @@ claim(Broker *broker, int32_t id, const char *name)
     return true;
 }
 
-/* NULL: bootstrap connections have no id; or there are too many. Two threads
- * may claim a place each for the same broker: then one is never silent. */
+/* NULL: a bootstrap connection (no id), or too many brokers. Two threads may
+ * claim an entry each for the same broker; the entry that goes unused is never
+ * silent. */
 static Broker *
 find_broker(KabHealth *health, int32_t id, const char *name)
 {
     for (size_t i = 0; id >= 0 && i < N_BROKERS; i++) {
         Broker *broker = &health->brokers[i];
         int there = atomic_load_explicit(&broker->id, memory_order_acquire);
-        if (there == id || (there == FREE && claim(broker, id, name)))
+        if (there == id || (there == FREE && claim_place(broker, id, name)))
             return broker;
     }
     return NULL;
 }
 
 static void
-wake(KabHealth *health)
+wake_loop(KabHealth *health)
 {
     const KabEdge *edge = atomic_load(&health->edge);
     if (edge)
@@ -125,10 +123,11 @@ set_joining(KabHealth *health, int64_t waits_since_us)
 {
     atomic_store(&health->waits_since_us, waits_since_us);
     if (!atomic_exchange(&health->is_joining, true))
-        wake(health);
+        wake_loop(health);
 }
 
-/* The client may close its own at any time, and the number be another's. */
+/* Duplicate the descriptor: the client may close its socket at any time, and
+ * the number may be reused. */
 static void
 hold_connection(KabHealth *health, int fd)
 {
@@ -139,7 +138,7 @@ hold_connection(KabHealth *health, int fd)
         close(old);
 }
 
-/* While there is a copy the connection would stay. */
+/* Close our duplicate as well, or it would keep the connection open. */
 bool
 kab_health_note_closed(KabHealth *health, int fd)
 {
@@ -162,17 +161,18 @@ on_request_sent(rd_kafka_t *rk,
                 void *user)
 {
     KabHealth *health = user;
-    if (key == JOIN_GROUP) {
+    if (key == KAB_API_JOIN_GROUP) {
         atomic_store(&health->asked_us, g_get_monotonic_time());
         set_joining(health, 0);
     }
-    /* These are answered when all members have come. */
-    if (key == JOIN_GROUP || key == SYNC_GROUP) {
+    /* The broker answers JoinGroup and SyncGroup only when all members have
+     * joined, so they say nothing about its silence. */
+    if (key == KAB_API_JOIN_GROUP || key == KAB_API_SYNC_GROUP) {
         hold_connection(health, fd);
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    if (key == LEAVE_GROUP && !atomic_exchange(&health->has_left, true))
-        wake(health);
+    if (key == KAB_API_LEAVE_GROUP && !atomic_exchange(&health->has_left, true))
+        wake_loop(health);
     Broker *broker = find_broker(health, id, name);
     long long none = 0;
     if (broker)
@@ -185,7 +185,7 @@ static void
 note_beat(KabHealth *health)
 {
     if (!atomic_exchange(&health->has_beaten, true))
-        wake(health);
+        wake_loop(health);
 }
 
 static rd_kafka_resp_err_t
@@ -205,15 +205,15 @@ on_response_received(rd_kafka_t *rk,
     int64_t now = g_get_monotonic_time();
     if (err < RD_KAFKA_RESP_ERR_NO_ERROR)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (key == JOIN_GROUP || key == SYNC_GROUP)
+    if (key == KAB_API_JOIN_GROUP || key == KAB_API_SYNC_GROUP)
         drop_connection(health);
-    if (key == JOIN_GROUP)
+    if (key == KAB_API_JOIN_GROUP)
         atomic_store(&health->has_joined, true);
-    else if (key == SYNC_GROUP)
+    else if (key == KAB_API_SYNC_GROUP)
         set_joining(health, now);
-    else if (key == HEARTBEAT || key == METADATA)
+    else if (key == KAB_API_HEARTBEAT || key == KAB_API_METADATA)
         atomic_store(&health->told_us, now);
-    else if (key == CONSUMER_GROUP_HEARTBEAT)
+    else if (key == KAB_API_CONSUMER_GROUP_HEARTBEAT)
         note_beat(health);
     atomic_store_explicit(&health->answered_us, now, memory_order_relaxed);
     Broker *broker = find_broker(health, id, name);
@@ -244,7 +244,7 @@ on_broker_state_change(rd_kafka_t *rk,
     else
         atomic_compare_exchange_strong(&broker->down_us, &none,
                                        g_get_monotonic_time());
-    /* What was asked before went down with the connection. */
+    /* Requests of the old connection will not be answered. */
     atomic_store(&broker->asked_us, 0);
     atomic_store(&broker->is_tried, !is_up && !is_idle);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -281,27 +281,41 @@ kab_health_expect_join(KabHealth *health)
 }
 
 void
+kab_health_set_hold(KabHealth *health, int64_t hold_us)
+{
+    health->hold_us = hold_us;
+}
+
+void
 kab_health_clear_joining(KabHealth *health)
 {
     atomic_store(&health->is_joining, false);
 }
 
-bool
-kab_health_is_joining(const KabHealth *health, int64_t now)
+int64_t
+kab_health_joining_until(const KabHealth *health)
 {
     int64_t since_us = atomic_load(&health->waits_since_us);
-    return atomic_load(&health->is_joining) &&
-           (!since_us || now - since_us < PATIENCE_US);
+    return since_us ? since_us + PATIENCE_US : INT64_MAX;
 }
 
 bool
-kab_health_may_join(const KabHealth *health, int64_t now)
+kab_health_is_joining(const KabHealth *health, int64_t now)
+{
+    return atomic_load(&health->is_joining) &&
+           now < kab_health_joining_until(health);
+}
+
+/* The hold covers hold_us before and after the expected JoinGroup request. */
+int64_t
+kab_health_held_until(const KabHealth *health, int64_t now)
 {
     int64_t told_us = atomic_load(&health->told_us);
     int64_t asked_us = atomic_load(&health->asked_us);
     int64_t due_us = MAX(told_us, asked_us + JOIN_INTERVAL_US);
-    return kab_health_is_joining(health, now) ||
-           (told_us > asked_us && ABS(now - due_us) < QUIET_US);
+    bool is_held =
+        asked_us && told_us > asked_us && ABS(now - due_us) < health->hold_us;
+    return is_held ? due_us + health->hold_us : 0;
 }
 
 bool
@@ -340,6 +354,23 @@ int64_t
 kab_health_answered_us(const KabHealth *health)
 {
     return atomic_load_explicit(&health->answered_us, memory_order_relaxed);
+}
+
+bool
+kab_health_is_cut_off(const KabHealth *health)
+{
+    int64_t answered_us = kab_health_answered_us(health);
+    bool has_lost = false;
+    for (size_t i = 0; i < N_BROKERS; i++) {
+        const Broker *broker = &health->brokers[i];
+        if (atomic_load_explicit(&broker->id, memory_order_acquire) < 0)
+            continue;
+        int64_t down_us = atomic_load(&broker->down_us);
+        if (!down_us || down_us < answered_us)
+            return false;
+        has_lost = true;
+    }
+    return has_lost;
 }
 
 static bool

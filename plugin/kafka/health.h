@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a client's requests tell of its brokers and its group.
+/* What a client's requests reveal about its brokers and its group.
  *
- * Request interceptors run on librdkafka's threads and only set atomic
- * fields; the loop reads them. A broker is silent when a request to it has
- * had no answer for ten seconds, or when it was connected and the client
- * has tried to reach it that long.
+ * Request interceptors run on librdkafka's threads and only set atomic fields;
+ * the loop reads them. A broker is silent when a request to it has had no
+ * answer for seven seconds, or when a broker that was connected has been
+ * unreachable that long despite attempts to connect.
  *
- * A commit that is sent behind a JoinGroup request is refused, and librdkafka
- * below 2.10 loses its whole assignment with it. So the member counts as
- * joining from the request until the rebalance event that follows it, and
- * from the answer to a REVOKE, which makes it join again. What is left is
- * the time from the broker's word that the group rebalances, in the answer
- * to a heartbeat (or that topics have changed, in metadata), to the request,
- * which is sent at once or when the last one is a second old.
+ * No commit may be sent while the member joins: the broker serves a request
+ * queued behind JoinGroup only when all members have joined, and then refuses
+ * the commit. The member counts as joining from its JoinGroup request until
+ * the rebalance event that follows, and from its answer to a REVOKE, which
+ * makes it join again.
+ *
+ * Where such a commit makes librdkafka lose its assignment
+ * (KAB_QUIRK_COMMIT_BEHIND_JOIN), commits are also held for a moment after any
+ * answer that may have told the client to join: Heartbeat or Metadata.
+ * JoinGroup follows such an answer at once, or one second after the previous
+ * JoinGroup; the hold covers the time the answer takes through the client's
+ * threads.
  */
 #pragma once
 
@@ -24,38 +29,49 @@ typedef struct KabHealth KabHealth;
 
 /* Borrows edge. */
 KabHealth *kab_health_new(const KabEdge *edge);
-/* Before the client is made of conf; the client must end before health. */
+/* Installs the interceptors in conf, before rd_kafka_new(). Health must
+ * outlive the client. */
 void kab_health_observe(KabHealth *health, rd_kafka_conf_t *conf);
 void kab_health_free(KabHealth *health);
-/* The client goes on without anyone to tell. */
+/* Stop waking the loop: the edge may be freed while the client lives on. */
 void kab_health_detach(KabHealth *health);
+/* How long commits are held after an answer that may have told the client to
+ * join; 0 (the initial value): not at all. */
+void kab_health_set_hold(KabHealth *health, int64_t hold_us);
 
-/* A REVOKE is being answered. */
+/* A REVOKE is being answered: JoinGroup follows. */
 void kab_health_expect_join(KabHealth *health);
-/* A rebalance event has come: joined. */
+/* A rebalance event has arrived: the member has joined. */
 void kab_health_clear_joining(KabHealth *health);
 
-/* Cuts the connection on which a request waits until the other members have
- * joined. False: none waits. */
+/* Shuts down the connection on which JoinGroup or SyncGroup waits for the
+ * other members. False: neither is pending. */
 bool kab_health_cut_group(KabHealth *health);
-/* The client closes this socket, on its thread for it. True: because it was
- * cut; its requests fail when this thread goes on. */
+/* Called when the client closes this socket, on its thread for that broker.
+ * True: because kab_health_cut_group() cut it; its requests fail once this
+ * thread continues. */
 bool kab_health_note_closed(KabHealth *health, int fd);
 
-/* Thread: any, for what follows. */
+/* The functions below: thread: any. */
 bool kab_health_is_joining(const KabHealth *health, int64_t now);
-/* Might it be about to join? */
-bool kab_health_may_join(const KabHealth *health, int64_t now);
-/* Has it sent the word that it leaves? */
+/* When the member counts as joined even without a rebalance event; INT64_MAX:
+ * no such limit. */
+int64_t kab_health_joining_until(const KabHealth *health);
+/* Until when commits are held because the member may be about to join; 0: they
+ * are not held. */
+int64_t kab_health_held_until(const KabHealth *health, int64_t now);
+/* Has LeaveGroup been sent? */
 bool kab_health_has_left(const KabHealth *health);
-/* Was a JoinGroup request ever answered? */
+/* Has any JoinGroup request been answered? */
 bool kab_health_has_joined(const KabHealth *health);
-/* Was a heartbeat of the newer group protocol (KIP-848) answered since this
- * was asked last? */
+/* Has a ConsumerGroupHeartbeat (KIP-848) been answered since the last call? */
 bool kab_health_take_beat(KabHealth *health);
-/* A broker's last answer; 0: none yet. */
+/* Time of the last answer from any broker; 0: none yet. */
 int64_t kab_health_answered_us(const KabHealth *health);
-/* Is a broker silent? Its name, cut to size. */
+/* Are all connections down, and has nothing been answered since? A connection
+ * that another one to the same broker survives does not count. */
+bool kab_health_is_cut_off(const KabHealth *health);
+/* Is any broker silent? Copies its name, truncated to size. */
 bool kab_health_find_silent(const KabHealth *health,
                             int64_t now,
                             char *ret_name,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dead letters: where the record came from and why it is here, as headers.
+/* Dead-letter headers: where the record came from and why it failed.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -37,7 +37,7 @@ kab_letter_dup_message(const char *text)
 }
 
 static void
-add(rd_kafka_headers_t *headers, const char *name, const char *value)
+add_text(rd_kafka_headers_t *headers, const char *name, const char *value)
 {
     rd_kafka_header_add(headers, name, -1, value, (ssize_t)strlen(value));
 }
@@ -47,7 +47,7 @@ add_number(rd_kafka_headers_t *headers, const char *name, int64_t number)
 {
     char text[24];
     g_snprintf(text, sizeof text, "%" PRIi64, number);
-    add(headers, name, text);
+    add_text(headers, name, text);
 }
 
 void
@@ -59,16 +59,16 @@ kab_letter_add_headers(rd_kafka_headers_t *headers,
                        bool is_truncated)
 {
     g_autofree char *message = kab_letter_dup_message(letter->message);
-    add(headers, KAB_LETTER_PREFIX "topic", input->topic);
+    add_text(headers, KAB_LETTER_PREFIX "topic", input->topic);
     add_number(headers, KAB_LETTER_PREFIX "partition", input->partition);
     add_number(headers, KAB_LETTER_PREFIX "offset", input->offset);
     add_number(headers, KAB_LETTER_PREFIX "timestamp", input->timestamp_ms);
-    add(headers, KAB_LETTER_PREFIX "group", group);
-    add(headers, KAB_LETTER_PREFIX "binding", binding);
-    add(headers, KAB_LETTER_PREFIX "stage", stages[letter->stage]);
+    add_text(headers, KAB_LETTER_PREFIX "group", group);
+    add_text(headers, KAB_LETTER_PREFIX "binding", binding);
+    add_text(headers, KAB_LETTER_PREFIX "stage", stages[letter->stage]);
     add_number(headers, KAB_LETTER_PREFIX "attempts", letter->calls);
-    add(headers, KAB_LETTER_PREFIX "class", classes[letter->class_]);
-    add(headers, KAB_LETTER_PREFIX "message", message);
+    add_text(headers, KAB_LETTER_PREFIX "class", classes[letter->class_]);
+    add_text(headers, KAB_LETTER_PREFIX "message", message);
     if (is_truncated)
-        add(headers, KAB_LETTER_PREFIX "truncated", "true");
+        add_text(headers, KAB_LETTER_PREFIX "truncated", "true");
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a dead letter says, and the headers of everything that is produced.
+/* What a dead letter says, and the headers it says it with.
  */
 #pragma once
 
@@ -18,9 +18,9 @@ void kab_letter_add_headers(rd_kafka_headers_t *headers,
                             const KabRecord *input,
                             const KabDeadLetter *letter,
                             bool is_truncated);
-/* Is it a header of an older dead letter, which a new set replaces?
+/* Is this a header of an earlier dead letter, to be replaced by a new set?
  * Thread: any */
 bool kab_letter_owns_header(const char *name);
-/* Returns a new string: text as UTF-8, cut to KAB_LETTER_MESSAGE_BYTES at a
- * character. Thread: any */
+/* Returns a new string: text as valid UTF-8, truncated to
+ * KAB_LETTER_MESSAGE_BYTES at a character boundary. Thread: any */
 char *kab_letter_dup_message(const char *text);

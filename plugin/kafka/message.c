@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages as the engine holds them: librdkafka's own, or, for a record that
- * is parked, a copy in one block. A held message keeps its whole fetch
- * response in memory; a block keeps only itself.
- *
- * Both are handed around as one pointer, whose lowest bits say which it is
- * and what is known of its headers.
+/* The lowest bits of the pointer say whether a message is librdkafka's or a
+ * block, and what is known about its headers.
  */
-#include "source-internal.h"
+#include "message.h"
 
 #include <pthread.h>
 #include <string.h>
+
+#include <glib.h>
+
+#include "quirks.h"
+#include "record-layout.h"
 
 enum { IS_BLOCK = 1, HAS_HEADERS = 2, HAS_NO_HEADERS = 4, MARKS = 7 };
 
 _Static_assert(_Alignof(rd_kafka_message_t) > MARKS, "three bits are free");
 
-/* Headers, then key, value and the headers' bytes. */
+/* The headers are followed by key, value and the headers' bytes. */
 typedef struct {
     size_t n_headers;
     KabHeader headers[];
@@ -33,18 +34,45 @@ without_marks(void *message)
     return (char *)message - ((uintptr_t)message & MARKS);
 }
 
-/* Reading the headers of a message parses them into it, at the first time.
- * Where every output needs them, that is done here, so that all threads may
- * read them; elsewhere whoever asks first does it, and an attempt that timed
- * out may ask on its thread while the loop does, or another attempt. */
-static pthread_mutex_t parsing = PTHREAD_MUTEX_INITIALIZER;
+/* librdkafka parses a message's headers into it on first access. Where the
+ * headers of every record are read, kab_message_hold() triggers that, unless
+ * the record's own bytes say that it has none.
+ * Elsewhere the first reader does it under a lock: a timed-out attempt may
+ * read them on its thread while the loop or another attempt does the same.
+ * Threads that read different messages rarely share a lock. */
+static pthread_mutex_t locks[] = {
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER,
+};
+
+static pthread_mutex_t *
+lock_of(const void *message)
+{
+    return &locks[((uintptr_t)message >> 6) % G_N_ELEMENTS(locks)];
+}
+
+KabHeaderUse
+kab_message_header_use(bool reads_headers)
+{
+    if (!reads_headers)
+        return KAB_HEADERS_LEFT;
+    return kab_quirk_applies(KAB_QUIRK_HEADERS_PARSED) ? KAB_HEADERS_SEEN
+                                                       : KAB_HEADERS_PARSED;
+}
 
 void *
-kab_source_hold_message(const KabSource *source, rd_kafka_message_t *message)
+kab_message_hold(rd_kafka_message_t *message, KabHeaderUse use)
 {
     rd_kafka_headers_t *headers;
-    if (!source->setup.passes_headers)
+    if (use == KAB_HEADERS_LEFT)
         return message;
+    if (use == KAB_HEADERS_SEEN && kab_record_layout_lacks_headers(message))
+        return (char *)message + HAS_NO_HEADERS;
     bool has_headers = !rd_kafka_message_headers(message, &headers);
     return (char *)message + (has_headers ? HAS_HEADERS : HAS_NO_HEADERS);
 }
@@ -57,11 +85,11 @@ parse_headers(void *message)
         return NULL;
     bool is_parsed = has_mark(message, HAS_HEADERS);
     if (!is_parsed)
-        pthread_mutex_lock(&parsing);
+        pthread_mutex_lock(lock_of(message));
     rd_kafka_resp_err_t err =
         rd_kafka_message_headers(without_marks(message), &headers);
     if (!is_parsed)
-        pthread_mutex_unlock(&parsing);
+        pthread_mutex_unlock(lock_of(message));
     return err ? NULL : headers;
 }
 
@@ -76,8 +104,10 @@ read_headers(const rd_kafka_headers_t *headers, KabHeader *ret, size_t capacity)
 }
 
 size_t
-kab_source_get_headers(void *message, KabHeader *ret, size_t capacity)
+kab_message_get_headers(void *message, KabHeader *ret, size_t capacity)
 {
+    if (has_mark(message, HAS_NO_HEADERS))
+        return 0;
     if (!has_mark(message, IS_BLOCK))
         return read_headers(parse_headers(message), ret, capacity);
     const Block *block = without_marks(message);
@@ -87,10 +117,24 @@ kab_source_get_headers(void *message, KabHeader *ret, size_t capacity)
     return block->n_headers;
 }
 
+/* A consumed message keeps the bytes from which they were parsed. */
+rd_kafka_headers_t *
+kab_message_move_headers(void *message)
+{
+    rd_kafka_headers_t *headers = NULL;
+    if (has_mark(message, HAS_NO_HEADERS | IS_BLOCK))
+        return NULL;
+    if (rd_kafka_message_detach_headers(without_marks(message), &headers))
+        return NULL;
+    return headers;
+}
+
 /* --- Copying ----------------------------------------------------------- */
 
 static size_t
-measure(const KabRecord *record, const KabHeader *headers, size_t n_headers)
+measure_block(const KabRecord *record,
+              const KabHeader *headers,
+              size_t n_headers)
 {
     size_t size = sizeof(Block) + n_headers * sizeof *headers;
     size += record->key.len + record->value.len;
@@ -99,7 +143,7 @@ measure(const KabRecord *record, const KabHeader *headers, size_t n_headers)
     return size;
 }
 
-/* Empty bytes keep an address: they are not absent. */
+/* Empty bytes keep a non-NULL address: empty is not absent. */
 static void
 copy_bytes(char **at, KabBytes *bytes)
 {
@@ -122,7 +166,7 @@ copy_header(char **at, KabHeader *header)
 }
 
 void *
-kab_source_detach_message(KabSource *source, void *message, KabRecord *record)
+kab_message_detach(void *message, KabRecord *record)
 {
     if (has_mark(message, IS_BLOCK))
         return message;
@@ -131,7 +175,7 @@ kab_source_detach_message(KabSource *source, void *message, KabRecord *record)
     g_autofree KabHeader *headers = g_new(KabHeader, n_headers + 1);
     read_headers(parsed, headers, n_headers);
 
-    Block *block = g_malloc(measure(record, headers, n_headers));
+    Block *block = g_malloc(measure_block(record, headers, n_headers));
     block->n_headers = n_headers;
     char *at = (char *)(block->headers + n_headers);
     copy_bytes(&at, &record->key);
@@ -145,7 +189,7 @@ kab_source_detach_message(KabSource *source, void *message, KabRecord *record)
 }
 
 void
-kab_source_release_message(KabSource *source, void *message)
+kab_message_release(void *message)
 {
     if (has_mark(message, IS_BLOCK))
         g_free(without_marks(message));

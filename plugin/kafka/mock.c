@@ -6,7 +6,7 @@
 
 #include "kabridge/error.h"
 
-/* Hosted by a client of its own, which does nothing else. */
+/* The mock cluster runs inside a client made only to host it. */
 struct KabMock {
     rd_kafka_t *host;
     rd_kafka_mock_cluster_t *cluster;
@@ -18,7 +18,7 @@ kab_mock_new(int n_brokers, GError **error)
 {
     char reason[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    /* It would warn that it has no broker to talk to. */
+    /* Silence the host's warning that it has no broker to talk to. */
     rd_kafka_conf_set_log_cb(conf, NULL);
     rd_kafka_t *host =
         rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Asking a cluster what a binding will need of it.
+/* Checks that a cluster has what a binding will need.
  */
+#include <netdb.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#include "limits-topic.h"
+#include "internal-topics.h"
 #include "probe.h"
 #include "rdkafka-auto.h"
 #include "refusal.h"
+#include "topic-limits.h"
 
-/* One try to learn of the group. */
-enum { GROUP_SLICE_MS = 500 };
+/* How long one request for the group's offset may block, and the pause after
+ * one that no coordinator was there for. */
+enum { GROUP_SLICE_MS = 500, COORDINATOR_PAUSE_MS = 100 };
 
 typedef struct {
     const KabProbeSetup *setup;
     GArray *findings;
     rd_kafka_t *client, *consumer;
-    const rd_kafka_metadata_t *cluster; /* every topic that may be seen */
+    const rd_kafka_metadata_t *cluster; /* every topic we are allowed to see */
 } Probe;
 
 /* --- Saying ------------------------------------------------------------ */
@@ -36,7 +40,8 @@ static void G_GNUC_PRINTF(3, 4)
     g_array_append_val(probe->findings, finding);
 }
 
-/* right: to do what was tried; name: on what. */
+/* right: the ACL operation that the attempt needs; name: the resource, as
+ * kafka-acls.sh takes it. */
 static void
 say_error(Probe *probe,
           const char *what,
@@ -56,7 +61,7 @@ say_error(Probe *probe,
 }
 
 static const char *
-bootstrap(const Probe *probe)
+get_bootstrap(const Probe *probe)
 {
     const char *servers =
         kab_properties_lookup(KAB_CLIENT_PRODUCER, probe->setup->producer,
@@ -66,7 +71,7 @@ bootstrap(const Probe *probe)
 
 /* --- Clients ----------------------------------------------------------- */
 
-/* Takes the configuration; NULL is one that could not be made. */
+/* Takes the configuration; NULL: making it failed with error. */
 static rd_kafka_t *
 make_client(Probe *probe,
             rd_kafka_type_t type,
@@ -112,18 +117,18 @@ make_consumer(Probe *probe)
 
 /* --- The cluster ------------------------------------------------------- */
 
-/* The error that explains best why nobody answers; its text, with what to do
- * about it, or NULL: there was none. */
+/* Returns a new string: the first error the client raised, which best explains
+ * why no broker answers, with what to do about it. NULL: none. */
 static char *
-dup_first_error(rd_kafka_t *client)
+dup_first_error(rd_kafka_t *client, const char *warning)
 {
     char *text = NULL;
     rd_kafka_event_t *event;
     g_autoptr(rd_kafka_queue_t) queue = rd_kafka_queue_get_main(client);
     while ((event = rd_kafka_queue_poll(queue, 0))) {
         rd_kafka_resp_err_t error = rd_kafka_event_error(event);
-        g_autofree char *advice =
-            kab_refusal_dup_advice(error, &(KabRefusalNames){0});
+        g_autofree char *advice = kab_refusal_dup_advice(
+            error, &(KabRefusalNames){.log_in = warning});
         if (!text && error)
             text = g_strjoin("; ", rd_kafka_event_error_string(event), advice,
                              NULL);
@@ -132,11 +137,14 @@ dup_first_error(rd_kafka_t *client)
     return text;
 }
 
-/* Nobody has answered within the time that was given. */
+/* No broker has answered in time: returns a sentence that says why. */
 static char *
-dup_silence(rd_kafka_t *client, const char *servers, rd_kafka_resp_err_t error)
+dup_silence(rd_kafka_t *client,
+            const char *servers,
+            const char *warning,
+            rd_kafka_resp_err_t error)
 {
-    g_autofree char *text = dup_first_error(client);
+    g_autofree char *text = dup_first_error(client, warning);
     return g_strdup_printf("no broker of %s answers: %s", servers,
                            text ? text : rd_kafka_err2str(error));
 }
@@ -148,29 +156,62 @@ kab_probe_dup_silence(rd_kafka_t *client, const char *servers, int timeout_ms)
     rd_kafka_resp_err_t error =
         rd_kafka_metadata(client, 0, NULL, &metadata, timeout_ms);
     if (error)
-        return dup_silence(client, servers, error);
+        return dup_silence(client, servers, NULL, error);
     rd_kafka_metadata_destroy(metadata);
     return NULL;
+}
+
+/* NULL: the name resolves. */
+static const char *
+explain_unresolved(const char *host)
+{
+    struct addrinfo *addresses = NULL;
+    int error = getaddrinfo(host, NULL, NULL, &addresses);
+    if (error)
+        return gai_strerror(error);
+    freeaddrinfo(addresses);
+    return NULL;
+}
+
+/* From here on the client connects only to the advertised names. */
+static bool
+look_at_names(Probe *probe)
+{
+    bool is_well = true;
+    for (int i = 0; i < probe->cluster->broker_cnt; i++) {
+        const rd_kafka_metadata_broker_t *broker = &probe->cluster->brokers[i];
+        const char *problem = explain_unresolved(broker->host);
+        if (problem)
+            say(probe, false,
+                "broker %d advertises %s:%d, a name that does not resolve on "
+                "this host: %s; see advertised.listeners of the broker",
+                (int)broker->id, broker->host, broker->port, problem);
+        is_well &= !problem;
+    }
+    return is_well;
 }
 
 static bool
 look_at_brokers(Probe *probe)
 {
+    const KabProbeSetup *setup = probe->setup;
     rd_kafka_resp_err_t error = rd_kafka_metadata(
-        probe->client, 1, NULL, &probe->cluster, probe->setup->timeout_ms);
+        probe->client, 1, NULL, &probe->cluster, setup->timeout_ms);
     if (error) {
+        g_autofree char *warning = kab_properties_dup_warning(
+            KAB_CLIENT_PRODUCER, setup->producer, setup->n_producer);
         g_autofree char *sentence =
-            dup_silence(probe->client, bootstrap(probe), error);
+            dup_silence(probe->client, get_bootstrap(probe), warning, error);
         say(probe, false, "%s", sentence);
         return false;
     }
     say(probe, true, "brokers: %d answer as a cluster at %s",
-        probe->cluster->broker_cnt, bootstrap(probe));
-    return true;
+        probe->cluster->broker_cnt, get_bootstrap(probe));
+    return look_at_names(probe);
 }
 
 static const rd_kafka_metadata_topic_t *
-find(const Probe *probe, const char *topic)
+find_topic(const Probe *probe, const char *topic)
 {
     for (int i = 0; i < probe->cluster->topic_cnt; i++)
         if (strcmp(probe->cluster->topics[i].topic, topic) == 0)
@@ -178,8 +219,8 @@ find(const Probe *probe, const char *topic)
     return NULL;
 }
 
-/* Among all topics, those that may not be seen are left out: asks for this
- * one. By a consumer, which makes no topic by asking. */
+/* A listing of all topics omits those we may not see, so ask for this one by
+ * name. Through a consumer: asking does not create the topic. */
 static rd_kafka_resp_err_t
 ask_why_absent(const Probe *probe, const char *topic)
 {
@@ -188,8 +229,8 @@ ask_why_absent(const Probe *probe, const char *topic)
     if (!probe->consumer)
         return error;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(probe->consumer, topic, NULL);
-    kab_limits_ask_partitions(probe->consumer, handle, probe->setup->timeout_ms,
-                              &n, &error);
+    kab_topic_limits_ask_partitions(probe->consumer, handle,
+                                    probe->setup->timeout_ms, &n, &error);
     rd_kafka_topic_destroy(handle);
     return error;
 }
@@ -205,17 +246,17 @@ say_absent(Probe *probe, const char *what, const char *topic, const char *right)
         say(probe, false,
             "%s does not exist; create it: kafka-topics.sh --bootstrap-server "
             "%s --create --topic %s --partitions N",
-            what, bootstrap(probe), topic);
+            what, get_bootstrap(probe), topic);
 }
 
-/* How many partitions it has; 0, and said why: none. */
+/* Returns the number of partitions; 0: none, and a finding says why. */
 static int
 look_at_topic(Probe *probe,
               const char *role,
               const char *topic,
               const char *right)
 {
-    const rd_kafka_metadata_topic_t *found = find(probe, topic);
+    const rd_kafka_metadata_topic_t *found = find_topic(probe, topic);
     g_autofree char *what = g_strdup_printf("%s %s", role, topic);
     if (found && !found->err)
         return found->partition_cnt;
@@ -228,7 +269,7 @@ look_at_topic(Probe *probe,
 
 /* --- Inputs ------------------------------------------------------------ */
 
-/* Reads at the end of its first partition: refusals come as messages. */
+/* Reads at the end of the first partition: a refusal arrives as a message. */
 static rd_kafka_resp_err_t
 try_reading(Probe *probe, const char *topic)
 {
@@ -271,43 +312,61 @@ look_at_pattern(Probe *probe, const char *pattern)
     g_autoptr(GError) error = NULL;
     g_autoptr(GRegex) regex = g_regex_new(pattern, 0, 0, &error);
     for (int i = 0; regex && i < probe->cluster->topic_cnt; i++)
-        n += g_regex_match(regex, probe->cluster->topics[i].topic, 0, NULL);
+        n += !kab_topic_is_internal(probe->cluster->topics[i].topic) &&
+             g_regex_match(regex, probe->cluster->topics[i].topic, 0, NULL);
     say(probe, n > 0, "input pattern %s: %d topics match now", pattern, n);
 }
 
-/* Has the consumer been told that it may not use its group? */
+/* Has the consumer reported that it may not use its group? Waits so long for a
+ * report. */
 static bool
-is_group_refused(rd_kafka_t *consumer)
+is_group_refused(rd_kafka_t *consumer, int wait_ms)
 {
     bool is_refused = false;
     rd_kafka_event_t *event;
     g_autoptr(rd_kafka_queue_t) queue = rd_kafka_queue_get_consumer(consumer);
-    while ((event = rd_kafka_queue_poll(queue, 0))) {
+    while ((event = rd_kafka_queue_poll(queue, wait_ms))) {
         is_refused |= rd_kafka_event_error(event) ==
                       RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
         rd_kafka_event_destroy(event);
+        wait_ms = 0;
     }
     return is_refused;
 }
 
-/* Asks its coordinator for an offset: any partition will do. One that does
- * not tell where the coordinator is, is not waited for: the call waits, and
- * only the consumer's queue says why. */
+/* A new cluster makes the topic of the offsets when it is first asked for a
+ * coordinator, and a broker that has just become one loads it. */
+static bool
+has_no_coordinator_yet(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_NOT_COORDINATOR ||
+           error == RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE ||
+           error == RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+}
+
+/* Asks the coordinator for an offset; any partition will do. In short slices:
+ * if the coordinator's address is refused, the call keeps waiting and only the
+ * consumer's queue says why. */
 static rd_kafka_resp_err_t
 ask_group(Probe *probe)
 {
     g_autoptr(rd_kafka_topic_partition_list_t) list =
         rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, probe->setup->input_topics[0], 0);
-    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    for (int ms = 0;
-         ms < probe->setup->timeout_ms && error == RD_KAFKA_RESP_ERR__TIMED_OUT;
-         ms += GROUP_SLICE_MS) {
-        error = rd_kafka_committed(probe->consumer, list, GROUP_SLICE_MS);
-        if (error && is_group_refused(probe->consumer))
+    int64_t end_us = g_get_monotonic_time() + probe->setup->timeout_ms * 1000L;
+    for (;;) {
+        rd_kafka_resp_err_t error =
+            rd_kafka_committed(probe->consumer, list, GROUP_SLICE_MS);
+        if (!error)
+            return list->elems[0].err;
+        bool is_early = has_no_coordinator_yet(error);
+        if (is_group_refused(probe->consumer,
+                             is_early ? COORDINATOR_PAUSE_MS : 0))
             return RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+        if ((!is_early && error != RD_KAFKA_RESP_ERR__TIMED_OUT) ||
+            g_get_monotonic_time() >= end_us)
+            return error;
     }
-    return error ? error : list->elems[0].err;
 }
 
 static void
@@ -317,7 +376,7 @@ look_at_group(Probe *probe)
     g_autofree char *what = g_strdup_printf("consumer group %s", group);
     g_autofree char *name = g_strconcat("--group ", group, NULL);
     rd_kafka_resp_err_t error = ask_group(probe);
-    /* What is wrong with the topic was said of the topic. */
+    /* An error of the topic has been reported with the topic. */
     if (!error || error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
         error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
         say(probe, true, "%s: its coordinator answers", what);
@@ -344,15 +403,12 @@ compare_partitions(Probe *probe, const char *output, int n)
 {
     const char *const *input = probe->setup->input_topics;
     for (; probe->setup->partition_is_same && *input; input++) {
-        const rd_kafka_metadata_topic_t *found = find(probe, *input);
-        if (found && found->partition_cnt > n)
-            say(probe, false,
-                "output.partition = same, but output topic %s has %d "
-                "partitions and input topic %s has %d; add the missing ones: "
-                "kafka-topics.sh --bootstrap-server %s --alter --topic %s "
-                "--partitions %d",
-                output, n, *input, found->partition_cnt, bootstrap(probe),
-                output, found->partition_cnt);
+        const rd_kafka_metadata_topic_t *found = find_topic(probe, *input);
+        if (found && found->partition_cnt > n) {
+            g_autofree char *sentence = kab_topic_limits_dup_shortage(
+                output, n, *input, found->partition_cnt, get_bootstrap(probe));
+            say(probe, false, "%s", sentence);
+        }
     }
 }
 
@@ -364,8 +420,8 @@ look_at_output(Probe *probe, const char *role, const char *topic)
     char *topics[] = {(char *)(uintptr_t)topic, NULL};
     if (!n)
         return;
-    if (kab_limits_ask_bytes(probe->client, topics, 1, probe->setup->timeout_ms,
-                             &limits))
+    if (kab_topic_limits_ask_bytes(probe->client, topics, 1,
+                                   probe->setup->timeout_ms, &limits))
         say(probe, true, "%s %s: %d partitions, records up to %zu bytes", role,
             topic, n, limits.max_bytes);
     else
@@ -383,7 +439,8 @@ look_at_outputs(Probe *probe)
     for (const char *const *t = setup->output_topics; t && *t; t++)
         g_ptr_array_add(topics, (char *)(uintptr_t)*t);
     for (guint i = 0; i < topics->len; i++) {
-        const rd_kafka_metadata_topic_t *found = find(probe, topics->pdata[i]);
+        const rd_kafka_metadata_topic_t *found =
+            find_topic(probe, topics->pdata[i]);
         look_at_output(probe, "output topic", topics->pdata[i]);
         if (found && !found->err)
             compare_partitions(probe, topics->pdata[i], found->partition_cnt);

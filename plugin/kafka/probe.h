@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A look at the cluster before anything runs: `kabridge check --connect`.
+/* Looks at the cluster before anything runs: `kabridge check --connect`.
  *
- * It connects as the binding would and asks; it writes nothing, joins no
- * group and takes no transactional id, so it may run beside a running
- * bridge. Rights to read are tried; rights to write cannot be without
- * writing, and show at start.
+ * It connects as the binding would and asks questions; it writes nothing,
+ * joins no group and takes no transactional id, so it may run beside a running
+ * bridge. The right to read is tried out; the right to write cannot be checked
+ * without writing, and shows at start.
  *
  * Thread: any; it blocks, for a few times timeout_ms at most.
  */
@@ -23,20 +23,20 @@ typedef struct {
     const char *const *output_topics; /* NULL-terminated, or NULL */
     const char *dead_letter_topic;    /* NULL: none */
     bool partition_is_same;
-    int timeout_ms; /* of one question */
+    int timeout_ms; /* for each question */
 } KabProbeSetup;
 
-/* One thing that was looked at. */
+/* The result of one check. */
 typedef struct {
     bool is_ok;
-    char *sentence; /* what was found; if not ok, also what to do */
+    char *sentence; /* what was found and, if not ok, what to do */
 } KabProbeFinding;
 
-/* Returns a new array of KabProbeFinding, in the order of the questions; the
- * first one that no broker answers is the last. Free with g_array_unref. */
+/* Returns a new array of KabProbeFinding, in the order of the checks; stops at
+ * the first check that no broker answers. Free with g_array_unref. */
 GArray *kab_probe(const KabProbeSetup *setup);
 
-/* Does a broker answer this client, which was muted and takes error events?
- * NULL, or a new string: who does not, and why. */
+/* Does a broker answer this client (muted, with error events enabled)? NULL:
+ * yes; otherwise a new string: who does not answer, and why. */
 char *
 kab_probe_dup_silence(rd_kafka_t *client, const char *servers, int timeout_ms);

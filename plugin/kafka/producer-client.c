@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The thread of a producer, and how the loop and it exchange duties.
+/* A producer's thread, and how the loop gives it duties and takes results.
  */
 #include <string.h>
 
@@ -48,10 +48,11 @@ kab_client_say(KabClient *client, KabDone done, const char *format, ...)
     return done;
 }
 
-/* Returns when all is reported, and soon in any case: those that linger are
- * on their way then, and the loop waits for the reports, not the thread. */
+/* Returns when every delivery report is in, or after FLUSH_MS: by then what
+ * lingered is being sent, and the loop, not this thread, waits for the
+ * reports. */
 static KabDone
-flush(KabClient *client)
+flush_handle(KabClient *client)
 {
     kab_client_enter(client);
     rd_kafka_flush(client->handle, FLUSH_MS);
@@ -60,7 +61,7 @@ flush(KabClient *client)
 }
 
 static KabDone
-perform(KabClient *client, KabDuty duty)
+perform_duty(KabClient *client, KabDuty duty)
 {
     switch (duty) {
     case KAB_DUTY_OPEN:
@@ -70,7 +71,7 @@ perform(KabClient *client, KabDuty duty)
     case KAB_DUTY_BEGIN:
         return kab_transaction_begin(client);
     case KAB_DUTY_FLUSH:
-        return flush(client);
+        return flush_handle(client);
     case KAB_DUTY_END:
         return kab_transaction_end(client, &client->offsets);
     case KAB_DUTY_ABORT:
@@ -104,9 +105,9 @@ await_duty(KabClient *client)
     return duty;
 }
 
-/* False: nobody wants it any more. */
+/* False: the client was abandoned. */
 static bool
-publish(KabClient *client, KabDone done)
+publish_result(KabClient *client, KabDone done)
 {
     pthread_mutex_lock(&client->lock);
     bool is_wanted = !client->is_abandoned;
@@ -119,17 +120,17 @@ publish(KabClient *client, KabDone done)
 }
 
 static void *
-run(void *data)
+run_duties(void *data)
 {
     KabClient *client = data;
     KabDuty duty;
     bool is_wanted;
     do {
         duty = await_duty(client);
-        KabDone done = perform(client, duty);
+        KabDone done = perform_duty(client, duty);
         kab_client_leave(client);
         clear_offsets(&client->offsets);
-        is_wanted = publish(client, done);
+        is_wanted = publish_result(client, done);
     } while (is_wanted && duty != KAB_DUTY_CLOSE);
     return NULL;
 }
@@ -151,7 +152,7 @@ kab_client_new(const KabEdge *edge, KabClientPlan *plan)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&client->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    int failed = pthread_create(&client->thread, NULL, run, client);
+    int failed = pthread_create(&client->thread, NULL, run_duties, client);
     if (failed)
         g_error("a producer's thread cannot be made: %s", g_strerror(failed));
     kab_client_give(client, KAB_DUTY_OPEN, NULL);
@@ -226,6 +227,7 @@ kab_client_dup_advice(const KabClient *client,
                         : NULL,
         .group = plan->group,
         .transactional_id = plan->transactional_id,
+        .log_in = plan->warning,
     };
     g_autofree char *advice = kab_refusal_dup_advice(error, &names);
     return advice ? g_strconcat("; ", advice, NULL) : g_strdup("");
@@ -244,6 +246,7 @@ kab_client_free(KabClient *client)
     g_free(client->plan.grant);
     g_free(client->plan.group);
     g_free(client->plan.transactional_id);
+    g_free(client->plan.warning);
     rd_kafka_conf_destroy(client->plan.conf);
     g_free(client->topics);
     g_free(client->limits);

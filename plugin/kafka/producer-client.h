@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One life of a producer: a librdkafka client and the thread for its calls
- * that block.
+/* One incarnation of a producer: a librdkafka client and the thread for its
+ * calls that block.
  *
- * The loop makes it, gives it one duty at a time, and takes the result of
- * each; the thread does nothing else. The first duty, given by
- * kab_client_new(), is to open; the last one, to close, ends the thread.
- * Between two duties the loop uses the client for what does not block:
- * producing, serving reports, purging.
+ * The loop creates the client, gives it one duty at a time, and takes the
+ * result of each; the thread does nothing but duties. The first duty,
+ * KAB_DUTY_OPEN, is given by kab_client_new(); the last one, KAB_DUTY_CLOSE,
+ * ends the thread. Between two duties the loop uses the client for what does
+ * not block: producing, serving reports, purging.
  *
- * Nothing borrowed is used by the thread except the edge, and that only
- * under the lock and as long as the client is not abandoned: a thread whose
- * call never returns must not touch what is freed by then.
+ * The thread uses nothing borrowed except the edge, and the edge only under
+ * the lock and while the client is not abandoned: a thread whose call never
+ * returns must not touch freed memory.
  */
 #pragma once
 
@@ -20,13 +20,13 @@
 #include <glib.h>
 
 #include "edge.h"
-#include "limits-topic.h"
+#include "topic-limits.h"
 
 typedef enum {
     KAB_DUTY_OPEN,
-    KAB_DUTY_REFRESH, /* ask for partitions again */
+    KAB_DUTY_REFRESH, /* ask for partitions and limits again */
     KAB_DUTY_BEGIN,
-    KAB_DUTY_FLUSH, /* what lingers is sent at once */
+    KAB_DUTY_FLUSH, /* send lingering messages at once */
     KAB_DUTY_END,
     KAB_DUTY_ABORT,
     KAB_DUTY_CLOSE,
@@ -36,37 +36,39 @@ typedef enum {
 typedef enum {
     KAB_DONE,
     KAB_DONE_CANCELLED,
-    KAB_DONE_STOP,      /* the binding must stop; message says why. A
-                         * transaction is aborted, too */
+    KAB_DONE_STOP,      /* the binding must stop; message says why. An open
+                         * transaction was aborted */
     KAB_DONE_ABORTED,   /* the transaction is aborted; message says why */
-    KAB_DONE_TOO_LARGE, /* the same: its offsets' metadata was refused */
-    KAB_DONE_TIMED_OUT, /* it outlived its time; the client is lost */
-    KAB_DONE_FENCED,    /* the client is lost */
-    KAB_DONE_UNKNOWN,   /* the same; the commit was asked for */
-    KAB_DONE_FATAL,     /* the same; it was not */
+    KAB_DONE_TOO_LARGE, /* aborted: the metadata of its offsets was refused */
+    KAB_DONE_TIMED_OUT, /* it outlived its timeout; client lost */
+    KAB_DONE_FENCED,    /* fenced by another producer; client lost */
+    KAB_DONE_UNKNOWN,   /* commit sent, outcome unknown; client lost */
+    KAB_DONE_FATAL,     /* no commit was sent; client lost */
 } KabDone;
 
-/* What the thread works with; all of it is the client's own. */
+/* The settings the thread works with; the client owns all of them. */
 typedef struct {
     rd_kafka_conf_t *conf;      /* the template: each handle gets a copy */
     char **topics;              /* destinations */
-    char **awaited;             /* of each: that it is waited for */
+    char **awaited;             /* per topic: the text to show while it is
+                                 * missing */
     size_t n_topics, n_outputs; /* outputs first, then dead letters */
-    char **inputs;              /* output.partition = same; else NULL */
+    char **inputs;              /* output.partition = same; NULL: not set */
     char *bootstrap;            /* for messages */
-    char *grant, *group;        /* the same */
-    char *transactional_id;     /* the same; NULL */
+    char *grant, *group;        /* for messages */
+    char *transactional_id;     /* for messages; NULL: none */
+    char *warning;              /* kab_properties_dup_warning(); NULL: none */
     bool is_transactional;
-    bool is_size_given; /* message.max.bytes is the user's */
-    size_t batch_bytes; /* batch.size at most */
+    bool is_size_given; /* the user has set message.max.bytes */
+    size_t batch_bytes; /* upper limit of batch.size */
     int64_t missing_topic_us;
     int64_t transaction_us; /* transaction.timeout.ms */
 } KabClientPlan;
 
-/* Offsets of a transaction. */
+/* Consumer offsets to commit in a transaction. */
 typedef struct {
     rd_kafka_topic_partition_list_t *offsets;
-    rd_kafka_consumer_group_metadata_t *group; /* NULL: there is none */
+    rd_kafka_consumer_group_metadata_t *group; /* NULL: no metadata */
 } KabClientOffsets;
 
 typedef struct {
@@ -74,60 +76,63 @@ typedef struct {
     KabClientPlan plan;
     pthread_t thread;
 
-    /* Made and unmade by the thread while it opens and closes; of both
-     * otherwise. */
+    /* Written only by the thread, while it opens and closes; otherwise
+     * shared. */
     rd_kafka_t *handle;
     rd_kafka_topic_t **topics; /* plan.n_topics */
     KabTopicLimits *limits;    /* plan.n_topics */
     size_t batch_bytes;        /* batch.size in force */
-    int64_t begun_us;          /* the transaction */
+    int64_t begun_us;          /* when the transaction began */
 
-    /* Between the two, under the lock. */
+    /* Exchanged between loop and thread, under the lock. */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     KabDuty duty;
-    KabClientOffsets offsets; /* of KAB_DUTY_END */
+    KabClientOffsets offsets; /* for KAB_DUTY_END */
     bool has_duty, has_done, is_abandoned;
     KabDone done;
     char message[1024];
-    rd_kafka_resp_err_t error; /* of the transaction's last call */
+    rd_kafka_resp_err_t error; /* of the last transaction call */
 
-    atomic_bool is_cancelled;        /* opening is not wanted any more */
-    _Atomic int64_t call_us;         /* since when in one call; 0: none */
-    _Atomic(const char *) waits_for; /* static or the plan's; NULL */
+    atomic_bool is_cancelled;        /* give up opening */
+    _Atomic int64_t call_us;         /* start of the call under way; 0: none */
+    _Atomic(const char *) waits_for; /* static or the plan's; NULL: nothing */
 
-    /* The loop's alone. */
-    rd_kafka_queue_t *queue; /* its reports; NULL: not open */
+    /* Used by the loop only. */
+    rd_kafka_queue_t *queue; /* delivery reports; NULL: not open */
     size_t n_unreported;
-    bool is_busy; /* has a duty whose result was not taken */
+    int64_t quiet_us; /* at least once: since when outputs have been out
+                       * without any report, brokers answering */
+    bool is_busy; /* a duty's result has not been taken yet */
     bool is_open, is_lost, is_closing;
-    int64_t retired_us, purge_us; /* since when; when again */
-    int64_t heard_us; /* a report, or the purge of all, last; 0: not yet */
+    int64_t retired_us, purge_us; /* when it was retired; when to purge again */
+    int64_t heard_us; /* last report since the purge; 0: not purged */
 } KabClient;
 
-/* Takes the plan; starts to open. Returns a new client. */
+/* Takes the plan; begins with KAB_DUTY_OPEN. Returns a new client. */
 KabClient *kab_client_new(const KabEdge *edge, KabClientPlan *plan);
-/* Not while it is busy. Takes what offsets points to; NULL: none. */
+/* Gives the next duty; the client must not be busy. Takes what offsets points
+ * to; NULL: none. */
 void kab_client_give(KabClient *client,
                      KabDuty duty,
                      const KabClientOffsets *offsets);
-/* True if a duty has ended: the message is valid until the next one. */
+/* True: a duty has ended. client->message is valid until the next duty. */
 bool kab_client_take_done(KabClient *client, KabDuty *ret_duty, KabDone *ret);
-/* An opening ends soon, with KAB_DONE_CANCELLED. */
+/* Makes an opening end soon, with KAB_DONE_CANCELLED. */
 void kab_client_cancel(KabClient *client);
-/* After KAB_DUTY_CLOSE. */
+/* Only after KAB_DUTY_CLOSE has ended. */
 void kab_client_free(KabClient *client);
-/* Lets go of one whose thread does not return; never freed. */
+/* Abandons a client whose thread does not return; it is never freed. */
 void kab_client_abandon(KabClient *client);
 
-/* Why it is lost to another producer, and what to do. Thread: any */
+/* Writes to ret that another producer has fenced this one. Thread: any */
 void kab_client_describe_fencing(const KabClient *client,
                                  const char *error,
                                  char *ret,
                                  size_t size);
 
-/* What to do about an error that stops; topic NULL: any of its.
- * Returns a new string, which begins with "; " unless it is empty.
+/* Advice on an error that stops the binding; topic NULL: any of the plan's
+ * topics. Returns a new string, which begins with "; " unless it is empty.
  * Thread: any */
 char *kab_client_dup_advice(const KabClient *client,
                             rd_kafka_resp_err_t error,
@@ -135,10 +140,11 @@ char *kab_client_dup_advice(const KabClient *client,
 
 /* --- For the duties, on the client's thread ---------------------------- */
 
-/* Marks one client call, for the watchdog. Thread: the client's */
+/* Mark the begin and the end of one client call, for the watchdog. Thread: the
+ * client's */
 void kab_client_enter(KabClient *client);
 void kab_client_leave(KabClient *client);
-/* Waits, but not when it is cancelled. Thread: the client's */
+/* Waits, returning early when cancelled. Thread: the client's */
 void kab_client_pause(KabClient *client, int64_t us);
 /* Thread: the client's */
 KabDone kab_client_say(KabClient *client, KabDone done, const char *format, ...)

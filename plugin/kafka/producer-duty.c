@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Duties of a client's thread, and what the engine hears of their ends.
+/* Duties of a client's thread, and how the engine hears of their results.
  *
- * A client has one at a time. The engine asks for one after the other, too;
- * only asking for partitions again may still be under way when a transaction
- * is to be ended: then that one waits.
+ * A client has one duty at a time. The engine, too, asks for one after the
+ * other, except that a request for partitions and limits may still be under
+ * way when it wants to end a transaction: the end then waits.
  */
-#include <string.h>
-
-#include "committed.h"
+#include "offsets.h"
 #include "producer-internal.h"
 
 /* --- Giving ------------------------------------------------------------ */
 
 static void
-opened(KabProducer *producer, KabClient *client)
+note_opened(KabProducer *producer, KabClient *client)
 {
     uint64_t one = 1;
     client->is_open = true;
@@ -23,7 +21,7 @@ opened(KabProducer *producer, KabClient *client)
 }
 
 static void
-give(KabProducer *producer, KabDuty duty, const KabClientOffsets *offsets)
+give_duty(KabProducer *producer, KabDuty duty, const KabClientOffsets *offsets)
 {
     KabClient *client = producer->client;
     if (!client->is_busy) {
@@ -57,88 +55,51 @@ kab_producer_drop_waiting(KabProducer *producer)
 }
 
 void
-kab_producer_begin(KabProducer *producer, uint32_t epoch)
+kab_producer_begin(void *user, uint32_t epoch)
 {
+    KabProducer *producer = user;
     if (!producer->client)
         return;
     producer->transaction = epoch;
     producer->has_transaction = true;
-    give(producer, KAB_DUTY_BEGIN, NULL);
+    give_duty(producer, KAB_DUTY_BEGIN, NULL);
 }
 
-/* While another duty is under way: the engine asks again. */
+/* If another duty is under way, do nothing: the engine asks again. */
 void
-kab_producer_flush(KabProducer *producer)
+kab_producer_flush(void *user)
 {
+    KabProducer *producer = user;
     KabClient *client = producer->client;
     if (client && client->is_open && !client->is_busy)
         kab_client_give(client, KAB_DUTY_FLUSH, NULL);
 }
 
-/* The thread's own: the source's is borrowed until its next turn only. */
-static rd_kafka_consumer_group_metadata_t *
-copy_group(const KabProducer *producer)
-{
-    void *buffer = NULL;
-    size_t size = 0;
-    rd_kafka_consumer_group_metadata_t *copy = NULL;
-    rd_kafka_consumer_group_metadata_t *group =
-        kab_source_get_group(producer->setup.source);
-    if (!group)
-        return NULL;
-    rd_kafka_error_t *error =
-        rd_kafka_consumer_group_metadata_write(group, &buffer, &size);
-    if (!error)
-        error = rd_kafka_consumer_group_metadata_read(&copy, buffer, size);
-    if (error)
-        rd_kafka_error_destroy(error);
-    rd_kafka_mem_free(NULL, buffer);
-    return copy;
-}
-
-static rd_kafka_topic_partition_list_t *
-make_offsets(const KabCommitItem *items, size_t n)
-{
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new((int)n);
-    for (size_t i = 0; i < n; i++) {
-        rd_kafka_topic_partition_t *element = rd_kafka_topic_partition_list_add(
-            list, items[i].topic, items[i].number);
-        element->offset = items[i].offset;
-        /* librdkafka frees it with free(), as g_malloc's memory may be. */
-        element->metadata = kab_committed_encode(
-            items[i].offset, items[i].intervals, items[i].n_intervals);
-        if (element->metadata)
-            element->metadata_size = strlen(element->metadata);
-    }
-    return list;
-}
-
 void
-kab_producer_end(KabProducer *producer,
-                 uint32_t epoch,
-                 KabCommitItem *items,
-                 size_t n)
+kab_producer_end(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
 {
+    KabProducer *producer = user;
     if (!producer->client)
         return;
     producer->transaction = epoch;
     producer->items = items;
     producer->n_items = n;
     KabClientOffsets offsets = {
-        .offsets = make_offsets(items, n),
-        .group = n ? copy_group(producer) : NULL,
+        .offsets = kab_offsets_new_list(items, n),
+        .group =
+            n ? producer->setup.dup_group(producer->setup.group_user) : NULL,
     };
-    give(producer, KAB_DUTY_END, &offsets);
+    give_duty(producer, KAB_DUTY_END, &offsets);
 }
 
 void
-kab_producer_abort(KabProducer *producer, uint32_t epoch)
+kab_producer_abort(void *user, uint32_t epoch)
 {
+    KabProducer *producer = user;
     if (!producer->client)
         return;
     producer->transaction = epoch;
-    give(producer, KAB_DUTY_ABORT, NULL);
+    give_duty(producer, KAB_DUTY_ABORT, NULL);
 }
 
 /* --- Results ----------------------------------------------------------- */
@@ -147,7 +108,7 @@ static void
 end_opening(KabProducer *producer, KabClient *client, KabDone done)
 {
     if (done == KAB_DONE)
-        opened(producer, client);
+        note_opened(producer, client);
     else if (done == KAB_DONE_STOP && client == producer->client)
         kab_producer_stop(producer, g_strdup(client->message));
 }
@@ -173,7 +134,7 @@ txn_result(KabDone done)
     return KAB_TXN_UNKNOWN;
 }
 
-/* What the client's loss counts as; KAB_N_LOSSES: it is not lost. */
+/* Returns the KabLoss that a result counts as; KAB_N_LOSSES: not a loss. */
 static int
 loss_of(KabDone done)
 {
@@ -197,18 +158,6 @@ loss_of(KabDone done)
 }
 
 static void
-count_loss(KabProducer *producer, KabClient *client, KabDone done)
-{
-    int loss = loss_of(done);
-    if (loss == KAB_N_LOSSES || client->is_lost)
-        return;
-    client->is_lost = true;
-    producer->state.losses[loss]++;
-    producer->setup.edge->log(producer->setup.edge->user, KAB_LOG_WARNING,
-                              KAB_NOWHERE, client->message);
-}
-
-static void
 end_begin(KabProducer *producer, KabClient *client, KabDone done)
 {
     if (done != KAB_DONE) {
@@ -221,8 +170,8 @@ end_begin(KabProducer *producer, KabClient *client, KabDone done)
                                  done == KAB_DONE, producer->now);
 }
 
-/* The broker's offset.metadata.max.bytes is less than was thought: the engine
- * says less the next time. */
+/* The broker's offset.metadata.max.bytes is below our cap: the engine writes
+ * less metadata the next time. */
 static void
 refuse_metadata(KabProducer *producer)
 {
@@ -235,11 +184,15 @@ static void
 end_transaction(KabProducer *producer, KabClient *client, KabDone done)
 {
     producer->has_transaction = false;
-    count_loss(producer, client, done);
+    int loss = loss_of(done);
+    if (loss != KAB_N_LOSSES)
+        kab_producer_note_loss(producer, client, (KabLoss)loss,
+                               client->message);
     bool is_aborted = done == KAB_DONE_ABORTED || done == KAB_DONE_TOO_LARGE;
     if (is_aborted && client->message[0])
-        producer->setup.edge->log(producer->setup.edge->user, KAB_LOG_INFO,
-                                  KAB_NOWHERE, client->message);
+        kab_edge_log_some(producer->setup.edge, &producer->loss_lines,
+                          KAB_LOG_INFO, KAB_NOWHERE, client->message,
+                          producer->now);
     if (done == KAB_DONE_STOP)
         kab_producer_stop(producer, g_strdup(client->message));
     if (done == KAB_DONE_TOO_LARGE)

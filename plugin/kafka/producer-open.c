@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening a producer's client: configuration, topics, limits, transactional
- * id; and closing it.
+/* Opens a producer's client (configuration, topics, limits, transactional id)
+ * and closes it.
  *
- * A broker that does not answer is waited for, for ever; a topic that is
- * missing for a time, then the binding stops; what is forbidden stops it at
- * once. A client's batch.size cannot be changed: if the limits ask for less
- * than it was made with, it is made again.
+ * A broker that does not answer is waited for indefinitely. A missing topic is
+ * waited for up to a limit, then the binding stops; a missing right stops it
+ * at once. A client's batch.size cannot be changed: if the topics' limits turn
+ * out to be lower, the client is created again.
  */
 #include <inttypes.h>
 
 #include "producer-client.h"
 #include "refusal.h"
 
-/* One call, and between two. */
+/* Time-out of one request, and the pause before the next. */
 enum { ASK_MS = 1000 };
 #define RETRY_US 100000
 #define REMAKE_US G_USEC_PER_SEC
@@ -24,7 +24,7 @@ is_cancelled(const KabClient *client)
 }
 
 static void
-again(KabClient *client, const char *waits_for)
+wait_for(KabClient *client, const char *waits_for)
 {
     atomic_store(&client->waits_for, waits_for);
     kab_client_pause(client, RETRY_US);
@@ -32,28 +32,24 @@ again(KabClient *client, const char *waits_for)
 
 /* --- The handle -------------------------------------------------------- */
 
-static KabLogLevel
-log_level(int syslog_level)
+/* Thread: any */
+static void
+log_line(KabClient *client, KabLogLevel level, const char *line)
 {
-    if (syslog_level <= 2)
-        return KAB_LOG_ERROR;
-    if (syslog_level <= 4)
-        return KAB_LOG_WARNING;
-    return syslog_level <= 6 ? KAB_LOG_INFO : KAB_LOG_DEBUG;
+    pthread_mutex_lock(&client->lock);
+    if (!client->is_abandoned)
+        client->edge->log(client->edge->user, level, KAB_NOWHERE, line);
+    pthread_mutex_unlock(&client->lock);
 }
 
 /* Thread: rdkafka */
 static void
 on_log(const rd_kafka_t *handle, int level, const char *facility, const char *s)
 {
-    KabClient *client = rd_kafka_opaque(handle);
     char line[512];
     g_snprintf(line, sizeof line, "producer: %s: %s", facility, s);
-    pthread_mutex_lock(&client->lock);
-    if (!client->is_abandoned)
-        client->edge->log(client->edge->user, log_level(level), KAB_NOWHERE,
-                          line);
-    pthread_mutex_unlock(&client->lock);
+    log_line(rd_kafka_opaque(handle), kab_edge_client_level(level, facility),
+             line);
 }
 
 static bool
@@ -65,12 +61,26 @@ set_bytes(rd_kafka_conf_t *conf, const char *name, size_t bytes)
 }
 
 static KabDone
-make(KabClient *client)
+make_topics(KabClient *client)
+{
+    for (size_t i = 0; i < client->plan.n_topics; i++) {
+        const char *name = client->plan.topics[i];
+        client->topics[i] = rd_kafka_topic_new(client->handle, name, NULL);
+        if (!client->topics[i])
+            return kab_client_say(client, KAB_DONE_STOP,
+                                  "topic %s cannot be written: %s", name,
+                                  rd_kafka_err2str(rd_kafka_last_error()));
+    }
+    return KAB_DONE;
+}
+
+static KabDone
+make_handle(KabClient *client)
 {
     char text[256] = "";
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(client->plan.conf);
     set_bytes(conf, "batch.size", client->batch_bytes);
-    /* The topics' limits decide, not the client's default of 1 MB. */
+    /* Let the topics' limits decide, not the client's default of 1 MB. */
     if (!client->plan.is_size_given)
         set_bytes(conf, "message.max.bytes", 1000000000);
     rd_kafka_conf_set_opaque(conf, client);
@@ -82,10 +92,7 @@ make(KabClient *client)
         return kab_client_say(client, KAB_DONE_STOP,
                               "a producer cannot be made: %s", text);
     }
-    for (size_t i = 0; i < client->plan.n_topics; i++)
-        client->topics[i] =
-            rd_kafka_topic_new(client->handle, client->plan.topics[i], NULL);
-    return KAB_DONE;
+    return make_topics(client);
 }
 
 void
@@ -112,9 +119,9 @@ stop_for(KabClient *client,
                           rd_kafka_err2str(error), advice);
 }
 
-/* Events of a client that is not open yet: only refusals matter. */
+/* Serves events while the client opens: only refusals matter. */
 static KabDone
-hear(KabClient *client)
+hear_refusals(KabClient *client)
 {
     KabDone done = KAB_DONE;
     rd_kafka_queue_t *queue = rd_kafka_queue_get_main(client->handle);
@@ -146,14 +153,14 @@ stop_missing(KabClient *client, const char *topic)
 }
 
 static KabTopicAnswer
-ask(KabClient *client,
-    rd_kafka_topic_t *topic,
-    int32_t *ret_n,
-    rd_kafka_resp_err_t *ret_error)
+ask_partitions(KabClient *client,
+               rd_kafka_topic_t *topic,
+               int32_t *ret_n,
+               rd_kafka_resp_err_t *ret_error)
 {
     kab_client_enter(client);
-    KabTopicAnswer answer = kab_limits_ask_partitions(client->handle, topic,
-                                                      ASK_MS, ret_n, ret_error);
+    KabTopicAnswer answer = kab_topic_limits_ask_partitions(
+        client->handle, topic, ASK_MS, ret_n, ret_error);
     kab_client_leave(client);
     return answer;
 }
@@ -165,8 +172,8 @@ await_topic(KabClient *client, size_t i)
     rd_kafka_resp_err_t error;
     while (!is_cancelled(client)) {
         KabDone done = KAB_DONE;
-        switch (ask(client, client->topics[i], &client->limits[i].n_partitions,
-                    &error)) {
+        switch (ask_partitions(client, client->topics[i],
+                               &client->limits[i].n_partitions, &error)) {
         case KAB_TOPIC_EXISTS:
             return KAB_DONE;
         case KAB_TOPIC_FORBIDDEN:
@@ -177,11 +184,11 @@ await_topic(KabClient *client, size_t i)
             if (g_get_monotonic_time() - missing_us >=
                 client->plan.missing_topic_us)
                 return stop_missing(client, client->plan.topics[i]);
-            again(client, client->plan.awaited[i]);
+            wait_for(client, client->plan.awaited[i]);
             break;
         case KAB_TOPIC_UNKNOWN:
-            done = hear(client);
-            again(client, "no broker answers its producer");
+            done = hear_refusals(client);
+            wait_for(client, "no broker answers its producer");
             break;
         }
         if (done != KAB_DONE)
@@ -190,8 +197,17 @@ await_topic(KabClient *client, size_t i)
     return KAB_DONE_CANCELLED;
 }
 
-/* output.partition = same: has every output as many as this input? One that
- * is not there is the source's to wait for. */
+static KabDone
+stop_for_partitions(KabClient *client, size_t i, const char *input, int n)
+{
+    g_autofree char *sentence = kab_topic_limits_dup_shortage(
+        client->plan.topics[i], client->limits[i].n_partitions, input, n,
+        client->plan.bootstrap);
+    return kab_client_say(client, KAB_DONE_STOP, "%s", sentence);
+}
+
+/* output.partition = same: does every output have at least as many partitions
+ * as this input? If the input is missing, the source waits for it. */
 static KabDone
 compare_input(KabClient *client, const char *input)
 {
@@ -200,22 +216,15 @@ compare_input(KabClient *client, const char *input)
     KabTopicAnswer answer = KAB_TOPIC_UNKNOWN;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client->handle, input, NULL);
     while (answer == KAB_TOPIC_UNKNOWN && !is_cancelled(client)) {
-        answer = ask(client, topic, &n, &error);
+        answer = ask_partitions(client, topic, &n, &error);
         if (answer == KAB_TOPIC_UNKNOWN)
-            again(client, "no broker answers its producer");
+            wait_for(client, "no broker answers its producer");
     }
     rd_kafka_topic_destroy(topic);
     for (size_t i = 0; answer == KAB_TOPIC_EXISTS && i < client->plan.n_outputs;
          i++)
         if (client->limits[i].n_partitions < n)
-            return kab_client_say(
-                client, KAB_DONE_STOP,
-                "output.partition = same, but topic %s has %d partitions and "
-                "its input %s has %d; add the missing ones: kafka-topics.sh "
-                "--bootstrap-server %s --alter --topic %s --partitions %d",
-                client->plan.topics[i], (int)client->limits[i].n_partitions,
-                input, (int)n, client->plan.bootstrap, client->plan.topics[i],
-                (int)n);
+            return stop_for_partitions(client, i, input, n);
     return is_cancelled(client) ? KAB_DONE_CANCELLED : KAB_DONE;
 }
 
@@ -224,19 +233,19 @@ await_sizes(KabClient *client)
 {
     while (!is_cancelled(client)) {
         kab_client_enter(client);
-        bool is_answered =
-            kab_limits_ask_bytes(client->handle, client->plan.topics,
-                                 client->plan.n_topics, ASK_MS, client->limits);
+        bool is_answered = kab_topic_limits_ask_bytes(
+            client->handle, client->plan.topics, client->plan.n_topics, ASK_MS,
+            client->limits);
         kab_client_leave(client);
         if (is_answered)
             return KAB_DONE;
-        again(client, "no broker answers its producer");
+        wait_for(client, "no broker answers its producer");
     }
     return KAB_DONE_CANCELLED;
 }
 
 static KabDone
-learn(KabClient *client)
+learn_topics(KabClient *client)
 {
     KabDone done = KAB_DONE;
     for (size_t i = 0; done == KAB_DONE && i < client->plan.n_topics; i++)
@@ -248,7 +257,7 @@ learn(KabClient *client)
     return done == KAB_DONE ? await_sizes(client) : done;
 }
 
-/* Was it made with a batch.size that a topic does not take? */
+/* Was the client created with a batch.size larger than some topic accepts? */
 static bool
 is_too_large(KabClient *client)
 {
@@ -271,26 +280,56 @@ stop_for_id(KabClient *client, rd_kafka_resp_err_t error, const char *reason)
                           client->plan.transactional_id, reason, advice);
 }
 
+/* Fails the opening; a new client is created after a pause. */
 static KabDone
-init(KabClient *client)
+fail_id(KabClient *client, const char *reason)
+{
+    char line[512];
+    g_snprintf(line, sizeof line,
+               "the transactional id %s cannot be taken, trying again with "
+               "another client: %s",
+               client->plan.transactional_id, reason);
+    log_line(client, KAB_LOG_WARNING, line);
+    atomic_store(&client->waits_for,
+                 "the transactional id cannot be taken (see the log)");
+    return KAB_DONE_FATAL;
+}
+
+/* May init_transactions() be repeated? If not, *ret_done says how the opening
+ * ends. */
+static bool
+may_init_again(KabClient *client,
+               const rd_kafka_error_t *error,
+               KabDone *ret_done)
+{
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    const char *reason = rd_kafka_error_string(error);
+    if (kab_refusal_verdict(code, 1) == KAB_VERDICT_STOP)
+        *ret_done = stop_for_id(client, code, reason);
+    else if (!rd_kafka_error_is_retriable(error) ||
+             rd_kafka_fatal_error(client->handle, NULL, 0))
+        *ret_done = fail_id(client, reason);
+    else
+        return true;
+    return false;
+}
+
+static KabDone
+init_transactions(KabClient *client)
 {
     while (!is_cancelled(client)) {
+        KabDone done;
         kab_client_enter(client);
         rd_kafka_error_t *error =
             rd_kafka_init_transactions(client->handle, ASK_MS);
         kab_client_leave(client);
         if (!error)
             return KAB_DONE;
-        rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-        bool is_retriable = rd_kafka_error_is_retriable(error) &&
-                            !rd_kafka_fatal_error(client->handle, NULL, 0);
-        KabDone done = KAB_DONE_FATAL;
-        if (kab_refusal_verdict(code, 1) == KAB_VERDICT_STOP)
-            done = stop_for_id(client, code, rd_kafka_error_string(error));
+        bool may_again = may_init_again(client, error, &done);
         rd_kafka_error_destroy(error);
-        if (done == KAB_DONE_STOP || !is_retriable)
+        if (!may_again)
             return done;
-        again(client, "the transaction coordinator does not answer");
+        wait_for(client, "the transaction coordinator does not answer");
     }
     return KAB_DONE_CANCELLED;
 }
@@ -300,13 +339,13 @@ init(KabClient *client)
 static KabDone
 open_once(KabClient *client)
 {
-    KabDone done = make(client);
+    KabDone done = make_handle(client);
     if (done == KAB_DONE)
-        done = learn(client);
+        done = learn_topics(client);
     if (done == KAB_DONE && is_too_large(client))
         return KAB_DONE_ABORTED;
     if (done == KAB_DONE && client->plan.is_transactional)
-        done = init(client);
+        done = init_transactions(client);
     return done;
 }
 
@@ -331,14 +370,31 @@ kab_client_open(KabClient *client)
     }
 }
 
+/* Updates max_bytes of each topic; without an answer it stays as it was. */
+static KabDone
+refresh_sizes(KabClient *client)
+{
+    g_autofree KabTopicLimits *limits =
+        g_memdup2(client->limits, client->plan.n_topics * sizeof *limits);
+    kab_client_enter(client);
+    bool is_answered =
+        kab_topic_limits_ask_bytes(client->handle, client->plan.topics,
+                                   client->plan.n_topics, ASK_MS, limits);
+    kab_client_leave(client);
+    for (size_t i = 0; is_answered && i < client->plan.n_topics; i++)
+        client->limits[i].max_bytes = limits[i].max_bytes;
+    return KAB_DONE;
+}
+
 KabDone
 kab_client_refresh(KabClient *client)
 {
     for (size_t i = 0; i < client->plan.n_topics; i++) {
         int32_t n = 0;
         rd_kafka_resp_err_t error;
-        if (ask(client, client->topics[i], &n, &error) == KAB_TOPIC_EXISTS)
+        if (ask_partitions(client, client->topics[i], &n, &error) ==
+            KAB_TOPIC_EXISTS)
             client->limits[i].n_partitions = n;
     }
-    return KAB_DONE;
+    return refresh_sizes(client);
 }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What librdkafka reports: of every output exactly once, and errors of the
- * client.
+/* Delivery reports, exactly one for each output, and errors of the client.
  *
- * A report event is one request's, or what was purged at once: an error that
- * the broker gave a request of several is not held against any one of them.
- * Reports of a retired client are served like the others; its errors only
- * release the outputs.
+ * A delivery-report event covers one request, or everything that was purged at
+ * once: the broker's error for a request of several records is not held
+ * against any one of them. Reports of a retired client are served like the
+ * others; its errors only release the outputs.
  */
 #include "producer-internal.h"
 #include "refusal.h"
 
 static void
-shrink(KabProducer *producer, KabClient *client)
+shrink_batches(KabProducer *producer, KabClient *client)
 {
     producer->batch_bytes = MAX(client->batch_bytes / 2, 1);
     kab_producer_lose(producer, client, KAB_LOSS_TOO_LARGE,
@@ -20,10 +19,10 @@ shrink(KabProducer *producer, KabClient *client)
 }
 
 static void
-describe(const KabClient *client,
-         char *ret,
-         size_t size,
-         const rd_kafka_message_t *report)
+describe_refusal(const KabClient *client,
+                 char *ret,
+                 size_t size,
+                 const rd_kafka_message_t *report)
 {
     const char *topic = report->rkt ? rd_kafka_topic_name(report->rkt) : "?";
     g_autofree char *advice = kab_client_dup_advice(client, report->err, topic);
@@ -33,22 +32,22 @@ describe(const KabClient *client,
 }
 
 static void
-refused(KabProducer *producer,
-        KabClient *client,
-        const rd_kafka_message_t *report,
-        size_t n)
+note_refused(KabProducer *producer,
+             KabClient *client,
+             const rd_kafka_message_t *report,
+             size_t n)
 {
     char text[1024];
     KabVerdict verdict = kab_refusal_verdict(report->err, n);
     KabRefusal refusal = kab_refusal_of(verdict);
-    describe(client, text, sizeof text, report);
+    describe_refusal(client, text, sizeof text, report);
     if (verdict == KAB_VERDICT_ISOLATE)
         g_hash_table_add(producer->suspects, report->_private);
     kab_engine_refused(producer->setup.engine, report->_private, refusal, text,
                        producer->now);
     switch (verdict) {
     case KAB_VERDICT_SHRINK:
-        shrink(producer, client);
+        shrink_batches(producer, client);
         break;
     case KAB_VERDICT_ISOLATE:
     case KAB_VERDICT_SINK:
@@ -67,18 +66,19 @@ serve_reports(KabProducer *producer, KabClient *client, rd_kafka_event_t *event)
 {
     size_t n = rd_kafka_event_message_count(event);
     const rd_kafka_message_t *report;
+    client->quiet_us = producer->now;
     while ((report = rd_kafka_event_message_next(event))) {
         client->n_unreported--;
         if (!report->err)
             kab_engine_acknowledged(producer->setup.engine, report->_private,
                                     producer->now);
         else
-            refused(producer, client, report, n);
+            note_refused(producer, client, report, n);
     }
 }
 
-/* A fatal one is left to a transaction's call that is under way: it says
- * more. */
+/* A fatal error raised while a transaction call is under way is left to that
+ * call: its result says more. */
 static KabLoss
 judge_fatal(KabProducer *producer, KabClient *client, rd_kafka_resp_err_t error)
 {

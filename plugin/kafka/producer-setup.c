@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a producer's clients are made of: destinations, properties, and what
- * a client's thread is given to work with.
+/* What a producer's clients are created from: destinations, properties, and
+ * the plan for the client's thread.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "producer-internal.h"
 
 static const char *
-lookup(const KabProducer *producer, const char *name)
+lookup_property(const KabProducer *producer, const char *name)
 {
     return kab_properties_lookup(KAB_CLIENT_PRODUCER,
                                  producer->setup.properties,
@@ -20,7 +20,7 @@ lookup(const KabProducer *producer, const char *name)
 static size_t
 lookup_number(const KabProducer *producer, const char *name, size_t otherwise)
 {
-    const char *value = lookup(producer, name);
+    const char *value = lookup_property(producer, name);
     return value ? strtoul(value, NULL, 10) : otherwise;
 }
 
@@ -64,13 +64,13 @@ is_exactly_once(const KabProducer *producer)
 static bool
 is_compressing(const KabProducer *producer)
 {
-    const char *codec = lookup(producer, "compression.codec");
+    const char *codec = lookup_property(producer, "compression.codec");
     if (!codec)
-        codec = lookup(producer, "compression.type");
+        codec = lookup_property(producer, "compression.type");
     return codec && strcmp(codec, "none") != 0;
 }
 
-/* The one slot there is. */
+/* The transactional id of the only slot. */
 static char *
 dup_id(const KabProducer *producer)
 {
@@ -87,30 +87,11 @@ make_conf(const KabProducer *producer, GError **error)
     g_autofree char *id = is_transactional ? dup_id(producer) : NULL;
     if (conf && is_transactional)
         kab_properties_make_transactional(conf, id);
-    /* It asks for an id with every client, which takes a right to write. */
+    /* An idempotent client always sends InitProducerId, which needs a right to
+     * write; without destinations that right may be missing. */
     else if (conf && !producer->n_destinations)
         rd_kafka_conf_set(conf, "enable.idempotence", "false", NULL, 0);
     return conf;
-}
-
-/* Takes the configuration. librdkafka judges properties that contradict each
- * other, and files that they name, only when a client is made: one without
- * brokers. */
-static bool
-is_accepted(rd_kafka_conf_t *conf, GError **error)
-{
-    char text[256] = "";
-    rd_kafka_conf_set(conf, "bootstrap.servers", "", NULL, 0);
-    rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
-    rd_kafka_t *client =
-        rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
-    if (client) {
-        rd_kafka_destroy(client);
-        return true;
-    }
-    rd_kafka_conf_destroy(conf);
-    g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG, "producer: %s", text);
-    return false;
 }
 
 bool
@@ -119,11 +100,22 @@ kab_producer_prepare(KabProducer *producer, GError **error)
     producer->transaction_us =
         1000 *
         (int64_t)lookup_number(producer, "transaction.timeout.ms", 10000);
+    producer->report_us =
+        producer->setup.report_us +
+        1000 *
+            (int64_t)MAX(lookup_number(producer, "linger.ms", 5),
+                         lookup_number(producer, "queue.buffering.max.ms", 5));
     producer->batch_bytes = lookup_number(producer, "batch.size", 1000000);
     producer->is_compressed = is_compressing(producer);
     list_destinations(producer);
     rd_kafka_conf_t *conf = make_conf(producer, error);
-    return conf && is_accepted(conf, error);
+    g_autofree char *sentence = NULL;
+    if (!conf)
+        return false;
+    if (kab_properties_accept(conf, KAB_CLIENT_PRODUCER, &sentence))
+        return true;
+    g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG, "producer: %s", sentence);
+    return false;
 }
 
 bool
@@ -135,7 +127,7 @@ kab_producer_make_plan(const KabProducer *producer,
     if (!conf)
         return false;
     const KabProducerSetup *setup = &producer->setup;
-    const char *bootstrap = lookup(producer, "bootstrap.servers");
+    const char *bootstrap = lookup_property(producer, "bootstrap.servers");
     KabClientPlan plan = {
         .conf = conf,
         .topics = g_new0(char *, producer->n_destinations + 1),
@@ -149,9 +141,11 @@ kab_producer_make_plan(const KabProducer *producer,
         .grant = kab_properties_dup_grant(
             KAB_CLIENT_PRODUCER, setup->properties, setup->n_properties),
         .group = g_strdup(setup->group),
+        .warning = kab_properties_dup_warning(
+            KAB_CLIENT_PRODUCER, setup->properties, setup->n_properties),
         .is_transactional = is_exactly_once(producer),
         .transactional_id = is_exactly_once(producer) ? dup_id(producer) : NULL,
-        .is_size_given = lookup(producer, "message.max.bytes") != NULL,
+        .is_size_given = lookup_property(producer, "message.max.bytes") != NULL,
         .batch_bytes = producer->batch_bytes,
         .missing_topic_us = setup->missing_topic_us,
         .transaction_us = producer->transaction_us,

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of the producer on the loop: opening, transactions, replacement,
+/* The producer's life on the loop: opening, transactions, replacement,
  * closing.
  *
- * The queue of a client is served to its end in every turn, or the turn says
- * that it moved: librdkafka writes the descriptor only when the queue was
- * empty.
+ * Each turn serves the client's queue until it is empty, or reports that it
+ * moved: librdkafka signals the descriptor only when the queue was empty.
  */
 #include "producer-internal.h"
 
 enum { EVENTS_A_TURN = 64 };
-/* In flight are given this long to succeed before they are purged. */
+/* Requests in flight may succeed for this long before they are purged. */
 #define MERCY_US (2 * G_USEC_PER_SEC)
 #define PURGE_AGAIN_US G_USEC_PER_SEC
-/* What one client call may take beyond its own time-out, and the reports of a
- * transaction beyond its own. */
+/* MARGIN_US: what one client call may take beyond its own time-out. GRACE_US:
+ * what the reports of a transaction may take beyond transaction.timeout.ms. */
 #define MARGIN_US (10 * G_USEC_PER_SEC)
 #define GRACE_US (5 * G_USEC_PER_SEC)
-/* What is not reported this long after all was purged never is: librdkafka
- * has lost it, and keeps it until the client is destroyed. */
+/* A message without a report this long after the purge never gets one
+ * (KAB_QUIRK_LOST_REPORT); destroying the client frees it. */
 #define SILENCE_US (2 * G_USEC_PER_SEC)
 #define CLOSE_US (5 * G_USEC_PER_SEC)
+/* A replaced client whose call has not returned by then never returns it. */
+#define STUCK_US (60 * G_USEC_PER_SEC)
 
 KabProducer *
 kab_producer_new(const KabProducerSetup *setup, GError **error)
@@ -28,6 +29,7 @@ kab_producer_new(const KabProducerSetup *setup, GError **error)
     producer->setup = *setup;
     producer->retired = g_ptr_array_new();
     producer->suspects = g_hash_table_new(NULL, NULL);
+    kab_producer_prepare_values(producer);
     if (!kab_producer_prepare(producer, error)) {
         kab_producer_free(producer);
         return NULL;
@@ -46,18 +48,33 @@ kab_producer_stop(KabProducer *producer, char *message)
         producer->stop = message;
 }
 
+bool
+kab_producer_note_loss(KabProducer *producer,
+                       KabClient *client,
+                       KabLoss loss,
+                       const char *reason)
+{
+    const KabEdge *edge = producer->setup.edge;
+    if (client->is_lost)
+        return false;
+    client->is_lost = true;
+    producer->state.losses[loss]++;
+    g_autofree char *line =
+        g_strconcat("the producer is replaced: ", reason, NULL);
+    kab_edge_log_some(edge, &producer->loss_lines, KAB_LOG_WARNING, KAB_NOWHERE,
+                      line, producer->now);
+    return true;
+}
+
 void
 kab_producer_lose(KabProducer *producer,
                   KabClient *client,
                   KabLoss loss,
                   const char *reason)
 {
-    if (client->is_lost || client != producer->client)
+    if (client != producer->client ||
+        !kab_producer_note_loss(producer, client, loss, reason))
         return;
-    client->is_lost = true;
-    producer->state.losses[loss]++;
-    producer->setup.edge->log(producer->setup.edge->user, KAB_LOG_WARNING,
-                              KAB_NOWHERE, reason);
     kab_engine_sink_lost(producer->setup.engine, producer->epoch,
                          loss == KAB_LOSS_FENCED, reason, producer->now);
 }
@@ -97,7 +114,7 @@ tell_ready(KabProducer *producer)
     return true;
 }
 
-/* After something was reported or done. */
+/* Tells the engine that there is room again, after a report or a result. */
 static void
 tell_room(KabProducer *producer)
 {
@@ -112,7 +129,7 @@ tell_room(KabProducer *producer)
 /* --- Turning ----------------------------------------------------------- */
 
 static bool
-serve(KabProducer *producer, KabClient *client)
+serve_events(KabProducer *producer, KabClient *client)
 {
     for (unsigned i = 0; client->queue && i < EVENTS_A_TURN; i++) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(client->queue, 0);
@@ -124,23 +141,42 @@ serve(KabProducer *producer, KabClient *client)
     return client->queue != NULL;
 }
 
-/* A transaction in which an output is not reported: the broker has aborted
- * it, and every output had its time-out.
+/* When reports are overdue. Those of a transaction: by then the broker has
+ * aborted it and every output has timed out. At least once an output never
+ * times out, so that an outage is waited out; but a client that has none of
+ * its outputs reported while the brokers answer is stuck
+ * (KAB_QUIRK_STUCK_BROKER).
  *
- * librdkafka (2.0.2) loses a message of a transaction when its topic is
- * deleted: a partition that is gone has left its broker's thread, but the
- * transaction keeps it; what a request that was under way then brings back to
- * it is not sent, not timed out, not purged, and no abort gets past it. */
+ * librdkafka (2.0.2) loses a transaction's message when its topic is deleted.
+ * The deleted partition has left its broker thread but stays in the
+ * transaction; a message that a pending request then returns to it is never
+ * sent, never times out, is not purged, and blocks every abort. */
 static int64_t
 reports_us(const KabProducer *producer, const KabClient *client)
 {
-    if (!producer->has_transaction || !client->n_unreported)
+    if (!client->n_unreported)
+        return INT64_MAX;
+    if (!client->plan.is_transactional)
+        return client->quiet_us + producer->report_us;
+    if (!producer->has_transaction)
         return INT64_MAX;
     return client->begun_us + producer->transaction_us + GRACE_US;
 }
 
-/* When what is awaited of it, the end of a call or reports, has taken too
- * long; INT64_MAX. */
+/* True: nothing is reported because the brokers are away, which is waited out;
+ * the time counts anew. */
+static bool
+wait_outage_out(KabProducer *producer, KabClient *client)
+{
+    const KabProducerSetup *setup = &producer->setup;
+    if (client->is_busy || client->plan.is_transactional ||
+        !setup->brokers_answer || setup->brokers_answer(setup->group_user))
+        return false;
+    client->quiet_us = producer->now;
+    return true;
+}
+
+/* When a client call or its reports count as overdue; INT64_MAX: never. */
 static int64_t
 watchdog_us(const KabProducer *producer, KabClient *client)
 {
@@ -152,28 +188,38 @@ watchdog_us(const KabProducer *producer, KabClient *client)
     return since ? since + producer->transaction_us + MARGIN_US : INT64_MAX;
 }
 
-/* The engine ignores a loss while the sink is opening: then a new client
- * takes over here. */
+static const char *
+describe_overdue(const KabClient *client)
+{
+    if (client->is_busy)
+        return "a call of the producer's client does not return";
+    if (client->plan.is_transactional)
+        return "outputs are neither acknowledged nor refused within "
+               "transaction.timeout.ms; they are written again";
+    return "the brokers answer, and outputs are neither acknowledged nor "
+           "refused; they are written again";
+}
+
+static void replace_client(void *user, uint32_t epoch);
+
+/* The engine ignores a lost sink while it waits for sink_ready, so the client
+ * is replaced here. */
 static bool
-watch(KabProducer *producer)
+watch_client(KabProducer *producer)
 {
     KabClient *client = producer->client;
-    if (producer->now < watchdog_us(producer, client))
+    if (producer->now < watchdog_us(producer, client) ||
+        wait_outage_out(producer, client))
         return false;
-    kab_producer_lose(
-        producer, client, KAB_LOSS_WATCHDOG,
-        client->is_busy
-            ? "a call of the producer's client does not return"
-            : "outputs are neither acknowledged nor refused within "
-              "transaction.timeout.ms: the producer is replaced, and they are "
-              "written again");
+    kab_producer_lose(producer, client, KAB_LOSS_WATCHDOG,
+                      describe_overdue(client));
     if (producer->is_owed_ready)
-        kab_producer_replace(producer, producer->epoch);
+        replace_client(producer, producer->epoch);
     return true;
 }
 
 static void
-purge(KabProducer *producer, KabClient *client)
+purge_client(KabProducer *producer, KabClient *client)
 {
     int flags = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_NON_BLOCKING;
     bool has_mercy = !client->plan.is_transactional && !producer->is_closing &&
@@ -186,7 +232,7 @@ purge(KabProducer *producer, KabClient *client)
         client->heard_us = producer->now;
 }
 
-/* Is a report of it awaited that may still come? */
+/* May this client still deliver reports? */
 static bool
 may_report(const KabProducer *producer, const KabClient *client)
 {
@@ -194,21 +240,38 @@ may_report(const KabProducer *producer, const KabClient *client)
            (!client->heard_us || producer->now - client->heard_us < SILENCE_US);
 }
 
-/* True: it is closed. */
+/* Its outputs' memory is in use until the client is destroyed, so no other
+ * client can write them: only a new process can. */
+static void
+check_stuck(KabProducer *producer, const KabClient *client)
+{
+    if (client->n_unreported && !producer->is_closing &&
+        producer->now - client->retired_us >= STUCK_US)
+        kab_producer_stop(
+            producer,
+            g_strdup("a call of the replaced producer's client does not return "
+                     "and holds outputs that are not acknowledged: start "
+                     "kabridge again"));
+}
+
+/* True: the client is closed. */
 static bool
 turn_retired(KabProducer *producer, KabClient *client, bool *ret_moved)
 {
-    bool has_heard = serve(producer, client);
+    bool has_heard = serve_events(producer, client);
     if (has_heard && client->heard_us)
         client->heard_us = producer->now;
     *ret_moved |= has_heard;
     *ret_moved |= kab_producer_take_done(producer, client);
-    if (client->is_busy)
+    if (!client->is_closing && client->n_unreported &&
+        producer->now >= client->purge_us)
+        purge_client(producer, client);
+    if (client->is_busy) {
+        check_stuck(producer, client);
         return false;
+    }
     if (client->is_closing)
         return true;
-    if (client->n_unreported && producer->now >= client->purge_us)
-        purge(producer, client);
     if (may_report(producer, client))
         return false;
     g_clear_pointer(&client->queue, rd_kafka_queue_destroy);
@@ -241,16 +304,16 @@ turn_current(KabProducer *producer)
     KabClient *client = producer->client;
     if (!client)
         return false;
-    bool moved = serve(producer, client);
+    bool moved = serve_events(producer, client);
     moved |= kab_producer_take_done(producer, client);
     if (producer->is_doubtful) {
         producer->is_doubtful = false;
         kab_producer_check_fatal(producer, client);
     }
-    return moved | watch(producer);
+    return moved | watch_client(producer);
 }
 
-/* Their threads do not come back: they keep what they have. */
+/* Their threads do not return, so the clients keep what they use. */
 static void
 give_up(KabProducer *producer)
 {
@@ -285,8 +348,10 @@ kab_producer_deadline(const KabProducer *producer)
         deadline = watchdog_us(producer, producer->client);
     for (guint i = 0; i < producer->retired->len; i++) {
         const KabClient *client = producer->retired->pdata[i];
-        if (client->n_unreported && !client->is_closing)
-            deadline = MIN(deadline, client->purge_us);
+        int64_t due_us = client->is_closing ? client->retired_us + STUCK_US
+                                            : client->purge_us;
+        if (client->n_unreported && !producer->is_stopped)
+            deadline = MIN(deadline, due_us);
     }
     if (producer->is_closing && producer->retired->len)
         deadline = MIN(deadline, producer->close_us + CLOSE_US);
@@ -296,7 +361,7 @@ kab_producer_deadline(const KabProducer *producer)
 /* --- Effects ----------------------------------------------------------- */
 
 static void
-retire(KabProducer *producer)
+retire_client(KabProducer *producer)
 {
     KabClient *client = g_steal_pointer(&producer->client);
     if (!client)
@@ -307,13 +372,13 @@ retire(KabProducer *producer)
     client->is_lost = true;
     client->retired_us = producer->now;
     if (client->n_unreported)
-        purge(producer, client);
+        purge_client(producer, client);
     g_ptr_array_add(producer->retired, client);
     kab_edge_wake(producer->setup.edge);
 }
 
 static void
-start(KabProducer *producer)
+start_client(KabProducer *producer)
 {
     KabClientPlan plan;
     g_autoptr(GError) error = NULL;
@@ -324,16 +389,28 @@ start(KabProducer *producer)
     producer->client = kab_client_new(producer->setup.edge, &plan);
 }
 
-void
-kab_producer_replace(KabProducer *producer, uint32_t epoch)
+static void
+replace_client(void *user, uint32_t epoch)
 {
+    KabProducer *producer = user;
     if (producer->is_closing)
         return;
-    retire(producer);
+    retire_client(producer);
     producer->epoch = epoch;
     producer->is_owed_ready = true;
-    start(producer);
+    start_client(producer);
 }
+
+const KabSinkPort kab_producer_port = {
+    .measure = kab_producer_measure,
+    .produce = kab_producer_produce,
+    .explain = kab_producer_explain,
+    .flush = kab_producer_flush,
+    .replace = replace_client,
+    .begin = kab_producer_begin,
+    .end = kab_producer_end,
+    .abort = kab_producer_abort,
+};
 
 /* --- The end ----------------------------------------------------------- */
 
@@ -344,7 +421,7 @@ kab_producer_close(KabProducer *producer)
         return;
     producer->is_closing = true;
     producer->is_owed_ready = false;
-    retire(producer);
+    retire_client(producer);
     producer->close_us = g_get_monotonic_time();
 }
 

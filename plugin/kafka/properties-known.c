@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "edit-distance.h"
+
 static void
 free_known(void *data)
 {
@@ -66,27 +68,6 @@ kab_known_properties_find(const GPtrArray *known, const char *name)
     return NULL;
 }
 
-/* Levenshtein's. */
-static size_t
-distance(const char *a, const char *b)
-{
-    size_t n = strlen(b);
-    g_autofree size_t *row = g_new(size_t, n + 1);
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < n; j++) {
-            size_t best = MIN(row[j], row[j + 1]) + 1;
-            best = MIN(best, diagonal + (a[i] != b[j]));
-            diagonal = row[j + 1];
-            row[j + 1] = best;
-        }
-    }
-    return row[n];
-}
-
 const KabKnownProperty *
 kab_known_properties_nearest(const GPtrArray *known, const char *name)
 {
@@ -94,9 +75,9 @@ kab_known_properties_nearest(const GPtrArray *known, const char *name)
     size_t limit = strlen(name) / 3 + 1;
     for (guint i = 0; i < known->len; i++) {
         const KabKnownProperty *property = known->pdata[i];
-        size_t d = distance(name, property->name);
-        if (d < limit) {
-            limit = d;
+        size_t edits = kab_edit_distance(name, property->name, limit);
+        if (edits < limit) {
+            limit = edits;
             nearest = property;
         }
     }

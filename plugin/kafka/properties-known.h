@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the librdkafka of this run says of its own properties: read from the
- * table that it prints, so that it is true of every version.
+/* The properties this librdkafka knows, read from the table it prints, so that
+ * they are right for every version.
  */
 #pragma once
 
@@ -14,9 +14,9 @@ typedef struct {
 
 /* Returns a new array of KabKnownProperty. */
 GPtrArray *kab_known_properties_new(void);
-/* NULL: not among them (some are not printed). Borrowed. */
+/* NULL: not found (librdkafka does not print all). Borrowed. */
 const KabKnownProperty *kab_known_properties_find(const GPtrArray *known,
                                                   const char *name);
-/* The one that looks most like name; NULL: none does. Borrowed. */
+/* The property whose name is most similar; NULL: none is similar. Borrowed. */
 const KabKnownProperty *kab_known_properties_nearest(const GPtrArray *known,
                                                      const char *name);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Properties that are right one by one and contradict each other, or name
- * files that are not there: librdkafka finds it only when it makes a client.
+/* Finds properties that are valid one by one but contradict each other, or
+ * name missing files: librdkafka checks that only when it creates a client.
  */
 #include "properties.h"
 
-/* Nothing that goes out: no broker, no ticket, no cluster of its own. */
+#include "quirks.h"
+
+/* Removes whatever would connect: no brokers, no Kerberos ticket, no mock
+ * cluster. */
 static void
-isolate(rd_kafka_conf_t *conf)
+isolate_client(rd_kafka_conf_t *conf)
 {
     static const struct {
         const char *name, *value;
@@ -33,12 +36,13 @@ kab_properties_mute(rd_kafka_conf_t *conf)
     rd_kafka_conf_set_log_cb(conf, drop_log);
 }
 
-/* Takes the configuration. */
-static bool
-is_accepted(rd_kafka_conf_t *conf, KabClientKind kind, char **ret_message)
+bool
+kab_properties_accept(rd_kafka_conf_t *conf,
+                      KabClientKind kind,
+                      char **ret_message)
 {
     char reason[512] = "";
-    isolate(conf);
+    isolate_client(conf);
     kab_properties_mute(conf);
     rd_kafka_t *client = rd_kafka_new(
         kind == KAB_CLIENT_CONSUMER ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER,
@@ -59,7 +63,7 @@ kab_properties_try(KabClientKind kind,
                    char **ret_message)
 {
     rd_kafka_conf_t *conf = kab_properties_new_conf(kind, user, n_user, NULL);
-    return !conf || is_accepted(conf, kind, ret_message);
+    return !conf || kab_properties_accept(conf, kind, ret_message);
 }
 
 bool
@@ -72,5 +76,29 @@ kab_properties_try_transactional(const KabProperty *user,
     if (!conf)
         return true;
     kab_properties_make_transactional(conf, "kabridge-try");
-    return is_accepted(conf, KAB_CLIENT_PRODUCER, ret_message);
+    return kab_properties_accept(conf, KAB_CLIENT_PRODUCER, ret_message);
+}
+
+static bool
+is_scram(const char *mechanism)
+{
+    return mechanism && g_ascii_strncasecmp(mechanism, "SCRAM-", 6) == 0;
+}
+
+/* sasl.mechanism and sasl.mechanisms are one property. */
+char *
+kab_properties_dup_warning(KabClientKind kind,
+                           const KabProperty *user,
+                           size_t n_user)
+{
+    bool uses_scram =
+        is_scram(kab_properties_lookup(kind, user, n_user, "sasl.mechanism")) ||
+        is_scram(kab_properties_lookup(kind, user, n_user, "sasl.mechanisms"));
+    if (!uses_scram || !kab_quirk_applies(KAB_QUIRK_SCRAM_NONCE))
+        return NULL;
+    return g_strdup_printf(
+        "SCRAM with librdkafka %s: brokers of Kafka 4 refuse the right "
+        "password, too, as invalid credentials; use librdkafka 2.6.1 or newer, "
+        "or another sasl.mechanism",
+        rd_kafka_version_str());
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One table of what we set; what librdkafka knows is asked at run time. */
+/* One table of the properties we set; those librdkafka knows are asked of it
+ * at run time. */
 #include "properties.h"
 
 #include <stdlib.h>
@@ -17,7 +18,7 @@
         name, value, clients, false, why                                       \
     }
 
-/* An owned row without a value: the parts of plugin/kafka set it, or nobody
+/* An owned row without a value: plugin/kafka sets it elsewhere, or nobody
  * may. */
 static const KabClientDefault defaults[] = {
     OWN("group.id", NULL, KAB_CLIENT_CONSUMER, "it is the option `group`"),
@@ -138,11 +139,11 @@ static const KabClientDefault defaults[] = {
         "a transaction begins while the broker still ends the last one"),
 };
 
-/* Defaults of ours that a property of the user makes wrong. */
+/* Defaults of ours that become wrong when the user sets another property. */
 static const struct {
     const char *name;
     const char *unless;
-    const char *is; /* NULL: whatever its value */
+    const char *is; /* NULL: any value */
 } yields[] = {
     {"reconnect.backoff.max.ms", "reconnect.backoff.ms", NULL},
     {"fetch.max.bytes", "message.max.bytes", NULL},
@@ -171,6 +172,15 @@ kab_property_refusal(const char *name)
 {
     const KabClientDefault *row = find_default(name);
     return row && row->is_owned ? row->why : NULL;
+}
+
+/* librdkafka compares such words case-insensitively. */
+bool
+kab_property_is_set_to(const char *name, const char *value)
+{
+    const KabClientDefault *row = find_default(name);
+    return row && row->is_owned && row->value &&
+           g_ascii_strcasecmp(row->value, value) == 0;
 }
 
 bool
@@ -287,7 +297,7 @@ kab_properties_lookup(KabClientKind kind,
     return row->value;
 }
 
-/* Ours: what this librdkafka does not know is left out. */
+/* Our defaults; properties that this librdkafka does not know are left out. */
 static void
 apply_defaults(rd_kafka_conf_t *conf,
                KabClientKind kind,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* librdkafka properties: our defaults, those we own, and the user's.
+/* Properties of librdkafka: our defaults, those we own, and the user's.
  *
  * Order, the later wins: librdkafka's default, our default, [kafka] of the
  * file, consumer.* or producer.* of the binding, what we own.
@@ -18,7 +18,7 @@ typedef enum {
     KAB_CLIENT_BOTH = 3,
 } KabClientKind;
 
-/* One property that the user gave, without consumer. or producer. in front.
+/* One property the user gave, without the prefix consumer. or producer.
  * Borrowed. */
 typedef struct {
     const char *name, *value;
@@ -32,52 +32,68 @@ typedef struct {
     const char *why; /* one phrase for the documentation */
 } KabClientDefault;
 
-/* The table; *ret_n rows. */
+/* The table of our defaults; *ret_n rows. Static. */
 const KabClientDefault *kab_client_defaults(size_t *ret_n);
 
-/* NULL, or why the user may not set it: a sentence. */
+/* NULL: the user may set it. Otherwise a sentence that says why not. */
 const char *kab_property_refusal(const char *name);
-/* Does librdkafka (of this run) know the name, and take the value? False
- * with a sentence in *ret_message (owned by the caller): what was found, what
- * is wanted; a nearest known name if it is unknown. The value is not echoed
- * if the name may hold a secret (password, key, secret, token, …). */
+/* Is this the value to which the bridge sets an owned property anyway? */
+bool kab_property_is_set_to(const char *name, const char *value);
+/* Does this librdkafka know the name and accept the value? False with a
+ * sentence in *ret_message (owned by the caller): what was found and what is
+ * expected; for an unknown name, the nearest known one. The value is not
+ * echoed if the name may hold a secret (password, key, secret, token, …). */
 bool
 kab_property_check(const char *name, const char *value, char **ret_message);
-/* Is its value a secret (never printed)? */
+/* Is the value a secret (never printed)? */
 bool kab_property_is_secret(const char *name);
 
-/* What a client gets in the end: the value of a property after all layers;
- * NULL: librdkafka's default is in force (and is not known here). */
+/* The value of a property after all layers are applied; NULL: librdkafka's
+ * default applies (its value is not known here). */
 const char *kab_properties_lookup(KabClientKind kind,
                                   const KabProperty *user,
                                   size_t n_user,
                                   const char *name);
-/* Returns a new configuration with all layers applied. Properties of the
- * other kind of client are left out; a default of ours that this librdkafka
- * does not know (fetch.queue.backoff.ms before 2.2) is left out too. The
- * user's list is [kafka] first, then the binding's. */
+/* Returns a new configuration with all layers applied. Properties of the other
+ * kind of client are left out, and so is a default of ours that this
+ * librdkafka does not know (fetch.queue.backoff.ms before 2.2). user: [kafka]
+ * first, then the binding's. */
 rd_kafka_conf_t *kab_properties_new_conf(KabClientKind kind,
                                          const KabProperty *user,
                                          size_t n_user,
                                          GError **error);
-/* An output must not wait longer than its transaction may last. */
+/* Sets the transactional id and the time-outs that go with it: a message must
+ * not wait longer than its transaction may last. */
 void kab_properties_make_transactional(rd_kafka_conf_t *conf, const char *id);
-/* Returns a new string: the beginning of the command that gives the client's
- * user a right at its brokers. */
+/* Returns a new string: the beginning of the kafka-acls.sh command that grants
+ * a right to the client's user. */
 char *kab_properties_dup_grant(KabClientKind kind,
                                const KabProperty *user,
                                size_t n_user);
-/* Its client logs nothing: whoever asks it something says what it failed of. */
+/* Silences the client's log, for clients whose caller reports the errors
+ * itself. */
 void kab_properties_mute(rd_kafka_conf_t *conf);
-/* Can a client be made with them? False with librdkafka's sentence in
- * *ret_message (owned by the caller). Values that are wrong alone are
- * kab_property_check()'s: then true. Connects to nothing. */
+/* Can a client be created from this configuration? Only then does librdkafka
+ * check properties that contradict each other, and files they name. Takes
+ * conf; false with librdkafka's sentence in *ret_message. Connects to
+ * nothing. */
+bool kab_properties_accept(rd_kafka_conf_t *conf,
+                           KabClientKind kind,
+                           char **ret_message);
+/* Can a client be created with these properties? False with librdkafka's
+ * sentence in *ret_message (owned by the caller). True also if a value is
+ * wrong by itself, which kab_property_check() reports. Connects to nothing. */
 bool kab_properties_try(KabClientKind kind,
                         const KabProperty *user,
                         size_t n_user,
                         char **ret_message);
-/* The same for a producer under exactly once, whose time-outs belong
- * together. */
+/* kab_properties_try() for an exactly-once producer, whose time-outs depend on
+ * each other. */
 bool kab_properties_try_transactional(const KabProperty *user,
                                       size_t n_user,
                                       char **ret_message);
+/* Do the properties ask for something this librdkafka does badly? Returns a
+ * new sentence, or NULL. */
+char *kab_properties_dup_warning(KabClientKind kind,
+                                 const KabProperty *user,
+                                 size_t n_user);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of produce errors. What is not in it is a lost sink: an error
- * that nobody has judged must not send records to the dead letters.
+/* The table of produce errors. An error not in it means a lost sink: one that
+ * nobody has judged must not send records to the dead letters.
  *
- * An unknown topic is not in it on purpose: the next producer waits for the
- * topic as the first one did, and stops the binding when it does not come. Nor
- * is an unknown partition: one that was there when the record was produced is
- * gone with its topic.
+ * An unknown topic is left out on purpose: the next producer waits for the
+ * topic as the first one did, and stops the binding if it does not appear. So
+ * is an unknown partition: if it existed when the record was produced, it went
+ * away with its topic.
  */
 #include "refusal.h"
 
@@ -33,7 +33,8 @@ static const struct {
     {RD_KAFKA_RESP_ERR__FENCED, KAB_VERDICT_FENCED, KAB_VERDICT_FENCED, NULL},
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, KAB_VERDICT_STOP,
      KAB_VERDICT_STOP, "allow writing to the topic"},
-    /* An idempotent producer asks for an id: any right to write will do. */
+    /* An idempotent producer sends InitProducerId; a right to write to any
+     * topic is enough. */
     {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, KAB_VERDICT_STOP,
      KAB_VERDICT_STOP,
      "allow writing to the topic (before Kafka 2.8 also --operation "
@@ -54,11 +55,11 @@ static const struct {
      "transaction.max.timeout.ms"},
 };
 
-/* What the command is to grant, of what is missing. */
+/* For each error, what the kafka-acls.sh command is to grant. */
 static const struct {
     rd_kafka_resp_err_t error;
     const char *words;
-    size_t name; /* in KabRefusalNames */
+    size_t name; /* offset in KabRefusalNames */
     const char *unknown;
 } rights[] = {
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "--operation Write --topic",
@@ -90,6 +91,13 @@ find_advice(rd_kafka_resp_err_t error)
     return NULL;
 }
 
+static bool
+is_log_in(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+           error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED;
+}
+
 char *
 kab_refusal_dup_advice(rd_kafka_resp_err_t error, const KabRefusalNames *names)
 {
@@ -103,7 +111,16 @@ kab_refusal_dup_advice(rd_kafka_resp_err_t error, const KabRefusalNames *names)
         return g_strdup_printf("%s: %s %s %s", advice, grant, rights[i].words,
                                *field ? *field : rights[i].unknown);
     }
+    if (advice && names->log_in && is_log_in(error))
+        return g_strconcat(advice, "; ", names->log_in, NULL);
     return g_strdup(advice);
+}
+
+bool
+kab_refusal_is_authorisation(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
+           error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
 }
 
 bool

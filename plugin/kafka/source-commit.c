@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commits: explicit lists with metadata, asynchronous, one outstanding.
  *
- * An explicit list is not checked against the assignment by anyone: that it
- * names only partitions of this member is the engine's doing.
+ * Nobody checks an explicit list against the assignment: the engine sees to it
+ * that it names only partitions of this member.
  */
 #include "source-internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "committed.h"
+#include "offsets.h"
+#include "quirks.h"
+#include "refusal.h"
 
-static bool
-is_authorisation(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
-           err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-}
+/* Commits are held for heartbeat.interval.ms / HOLDS_PER_HEARTBEAT, at most
+ * HOLD_MAX_US, after an answer that may have told the client to join. */
+#define HOLDS_PER_HEARTBEAT 10
+#define HOLD_MAX_US INT64_C(50000)
 
 static KabCommitResult
-classify(rd_kafka_resp_err_t err)
+classify_error(rd_kafka_resp_err_t err)
 {
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return KAB_COMMIT_OK;
     if (err == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
         return KAB_COMMIT_TOO_LARGE;
-    if (is_authorisation(err))
+    if (kab_refusal_is_authorisation(err))
         return KAB_COMMIT_REFUSED;
-    /* A fatal error: another process has taken the member's place. */
+    /* Fatal error: another process has taken this member's place. */
     if (err == RD_KAFKA_RESP_ERR__FATAL ||
         err == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
         err == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
@@ -34,15 +35,17 @@ classify(rd_kafka_resp_err_t err)
         err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ||
         err == RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST)
         return KAB_COMMIT_GROUP;
-    /* STALE_MEMBER_EPOCH, FENCED_MEMBER_EPOCH: groups of the newer protocol,
-     * codes that 2.0.2 has no names for. */
+    /* STALE_MEMBER_EPOCH, FENCED_MEMBER_EPOCH: errors of KIP-848 groups, which
+     * librdkafka 2.0.2 has no names for. */
     if ((int)err == 110 || (int)err == 113)
         return KAB_COMMIT_GROUP;
     return KAB_COMMIT_FAILED;
 }
 
 static void
-refuse(KabSource *source, const KabCommitItem *item, rd_kafka_resp_err_t err)
+fail_commit(KabSource *source,
+            const KabCommitItem *item,
+            rd_kafka_resp_err_t err)
 {
     g_autofree char *grant = kab_source_dup_grant(source);
     kab_source_fail(source,
@@ -60,14 +63,15 @@ note_error(KabSource *source,
            rd_kafka_resp_err_t err)
 {
     KabPlace place = {item->topic, item->number, item->offset};
-    if (is_authorisation(err))
-        refuse(source, item, err);
+    if (kab_refusal_is_authorisation(err))
+        fail_commit(source, item, err);
     else
-        kab_source_log(source,
-                       classify(err) == KAB_COMMIT_GROUP ? KAB_LOG_INFO
-                                                         : KAB_LOG_WARNING,
-                       place, "a commit was refused, it is repeated: %s",
-                       rd_kafka_err2str(err));
+        kab_source_log_fault(source,
+                             classify_error(err) == KAB_COMMIT_GROUP
+                                 ? KAB_LOG_INFO
+                                 : KAB_LOG_WARNING,
+                             place, "a commit was refused, it is repeated: %s",
+                             rd_kafka_err2str(err));
 }
 
 static const rd_kafka_topic_partition_t *
@@ -88,7 +92,7 @@ has_errors(const rd_kafka_topic_partition_list_t *list)
     return false;
 }
 
-/* An item that lost its partition meanwhile has no topic any more. */
+/* An item's topic may be used only while its partition exists. */
 static void
 note_committed(KabSource *source, const KabCommitItem *item)
 {
@@ -97,8 +101,8 @@ note_committed(KabSource *source, const KabCommitItem *item)
             true;
 }
 
-/* The error of the whole is that of some element, the others being good; or
- * there is none at the elements, and it is that of all. */
+/* If any element has an error, those without one succeeded; otherwise the
+ * error of the whole list applies to every element. */
 static void
 end_commit(KabSource *source,
            rd_kafka_resp_err_t err,
@@ -114,7 +118,7 @@ end_commit(KabSource *source,
             find_element(list, &items[i]);
         rd_kafka_resp_err_t of_item =
             element && element->err ? element->err : err;
-        items[i].result = classify(of_item);
+        items[i].result = classify_error(of_item);
         note_committed(source, &items[i]);
         if (of_item == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART &&
             items[i].partition)
@@ -126,7 +130,8 @@ end_commit(KabSource *source,
     source->has_moved = true;
     kab_engine_commit_done(source->setup.engine, items, source->n_items,
                            source->now);
-    /* What the client says of it may be behind records not wanted yet. */
+    /* The client's own error about the topic may be queued behind records that
+     * are not wanted yet. */
     if (missing)
         kab_source_note_missing(source, missing->topic->name);
 }
@@ -142,43 +147,86 @@ on_commit(rd_kafka_t *client,
         end_commit(source, err, list);
 }
 
-static rd_kafka_topic_partition_list_t *
-list_items(const KabCommitItem *items, size_t n)
+void
+kab_source_limit_hold(KabSource *source)
 {
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new((int)n);
-    for (size_t i = 0; i < n; i++) {
-        rd_kafka_topic_partition_t *element = rd_kafka_topic_partition_list_add(
-            list, items[i].topic, items[i].number);
-        element->offset = items[i].offset;
-        element->metadata = kab_committed_encode(
-            items[i].offset, items[i].intervals, items[i].n_intervals);
-        if (element->metadata)
-            element->metadata_size = strlen(element->metadata);
-    }
-    /* The request has a topic once for each run of it. */
-    rd_kafka_topic_partition_list_sort(list, NULL, NULL);
-    return list;
+    char text[16];
+    size_t size = sizeof text;
+    if (!kab_quirk_applies(KAB_QUIRK_COMMIT_BEHIND_JOIN) ||
+        rd_kafka_conf_get(rd_kafka_conf(source->client),
+                          "heartbeat.interval.ms", text, &size))
+        return;
+    source->heartbeat_us = strtoll(text, NULL, 10) * 1000;
+    kab_health_set_hold(
+        source->health,
+        MIN(source->heartbeat_us / HOLDS_PER_HEARTBEAT, HOLD_MAX_US));
 }
 
-bool
-kab_source_commit(KabSource *source, KabCommitItem *items, size_t n)
+/* Answers that may tell the client to join can follow so closely that the
+ * holds leave no gap: after two heartbeat intervals the commit is sent
+ * anyway. */
+static int64_t
+held_until(KabSource *source, int64_t now)
 {
-    g_assert(!source->items);
-    if (kab_health_may_join(source->health, g_get_monotonic_time()))
-        return false;
-    g_autoptr(rd_kafka_topic_partition_list_t) list = list_items(items, n);
-    source->items = items;
-    source->n_items = n;
+    int64_t until_us = kab_health_held_until(source->health, now);
+    if (!until_us)
+        source->held_since_us = 0;
+    else if (!source->held_since_us)
+        source->held_since_us = now;
+    return MIN(until_us, source->held_since_us + 2 * source->heartbeat_us);
+}
+
+static bool
+is_held(KabSource *source, int64_t now)
+{
+    return kab_health_is_joining(source->health, now) ||
+           held_until(source, now) > now;
+}
+
+static void
+send_commit(KabSource *source)
+{
+    g_autoptr(rd_kafka_topic_partition_list_t) list =
+        kab_offsets_new_list(source->items, source->n_items);
+    source->is_commit_held = false;
     source->is_commit_refused =
+        !list->cnt ||
         rd_kafka_commit_queue(source->client, list, source->commits, on_commit,
                               source) != RD_KAFKA_RESP_ERR_NO_ERROR;
-    return true;
+}
+
+/* The engine knows of holds as of the last turn; if one has begun since, the
+ * commit is kept here until it ends. */
+void
+kab_source_commit(void *user, KabCommitItem *items, size_t n)
+{
+    KabSource *source = user;
+    g_assert(!source->items);
+    source->items = items;
+    source->n_items = n;
+    source->is_commit_held = is_held(source, g_get_monotonic_time());
+    if (!source->is_commit_held)
+        send_commit(source);
+}
+
+int64_t
+kab_source_commit_deadline(const KabSource *source)
+{
+    if (source->is_commit_refused)
+        return 0;
+    return source->is_commit_held && source->held_until_us > source->now
+               ? source->held_until_us
+               : INT64_MAX;
 }
 
 void
 kab_source_serve_commits(KabSource *source)
 {
+    source->held_until_us = held_until(source, source->now);
+    if (source->held_until_us > source->now)
+        kab_engine_hold_commits(source->setup.engine, source->held_until_us);
+    if (source->is_commit_held && !is_held(source, source->now))
+        send_commit(source);
     if (source->is_commit_refused) {
         source->is_commit_refused = false;
         end_commit(source, RD_KAFKA_RESP_ERR__STATE, NULL);

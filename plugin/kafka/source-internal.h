@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The source's own structures. Only plugin/kafka/source*.c includes this.
  *
- * Topics and partitions that were ever assigned stay known until the source
- * is freed: records borrow the topic's name, and the edge of an engine's
- * partition is its KabToppar. What is assigned now is in the flags.
+ * Topics and partitions that were ever assigned stay known until the source is
+ * freed: records borrow the topic's name, and the edge of an engine's
+ * partition is its KabToppar. The flags say what is assigned now.
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "health.h"
+#include "message.h"
 #include "rdkafka-auto.h"
 
 #define KAB_TAKE_MAX 1000
@@ -21,14 +22,14 @@
 typedef struct {
     char *name;
     GPtrArray *toppars; /* KabToppar by number; NULL: never assigned */
-    bool is_output;     /* must not be an input */
-    bool is_told;       /* the log says that it was created again */
+    bool is_output;     /* written by the binding: must not be an input */
+    bool is_told;       /* the log has reported that it was created again */
 } KabSourceTopic;
 
 typedef enum {
     KAB_LOAD_NONE,
     KAB_LOAD_WANTED,
-    KAB_LOAD_ASKED, /* part of the request that is out */
+    KAB_LOAD_ASKED, /* part of the pending request */
 } KabLoad;
 
 /* A partition of a topic. */
@@ -36,23 +37,39 @@ typedef struct {
     KabSourceTopic *topic;
     int32_t number;
     KabPartition *partition; /* the engine's, of this assignment; NULL */
-    rd_kafka_queue_t *queue; /* its records, while it is assigned; NULL */
-    const KabEdge *edge;     /* of the source, woken when there are some */
-    atomic_bool is_ready;    /* there may be some */
-    bool is_closed;          /* the valve: none are taken */
+    rd_kafka_queue_t *queue; /* its records while assigned; NULL otherwise */
+    const KabEdge *edge;     /* the source's, woken when records arrive */
+    atomic_bool is_ready;    /* the queue may hold records */
+    bool is_closed;          /* the valve: no records are taken */
     KabLoad load;
-    bool waits_for_transaction; /* its load does */
-    bool is_add_wanted;         /* at offset, when no event hinders it */
-    bool is_assigned;           /* of the client's assignment */
-    bool is_again;              /* reset: goes to the engine once more */
-    bool is_awaited;            /* by the event that is being answered */
-    bool is_broken;             /* nothing behind its error may be taken */
-    bool is_suspect;            /* its topic is perhaps another one now */
-    bool has_committed;         /* the group has an offset for it */
-    int64_t offset;             /* where it was added */
-    int64_t reset_from;         /* out of range there, not landed yet; -1 */
-    int64_t end;                /* as of its last end-of-partition; -1 */
+    bool waits_for_transaction; /* its load waits for a transaction to end */
+    bool is_add_wanted;         /* add at offset once no event is pending */
+    bool is_assigned;           /* in the client's assignment */
+    bool needs_reassign; /* out of range: assigned anew at the beginning */
+    bool is_awaited;     /* the current rebalance event waits for it */
+    bool is_broken;      /* take nothing beyond its damaged record */
+    bool is_suspect;     /* its topic may have been recreated */
+    bool has_committed;  /* the group has an offset for it */
+    int64_t offset;      /* where it was added */
+    int64_t reset_from;  /* out-of-range offset of a reset under way; -1 */
+    int64_t end;         /* the last end-of-partition's offset; -1 */
 } KabToppar;
+
+/* Leaving the group; what a state waits for is in source-leave.c. */
+#define KAB_LEAVES(X)                                                          \
+    X(STAYS, "stays")                                                          \
+    X(PARTING, "parting")       /* draining; JoinGroup is cut if slow */       \
+    X(CUTTING, "cutting")       /* draining; JoinGroup was cut */              \
+    X(LEAVING, "leaving")       /* to close, after a pending join */           \
+    X(ABANDONING, "abandoning") /* to close; JoinGroup was cut */              \
+    X(CLOSING, "closing")       /* the client was told to close */             \
+    X(REFUSED, "refused")       /* client unusable: nothing to close */
+
+typedef enum {
+#define X(NAME, text) KAB_LEAVE_##NAME,
+    KAB_LEAVES(X)
+#undef X
+} KabLeave;
 
 /* A rebalance event, until it is answered. */
 typedef struct {
@@ -61,7 +78,7 @@ typedef struct {
     bool is_assign, is_lost, is_begun;
 } KabRebalanceEvent;
 
-/* Looks in a thread of its own whether input topics are missing. */
+/* Checks on a thread of its own whether input topics are missing. */
 typedef struct KabTopicCheck KabTopicCheck;
 
 struct KabSource {
@@ -70,28 +87,31 @@ struct KabSource {
     bool is_cooperative;
     KabHealth *health;
     rd_kafka_queue_t *main;     /* the consumer's own: rebalances, errors */
-    rd_kafka_queue_t *outdated; /* records of partitions that were revoked */
-    rd_kafka_queue_t *admin;    /* what was loaded */
+    rd_kafka_queue_t *outdated; /* records of revoked partitions */
+    rd_kafka_queue_t *admin;    /* answers to loads */
     rd_kafka_queue_t *commits;
     rd_kafka_queue_t *closing;
     int64_t now; /* of the turn */
     bool has_moved;
+    KabAllowance fault_lines, rebalance_lines;
 
     GHashTable *topics; /* name -> KabSourceTopic */
-    GPtrArray *toppars; /* all; borrowed from the topics */
+    GPtrArray *toppars; /* all partitions; borrowed from the topics */
 
     /* taking */
     rd_kafka_message_t *messages[KAB_TAKE_MAX];
-    guint turn;                      /* the toppar that is taken from next */
-    size_t n_taken, bytes_taken;     /* since fetchers were woken */
-    const char *username, *password; /* to wake them with; NULL: no need */
+    KabHeaderUse header_use;
+    guint turn;                      /* index of the toppar taken from last */
+    size_t n_taken, bytes_taken;     /* since the fetchers were last woken */
+    const char *username, *password; /* to wake fetchers with; NULL: no need */
 
     /* rebalances */
     GQueue events; /* KabRebalanceEvent; the head is being answered */
     bool is_member, was_assigned, is_joining;
-    rd_kafka_consumer_group_metadata_t *group;
-    size_t n_awaited; /* partitions of the head event */
-    size_t n_add_wanted, n_again;
+    int32_t generation; /* of the group metadata; < 0: none */
+    char *member_id;    /* of the group metadata; NULL: none */
+    size_t n_awaited;   /* partitions of the head event */
+    size_t n_add_wanted, n_reassign;
     uint64_t rebalances[KAB_N_REBALANCES];
     KabHistogram rebalance_us;
     uint64_t skipped_ranges;
@@ -99,32 +119,36 @@ struct KabSource {
     /* loading */
     size_t n_load_wanted;
     bool is_load_out;
-    bool is_probing; /* what is out is a probe */
+    uint64_t load_serial;  /* of the latest request; older ones are forgotten */
+    int64_t load_asked_us; /* when it was sent */
+    int64_t load_patience_us; /* until it is forgotten; doubles each time */
+    bool is_probing;          /* the pending request is a probe */
     int64_t probed_us;
     int64_t load_due_us;
 
     /* committing */
-    KabCommitItem *items; /* of the commit that is out; NULL */
+    KabCommitItem *items; /* of the pending commit; NULL: none pending */
     size_t n_items;
-    bool is_commit_refused; /* by the call itself: told in the next turn */
+    bool is_commit_held;    /* not sent yet */
+    bool is_commit_refused; /* refused by the call: reported in the next turn */
+    int64_t heartbeat_us;   /* heartbeat interval; 0: no holds */
+    int64_t held_since_us;  /* begin of the current hold; 0: not held */
+    int64_t held_until_us;  /* as of the turn */
 
     /* topics that are missing */
-    int64_t missing_us; /* since when one is; 0 */
-    char missing[300];  /* that it is waited for */
+    int64_t missing_us; /* since when one is missing; 0: none */
+    char missing[300];  /* sentence: which one is waited for */
     int64_t check_due_us;
     KabTopicCheck *check;
     size_t n_suspects;
 
-    bool is_parting;       /* the binding drains */
-    bool has_waited;       /* long enough for the others to join */
-    GMutex parting_lock;   /* for what closes a socket */
-    atomic_bool is_ending; /* the client is destroyed next */
-    bool is_cutting;       /* a request that waits for others is given up */
-    bool is_leaving;       /* asked to; nothing new is assigned */
-    bool is_closing;       /* the client has been told */
-    bool is_close_refused; /* it is beyond use: nothing is left to close */
+    KabLeave leave;
+    int64_t join_due_us;  /* when to stop waiting for a join */
+    int64_t cut_due_us;   /* when to cut JoinGroup, or try again */
+    int64_t leave_due_us; /* when to stop waiting for LeaveGroup */
+    GMutex cut_lock;      /* orders closing a socket against is_ending */
+    bool is_ending;       /* the client is destroyed next */
     bool has_failed;
-    int64_t part_due_us, leave_due_us;
 };
 
 /* source.c */
@@ -133,14 +157,23 @@ void kab_source_log(const KabSource *source,
                     KabPlace place,
                     const char *format,
                     ...) G_GNUC_PRINTF(4, 5);
-/* The binding stops, with the first reason that is given. */
+/* The same for lines that an outage repeats: they share an allowance. */
+void kab_source_log_fault(KabSource *source,
+                          KabLogLevel level,
+                          KabPlace place,
+                          const char *format,
+                          ...) G_GNUC_PRINTF(4, 5);
+/* Stops the binding, with the first reason given. */
 void kab_source_fail(KabSource *source, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 KabPlace kab_toppar_place(const KabToppar *toppar, int64_t offset);
 
-/* message.c: as the engine holds it. Takes the message. */
-void *kab_source_hold_message(const KabSource *source,
-                              rd_kafka_message_t *message);
+/* kab_source_port. user: the KabSource. */
+void kab_source_load(void *user, KabPartition *partition);
+void kab_source_add(void *user, KabPartition *partition, int64_t offset);
+void kab_source_unassign(void *user, KabPartition *partition);
+void kab_source_valve(void *user, KabPartition *partition, bool is_open);
+void kab_source_commit(void *user, KabCommitItem *items, size_t n);
 
 /* source-topics.c */
 KabSourceTopic *kab_source_find_topic(const KabSource *source,
@@ -150,9 +183,9 @@ KabToppar *
 kab_source_find(const KabSource *source, const char *name, int32_t number);
 KabToppar *kab_source_intern(KabSource *source, const char *name, int32_t n);
 void kab_source_clear_topics(KabSource *source);
-/* Before it is assigned: its records wait in a queue of its own. */
+/* Gives the partition a record queue of its own; call before it is assigned. */
 void kab_source_open_queue(KabSource *source, KabToppar *toppar);
-/* What is in it is outdated; no effect if there is none. */
+/* Closes the partition's queue and drops its records; no effect without one. */
 void kab_source_close_queue(KabSource *source, KabToppar *toppar);
 void kab_source_close_queues(KabSource *source);
 
@@ -161,31 +194,51 @@ void kab_source_on_rebalance(rd_kafka_t *client,
                              rd_kafka_resp_err_t err,
                              rd_kafka_topic_partition_list_t *list,
                              void *user);
-/* Begins and answers events; adds what is loaded. */
+/* Begins and answers rebalance events; adds loaded partitions. */
 void kab_source_rebalance(KabSource *source);
-/* It leaves: an ASSIGN event is answered with what was added. */
+/* The member leaves: answers an ASSIGN event with the partitions added so
+ * far. */
 void kab_source_end_assign(KabSource *source);
 void kab_source_clear_events(KabSource *source);
 
 /* source-group.c */
-/* Asks the client's main thread, which has done by then what it was asked to
- * do before. */
+/* Does the client have a member id? Asking is a round trip to the client's
+ * main thread: whatever that thread was asked to do before is done on
+ * return. */
 bool kab_source_has_member_id(KabSource *source);
-/* At a rebalance event. */
+/* Takes new group metadata, at a rebalance event. */
 void kab_source_renew_group(KabSource *source, bool is_lost);
 void kab_source_clear_group(KabSource *source);
 void kab_source_serve_group(KabSource *source);
 
+/* source-leave.c */
+/* Has the source been asked to leave? Then nothing new is assigned. */
+bool kab_source_is_leaving(const KabSource *source);
+/* Has the client been told to close? */
+bool kab_source_is_closing(const KabSource *source);
+/* The client's closesocket callback; closes the socket. */
+int kab_source_on_close_socket(int fd, void *source);
+void kab_source_serve_leaving(KabSource *source);
+int64_t kab_source_leave_deadline(const KabSource *source);
+/* Would destroying the client hang (KAB_QUIRK_DESTROY_UNASSIGNED)? */
+bool kab_source_must_be_leaked(const KabSource *source);
+void kab_source_leak(KabSource *source);
+/* False: destroying does not end; the client lives on. */
+bool kab_source_destroy_client(KabSource *source);
+
 /* source-load.c */
 void kab_source_serve_loads(KabSource *source);
-/* It is not the engine's any more: its load is of no use. */
+/* The engine has released the partition: drops its load. */
 void kab_source_forget_load(KabSource *source, KabToppar *toppar);
-/* Asks whether the group still has an offset for a suspect. */
+/* Asks whether the group still has an offset for a suspect partition. */
 void
 kab_source_load_suspect(KabSource *source, KabToppar *toppar, int64_t due_us);
 
 /* source-commit.c */
+/* Reads the client's heartbeat.interval.ms: see kab_health_held_until(). */
+void kab_source_limit_hold(KabSource *source);
 void kab_source_serve_commits(KabSource *source);
+int64_t kab_source_commit_deadline(const KabSource *source);
 
 /* source-take.c */
 /* Returns a new string; see kab_properties_dup_grant(). */
@@ -198,17 +251,18 @@ void kab_source_on_error(rd_kafka_t *client,
                          void *user);
 
 /* source-missing.c */
-/* An input topic is missing, says the client. */
+/* The client reports that an input topic is missing. */
 void kab_source_note_missing(KabSource *source, const char *topic);
-/* Perhaps one is: asks. The reason, as librdkafka writes it, may begin with
- * the partition. */
+/* An input topic may be missing: starts a check. librdkafka's reason may begin
+ * with the partition's name. */
 void kab_source_suspect_missing(KabSource *source, const char *reason);
-/* What the group says of a suspect: it goes on. */
+/* The group has answered for a suspect partition: it goes on, or begins at the
+ * beginning if its offset is gone. */
 void
 kab_source_clear_suspect(KabSource *source, KabToppar *toppar, bool has_offset);
-/* It was revoked meanwhile. */
+/* The suspect partition was revoked meanwhile. */
 void kab_source_forget_suspect(KabSource *source, KabToppar *toppar);
 void kab_source_serve_missing(KabSource *source);
 int64_t kab_source_missing_deadline(const KabSource *source);
-/* Waits for its thread. */
+/* Waits for the check's thread. */
 void kab_source_clear_missing(KabSource *source);

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loading the committed state: one request at a time, for all partitions
- * that want it then. What fails, or waits for a transaction of a previous
- * owner, is asked again.
+/* Loads the committed state: one request at a time, for all partitions that
+ * need it then. A partition whose load fails, or waits for a transaction of
+ * its previous owner, is asked for again.
  */
 #include "source-internal.h"
 
 #include "committed.h"
+#include "refusal.h"
 
 #define AGAIN_US INT64_C(100000)
 #define AGAIN_AFTER_ERROR_US INT64_C(500000)
-/* The longest there is. librdkafka 2.0 aborts when a request that has timed
- * out finds its coordinator again; one that waits is sent to it then. */
+/* The maximum, because of KAB_QUIRK_ADMIN_TIMEOUT: a request that is pending
+ * when the coordinator is found is then sent to it. As an outage may last
+ * longer, none is begun during one. */
 #define REQUEST_TIMEOUT_MS 3600000
-/* Without an answer from anyone. */
+/* A request is forgotten, and the next one sent, when it has had no answer for
+ * this long and brokers have answered others (KAB_QUIRK_STUCK_BROKER). */
+#define PATIENCE_US INT64_C(20000000)
+#define PATIENCE_MAX_US INT64_C(600000000)
+/* Send a probe when no broker has answered for this long. */
 #define PROBE_US INT64_C(4000000)
 
 static void
-want(KabSource *source, KabToppar *toppar, int64_t due_us)
+want_load(KabSource *source, KabToppar *toppar, int64_t due_us)
 {
     toppar->load = KAB_LOAD_WANTED;
     if (!source->n_load_wanted++)
@@ -26,18 +32,19 @@ want(KabSource *source, KabToppar *toppar, int64_t due_us)
 }
 
 void
-kab_source_load(KabSource *source, KabPartition *partition)
+kab_source_load(void *user, KabPartition *partition)
 {
+    KabSource *source = user;
     KabToppar *toppar = kab_partition_edge(partition);
     if (toppar->load == KAB_LOAD_NONE)
-        want(source, toppar, 0);
+        want_load(source, toppar, 0);
 }
 
 void
 kab_source_load_suspect(KabSource *source, KabToppar *toppar, int64_t due_us)
 {
     if (toppar->load == KAB_LOAD_NONE)
-        want(source, toppar, due_us);
+        want_load(source, toppar, due_us);
 }
 
 void
@@ -68,15 +75,18 @@ take_wanted(KabSource *source)
 }
 
 static void
-ask(KabSource *source, const rd_kafka_topic_partition_list_t *list)
+ask_offsets(KabSource *source, const rd_kafka_topic_partition_list_t *list)
 {
     rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(
         source->client, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
     rd_kafka_error_t *error =
         rd_kafka_AdminOptions_set_require_stable_offsets(options, 1);
     g_assert(!error);
-    rd_kafka_AdminOptions_set_request_timeout(options, REQUEST_TIMEOUT_MS, NULL,
-                                              0);
+    int timeout_ms = source->setup.load_timeout_ms;
+    rd_kafka_AdminOptions_set_request_timeout(
+        options, timeout_ms ? timeout_ms : REQUEST_TIMEOUT_MS, NULL, 0);
+    rd_kafka_AdminOptions_set_opaque(
+        options, GSIZE_TO_POINTER((gsize)++source->load_serial));
     rd_kafka_ListConsumerGroupOffsets_t *request =
         rd_kafka_ListConsumerGroupOffsets_new(source->setup.group, list);
     rd_kafka_ListConsumerGroupOffsets(source->client, &request, 1, options,
@@ -84,11 +94,12 @@ ask(KabSource *source, const rd_kafka_topic_partition_list_t *list)
     rd_kafka_ListConsumerGroupOffsets_destroy(request);
     rd_kafka_AdminOptions_destroy(options);
     source->is_load_out = true;
+    source->load_asked_us = source->now;
 }
 
-/* While a JoinGroup request waits for other members, or a topic for its
- * creation, the client may ask nothing at all for minutes: is anyone there?
- * Nothing is done with the answer. */
+/* While JoinGroup waits for other members, or a topic for its creation, the
+ * client may send no request for minutes. A probe shows whether a broker is
+ * there; its answer is ignored. */
 static bool
 must_probe(const KabSource *source)
 {
@@ -98,7 +109,7 @@ must_probe(const KabSource *source)
 }
 
 static void
-probe(KabSource *source)
+probe_coordinator(KabSource *source)
 {
     const char *topic = source->setup.topics[0];
     source->probed_us = source->now;
@@ -107,18 +118,11 @@ probe(KabSource *source)
     g_autoptr(rd_kafka_topic_partition_list_t) list =
         rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic, 0);
-    ask(source, list);
+    ask_offsets(source, list);
     source->is_probing = true;
 }
 
 /* --- The answer -------------------------------------------------------- */
-
-static bool
-is_authorisation(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
-           err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-}
 
 static void
 note_error(KabSource *source,
@@ -129,7 +133,7 @@ note_error(KabSource *source,
     if (err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
         return;
     g_autofree char *grant = kab_source_dup_grant(source);
-    if (is_authorisation(err))
+    if (kab_refusal_is_authorisation(err))
         kab_source_fail(source,
                         "the committed offsets of group %s may not be read: "
                         "%s. Grant Read on the group and on its topics: %s "
@@ -137,27 +141,27 @@ note_error(KabSource *source,
                         source->setup.group, reason, grant, source->setup.group,
                         place.topic ? place.topic : source->setup.topics[0]);
     else
-        kab_source_log(source, KAB_LOG_WARNING, place,
-                       "the committed offset cannot be read, asking again: %s",
-                       reason);
+        kab_source_log_fault(
+            source, KAB_LOG_WARNING, place,
+            "the committed offset cannot be read, asking again: %s", reason);
 }
 
-/* All that was asked and not answered. */
+/* Requests again every partition that was asked for and not answered. */
 static void
 ask_again(KabSource *source, int64_t delay_us)
 {
     for (guint i = 0; i < source->toppars->len; i++) {
         KabToppar *toppar = source->toppars->pdata[i];
         if (toppar->load == KAB_LOAD_ASKED)
-            want(source, toppar, source->now + delay_us);
+            want_load(source, toppar, source->now + delay_us);
     }
 }
 
 static void
-decode(KabSource *source,
-       const KabToppar *toppar,
-       const rd_kafka_topic_partition_t *element,
-       GArray *intervals)
+decode_metadata(KabSource *source,
+                const KabToppar *toppar,
+                const rd_kafka_topic_partition_t *element,
+                GArray *intervals)
 {
     const char *problem;
     if (kab_committed_decode(element->metadata, element->metadata_size,
@@ -171,9 +175,9 @@ decode(KabSource *source,
 }
 
 static void
-give(KabSource *source,
-     KabToppar *toppar,
-     const rd_kafka_topic_partition_t *element)
+give_loaded(KabSource *source,
+            KabToppar *toppar,
+            const rd_kafka_topic_partition_t *element)
 {
     g_autoptr(GArray) intervals =
         g_array_new(false, false, sizeof(KabInterval));
@@ -185,7 +189,7 @@ give(KabSource *source,
     }
     toppar->has_committed |= has_offset;
     if (has_offset)
-        decode(source, toppar, element, intervals);
+        decode_metadata(source, toppar, element, intervals);
     KabCommitted committed = {
         .has_offset = has_offset,
         .offset = element->offset,
@@ -197,8 +201,8 @@ give(KabSource *source,
                       source->now);
 }
 
-/* An element's error comes before its offset: one that is not stable shows
- * -1001 too, and is not "none committed". */
+/* Check an element's error before its offset: an unstable one shows -1001 too,
+ * and that is not "none committed". */
 static void
 take_element(KabSource *source, const rd_kafka_topic_partition_t *element)
 {
@@ -208,13 +212,13 @@ take_element(KabSource *source, const rd_kafka_topic_partition_t *element)
         return;
     rd_kafka_resp_err_t err = element->err;
     if (!err) {
-        give(source, toppar, element);
+        give_loaded(source, toppar, element);
         return;
     }
     bool is_unstable = err == RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT;
     toppar->waits_for_transaction = is_unstable;
-    want(source, toppar,
-         source->now + (is_unstable ? AGAIN_US : AGAIN_AFTER_ERROR_US));
+    want_load(source, toppar,
+              source->now + (is_unstable ? AGAIN_US : AGAIN_AFTER_ERROR_US));
     note_error(source, kab_toppar_place(toppar, -1), err,
                rd_kafka_err2str(err));
 }
@@ -243,7 +247,10 @@ take_groups(KabSource *source, rd_kafka_event_t *event)
 static void
 take_answer(KabSource *source, rd_kafka_event_t *event)
 {
+    if (GPOINTER_TO_SIZE(rd_kafka_event_opaque(event)) != source->load_serial)
+        return; /* forgotten */
     source->is_load_out = false;
+    source->load_patience_us = 0;
     if (source->is_probing) {
         source->is_probing = false;
         return;
@@ -258,18 +265,50 @@ take_answer(KabSource *source, rd_kafka_event_t *event)
     ask_again(source, AGAIN_AFTER_ERROR_US);
 }
 
+static bool
+is_overdue(const KabSource *source)
+{
+    int64_t patience_us = MAX(source->load_patience_us, PATIENCE_US);
+    int64_t heard_us = kab_health_answered_us(source->health);
+    return source->is_load_out &&
+           source->now - source->load_asked_us > patience_us &&
+           source->now - heard_us < PROBE_US;
+}
+
+static void
+forget_request(KabSource *source)
+{
+    source->load_patience_us =
+        MIN(2 * MAX(source->load_patience_us, PATIENCE_US), PATIENCE_MAX_US);
+    kab_source_log_fault(
+        source, KAB_LOG_WARNING, KAB_NOWHERE,
+        "the request for the committed offsets has had no "
+        "answer for %d s, though brokers answer others: "
+        "asking again",
+        (int)((source->now - source->load_asked_us) / (int64_t)G_USEC_PER_SEC));
+    source->is_load_out = source->is_probing = false;
+    ask_again(source, 0);
+}
+
 void
 kab_source_serve_loads(KabSource *source)
 {
     g_autoptr(rd_kafka_event_t) event = rd_kafka_queue_poll(source->admin, 0);
     if (event)
         take_answer(source, event);
-    if (source->is_load_out || source->is_leaving)
+    if (is_overdue(source))
+        forget_request(source);
+    if (source->is_load_out || kab_source_is_leaving(source))
         return;
+    if (kab_health_is_cut_off(source->health)) {
+        source->load_due_us =
+            MAX(source->load_due_us, source->now + AGAIN_AFTER_ERROR_US);
+        return;
+    }
     if (source->n_load_wanted && source->now >= source->load_due_us) {
         g_autoptr(rd_kafka_topic_partition_list_t) list = take_wanted(source);
-        ask(source, list);
+        ask_offsets(source, list);
     } else if (must_probe(source)) {
-        probe(source);
+        probe_coordinator(source);
     }
 }

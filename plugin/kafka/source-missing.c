@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input topics that do not exist.
  *
- * librdkafka says so once and goes on looking; that one came into being it
- * tells only to the member who gets its partitions. So while one is missing,
- * a thread asks the brokers now and then (the call blocks). One that is
- * missing too long stops the binding.
+ * librdkafka reports a missing topic once and goes on looking; only the member
+ * that gets its partitions learns that the topic exists now. So while one is
+ * missing, a thread asks the brokers now and then (the call blocks). A topic
+ * that is missing too long stops the binding.
  *
- * A topic that comes back may be another one of the same name, whose log
- * begins anew; or a broker did not know it for a moment. So the engine loses
- * the partitions of a missing topic: nothing is committed to what may be
- * another log. When it exists, the group is asked: the brokers drop a
- * group's offsets with the topic. A partition that had one and has none
+ * A topic that reappears may be a new one of the same name, with a new log; or
+ * a broker merely did not know it for a moment. So the engine loses the
+ * partitions of a missing topic: nothing is committed to what may be another
+ * log. Once the topic exists, the group is asked for its offsets, which the
+ * brokers drop with the topic. A partition that had an offset and has none now
  * begins at the beginning; any other goes on.
  */
 #include "source-internal.h"
@@ -20,7 +20,7 @@
 
 #define AGAIN_US (5 * INT64_C(1000000))
 #define TIMEOUT_MS 5000
-/* Brokers hear at different times that a topic was deleted. */
+/* Brokers learn at different times that a topic was deleted. */
 #define SETTLE_US G_USEC_PER_SEC
 
 struct KabTopicCheck {
@@ -29,17 +29,19 @@ struct KabTopicCheck {
     const KabEdge *edge;
     GThread *thread;
     atomic_bool is_done;
-    /* Its result, when done. */
+    /* The result, once is_done. */
     bool is_known;
-    const char *missing; /* one of topics; NULL: all are there */
-    GPtrArray *suspects; /* KabSourceTopic, borrowed; the missing taken out */
+    const char *missing; /* one of topics; NULL: all exist */
+    GPtrArray *suspects; /* KabSourceTopic, borrowed; without missing ones */
 };
 
 /* --- On its thread ----------------------------------------------------- */
 
-/* False: nobody answered. */
+/* False: no broker answered. */
 static bool
-look(const KabTopicCheck *check, const char *name, bool *ret_is_missing)
+look_for_topic(const KabTopicCheck *check,
+               const char *name,
+               bool *ret_is_missing)
 {
     rd_kafka_topic_t *topic = rd_kafka_topic_new(check->client, name, NULL);
     const struct rd_kafka_metadata *metadata = NULL;
@@ -59,11 +61,11 @@ static bool
 is_there(const KabTopicCheck *check, const KabSourceTopic *topic)
 {
     bool is_missing = false;
-    return look(check, topic->name, &is_missing) && !is_missing;
+    return look_for_topic(check, topic->name, &is_missing) && !is_missing;
 }
 
 static void *
-run(void *data)
+run_check(void *data)
 {
     KabTopicCheck *check = data;
     check->is_known = true;
@@ -72,7 +74,7 @@ run(void *data)
         bool is_missing = false;
         if (**topic == '^')
             continue;
-        check->is_known = look(check, *topic, &is_missing);
+        check->is_known = look_for_topic(check, *topic, &is_missing);
         if (is_missing)
             check->missing = *topic;
     }
@@ -86,18 +88,18 @@ run(void *data)
 
 /* --- Suspects ---------------------------------------------------------- */
 
-/* One that is being revoked is only lost. */
+/* A partition that is being revoked is only lost: it does not become a
+ * suspect. */
 static void
-suspect(KabSource *source, KabToppar *toppar)
+suspect_toppar(KabSource *source, KabToppar *toppar)
 {
     KabPartition *partition = toppar->partition;
     if (!partition)
         return;
     KabPartitionState state = kab_partition_state(partition);
-    if (state == KAB_PARTITION_LOADING || state == KAB_PARTITION_GONE)
+    if (state < KAB_PARTITION_LOADED || state == KAB_PARTITION_GONE)
         return;
-    bool is_revoked =
-        state == KAB_PARTITION_DRAINING && !kab_partition_is_reset(partition);
+    bool is_revoked = state == KAB_PARTITION_DRAINING;
     kab_engine_lost(source->setup.engine, partition, source->now);
     source->has_moved = true;
     if (is_revoked)
@@ -163,7 +165,7 @@ list_suspects(const KabSource *source)
     return topics;
 }
 
-/* Those of topics that exist. */
+/* Loads the committed state of suspects whose topics exist. */
 static void
 load_suspects(KabSource *source, GPtrArray *topics)
 {
@@ -178,14 +180,14 @@ load_suspects(KabSource *source, GPtrArray *topics)
 /* --- On the loop ------------------------------------------------------- */
 
 static void
-start(KabSource *source)
+start_check(KabSource *source)
 {
     KabTopicCheck *check = g_new0(KabTopicCheck, 1);
     check->client = source->client;
     check->topics = source->setup.topics;
     check->edge = source->setup.edge;
     check->suspects = list_suspects(source);
-    check->thread = g_thread_new("kab:topics", run, check);
+    check->thread = g_thread_new("kab:topics", run_check, check);
     source->check = check;
 }
 
@@ -228,11 +230,11 @@ kab_source_note_missing(KabSource *source, const char *topic)
     KabSourceTopic *known = kab_source_find_topic(source, topic);
     for (guint i = 0; known && i < known->toppars->len; i++)
         if (known->toppars->pdata[i])
-            suspect(source, known->toppars->pdata[i]);
+            suspect_toppar(source, known->toppars->pdata[i]);
 }
 
 static bool
-names(const char *reason, const KabToppar *toppar)
+names_toppar(const char *reason, const KabToppar *toppar)
 {
     g_autofree char *name =
         g_strdup_printf("%s [%d]:", toppar->topic->name, (int)toppar->number);
@@ -244,8 +246,8 @@ kab_source_suspect_missing(KabSource *source, const char *reason)
 {
     note_missing(source);
     for (guint i = 0; i < source->toppars->len; i++)
-        if (names(reason, source->toppars->pdata[i]))
-            suspect(source, source->toppars->pdata[i]);
+        if (names_toppar(reason, source->toppars->pdata[i]))
+            suspect_toppar(source, source->toppars->pdata[i]);
 }
 
 static void
@@ -285,20 +287,21 @@ take_result(KabSource *source)
 void
 kab_source_serve_missing(KabSource *source)
 {
-    /* A commit that is out may be of a suspect: it ends first. */
+    /* An outstanding commit may name a suspect: wait for it to end. */
     if (source->check && atomic_load(&source->check->is_done) && !source->items)
         take_result(source);
     if ((source->missing_us || source->n_suspects) && !source->check &&
-        !source->has_failed && !source->is_leaving &&
+        !source->has_failed && !kab_source_is_leaving(source) &&
         source->now >= source->check_due_us)
-        start(source);
+        start_check(source);
 }
 
 int64_t
 kab_source_missing_deadline(const KabSource *source)
 {
     bool is_wanted = source->missing_us || source->n_suspects;
-    if (!is_wanted || source->check || source->has_failed || source->is_leaving)
+    if (!is_wanted || source->check || source->has_failed ||
+        kab_source_is_leaving(source))
         return INT64_MAX;
     return source->check_due_us;
 }

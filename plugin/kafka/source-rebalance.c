@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rebalances: events recorded by the callback, answered from the loop.
  *
- * From an event until its answer librdkafka fetches nothing for the whole
- * member. So, with a cooperative assignor, ASSIGN is answered at once with
- * an empty list, and each partition is added when its committed state is
- * loaded. With an eager assignor there is one list: the answer waits until
- * every partition of it is loaded.
+ * Between an event and its answer librdkafka fetches nothing for the whole
+ * member. So with a cooperative assignor, ASSIGN is answered at once with an
+ * empty list, and each partition is added when its committed state is loaded.
+ * With an eager assignor there is one list: the answer waits until every
+ * partition of it is loaded.
  *
- * REVOKE is answered when the engine has let go of every partition of it;
- * what is unassigned are those that were added, and nothing else: one more
- * would have the whole list refused.
+ * REVOKE is answered when the engine has released all its partitions. Only
+ * those that were added are unassigned: one more, and librdkafka would refuse
+ * the whole list.
  */
 #include "source-internal.h"
 
@@ -46,9 +46,9 @@ kab_source_clear_events(KabSource *source)
 
 /* --- Calls of the client ----------------------------------------------- */
 
-/* It has another notion of what is assigned: nothing would be right. */
+/* An error means that the client and we disagree about the assignment: stop. */
 static void
-check(KabSource *source, const char *call, rd_kafka_error_t *error)
+check_call(KabSource *source, const char *call, rd_kafka_error_t *error)
 {
     if (!error)
         return;
@@ -69,15 +69,15 @@ list_toppar(rd_kafka_topic_partition_list_t *list,
 static void
 assign_incrementally(KabSource *source, rd_kafka_topic_partition_list_t *list)
 {
-    check(source, "incremental_assign",
-          rd_kafka_incremental_assign(source->client, list));
+    check_call(source, "incremental_assign",
+               rd_kafka_incremental_assign(source->client, list));
 }
 
 static void
 unassign_incrementally(KabSource *source, rd_kafka_topic_partition_list_t *list)
 {
-    check(source, "incremental_unassign",
-          rd_kafka_incremental_unassign(source->client, list));
+    check_call(source, "incremental_unassign",
+               rd_kafka_incremental_unassign(source->client, list));
 }
 
 static void
@@ -98,10 +98,10 @@ note_added(KabSource *source, KabToppar *toppar)
     toppar->is_assigned = true;
 }
 
-/* What was fetched before a partition was taken away becomes outdated some
- * time after the call that asked for it; taken before that, it would look
- * like a record of the assignment that follows. It has happened when the
- * client has answered another question. */
+/* Messages fetched before a partition is unassigned become outdated only some
+ * time after the unassign call; taken before that, they would look like
+ * records of the next assignment. The client's main thread has outdated them
+ * once it has answered another request. */
 static void
 await_stops(KabSource *source)
 {
@@ -117,7 +117,7 @@ open_queues(KabSource *source, const rd_kafka_topic_partition_list_t *list)
                                               list->elems[i].partition));
 }
 
-/* One that is assigned already was reset: it is taken away first. */
+/* A partition that was reset is still assigned: unassign it first. */
 static void
 add_incrementally(KabSource *source)
 {
@@ -142,7 +142,7 @@ add_incrementally(KabSource *source)
     assign_incrementally(source, list);
 }
 
-/* What was added before and is not reset goes on where it is. */
+/* Partitions added before, and not reset, keep their position. */
 static void
 list_positions(KabSource *source, rd_kafka_topic_partition_list_t *list)
 {
@@ -161,7 +161,7 @@ list_positions(KabSource *source, rd_kafka_topic_partition_list_t *list)
     }
 }
 
-/* An eager assignment is made as a whole. */
+/* An eager assignment names all partitions at once. */
 static void
 add_eagerly(KabSource *source)
 {
@@ -192,9 +192,9 @@ end_event(KabSource *source)
     free_event(event);
 }
 
-/* The event is answered when the engine has done with it. */
+/* The event is answered only after the engine has released this partition. */
 static void
-await(KabSource *source, KabToppar *toppar)
+await_toppar(KabSource *source, KabToppar *toppar)
 {
     source->n_awaited += !toppar->is_awaited;
     toppar->is_awaited = true;
@@ -207,7 +207,7 @@ stop_awaiting(KabSource *source, KabToppar *toppar)
     toppar->is_awaited = false;
 }
 
-/* A pattern may match what the binding writes to. */
+/* Refuses an output of the binding that a pattern matches. */
 static bool
 refuse_output(KabSource *source, const KabToppar *toppar)
 {
@@ -224,7 +224,7 @@ static void
 begin_assign(KabSource *source, KabRebalanceEvent *event)
 {
     const rd_kafka_topic_partition_list_t *list = event->list;
-    for (int i = 0; !source->is_leaving && i < list->cnt; i++) {
+    for (int i = 0; !kab_source_is_leaving(source) && i < list->cnt; i++) {
         KabToppar *toppar = kab_source_intern(source, list->elems[i].topic,
                                               list->elems[i].partition);
         if (refuse_output(source, toppar) || toppar->partition)
@@ -235,29 +235,29 @@ begin_assign(KabSource *source, KabRebalanceEvent *event)
             kab_engine_assigned(source->setup.engine, toppar->topic->name,
                                 toppar->number, toppar, source->now);
         if (!source->is_cooperative)
-            await(source, toppar);
+            await_toppar(source, toppar);
     }
 }
 
 static void
 begin_revoke(KabSource *source, const KabRebalanceEvent *event)
 {
-    /* Leaving with calls still out: nothing of theirs is waited for. */
+    /* Leaving with calls still running: do not wait for them. */
     bool is_lost =
-        event->is_lost ||
-        (source->is_leaving && kab_engine_is_overdue(source->setup.engine));
+        event->is_lost || (kab_source_is_leaving(source) &&
+                           kab_engine_is_overdue(source->setup.engine));
     for (int i = 0; i < event->list->cnt; i++) {
         const rd_kafka_topic_partition_t *element = &event->list->elems[i];
         KabToppar *toppar =
             kab_source_find(source, element->topic, element->partition);
         if (!toppar)
             continue;
-        source->n_again -= toppar->is_again;
-        toppar->is_again = false;
+        source->n_reassign -= toppar->needs_reassign;
+        toppar->needs_reassign = false;
         kab_source_forget_suspect(source, toppar);
         if (!toppar->partition)
             continue;
-        await(source, toppar);
+        await_toppar(source, toppar);
         if (is_lost)
             kab_engine_lost(source->setup.engine, toppar->partition,
                             source->now);
@@ -276,7 +276,7 @@ kind_of(const KabRebalanceEvent *event)
 }
 
 static void
-begin(KabSource *source, KabRebalanceEvent *event)
+begin_event(KabSource *source, KabRebalanceEvent *event)
 {
     static const char *const names[] = {
 #define X(NAME, text) [KAB_REBALANCE_##NAME] = text,
@@ -290,9 +290,11 @@ begin(KabSource *source, KabRebalanceEvent *event)
     source->is_cooperative =
         g_strcmp0(rd_kafka_rebalance_protocol(source->client), "EAGER") != 0;
     source->rebalances[kind_of(event)]++;
-    kab_source_log(source, event->is_lost ? KAB_LOG_WARNING : KAB_LOG_INFO,
-                   KAB_NOWHERE, "%s: %d partitions", names[kind_of(event)],
-                   event->list->cnt);
+    g_autofree char *line = g_strdup_printf(
+        "%s: %d partitions", names[kind_of(event)], event->list->cnt);
+    kab_edge_log_some(source->setup.edge, &source->rebalance_lines,
+                      event->is_lost ? KAB_LOG_WARNING : KAB_LOG_INFO,
+                      KAB_NOWHERE, line, source->now);
     kab_source_renew_group(source, event->is_lost);
     if (event->is_assign)
         begin_assign(source, event);
@@ -327,7 +329,7 @@ answer_revoke(KabSource *source, const KabRebalanceEvent *event)
         list_toppar(list, toppar, RD_KAFKA_OFFSET_INVALID);
         toppar->is_assigned = false;
     }
-    if (!source->is_closing)
+    if (!kab_source_is_closing(source))
         kab_health_expect_join(source->health);
     if (source->is_cooperative)
         unassign_incrementally(source, list);
@@ -336,7 +338,7 @@ answer_revoke(KabSource *source, const KabRebalanceEvent *event)
 }
 
 static void
-answer(KabSource *source)
+answer_event(KabSource *source)
 {
     const KabRebalanceEvent *event = g_queue_peek_head(&source->events);
     if (event->is_assign)
@@ -349,14 +351,14 @@ answer(KabSource *source)
 /* --- What a turn does -------------------------------------------------- */
 
 static void
-assign_again(KabSource *source)
+assign_reassign(KabSource *source)
 {
-    for (guint i = 0; source->n_again && i < source->toppars->len; i++) {
+    for (guint i = 0; source->n_reassign && i < source->toppars->len; i++) {
         KabToppar *toppar = source->toppars->pdata[i];
-        if (!toppar->is_again)
+        if (!toppar->needs_reassign)
             continue;
-        toppar->is_again = false;
-        source->n_again--;
+        toppar->needs_reassign = false;
+        source->n_reassign--;
         source->has_moved = true;
         toppar->partition = kab_engine_assigned_at_beginning(
             source->setup.engine, toppar->topic->name, toppar->number, toppar,
@@ -364,10 +366,10 @@ assign_again(KabSource *source)
     }
 }
 
-/* Adding would clear the mark that the assignment is lost; the event that
- * says so is on its way. */
+/* Do not add to a lost assignment: that would clear its mark, and the event
+ * that reports the loss is on its way. */
 static void
-add(KabSource *source)
+add_wanted(KabSource *source)
 {
     if (!source->n_add_wanted || rd_kafka_assignment_lost(source->client))
         return;
@@ -384,18 +386,18 @@ kab_source_rebalance(KabSource *source)
     for (;;) {
         KabRebalanceEvent *event = g_queue_peek_head(&source->events);
         if (event && !event->is_begun)
-            begin(source, event);
+            begin_event(source, event);
         if (!event || source->n_awaited)
             break;
-        answer(source);
+        answer_event(source);
     }
-    assign_again(source);
+    assign_reassign(source);
     if (g_queue_is_empty(&source->events))
-        add(source);
+        add_wanted(source);
 }
 
-/* An eager answer waits for what is being loaded, which is not added any
- * more: closed, the client waits for the answer. */
+/* An eager answer waits for loads that will not be added any more, and a
+ * closing client waits for the answer. */
 void
 kab_source_end_assign(KabSource *source)
 {
@@ -409,8 +411,9 @@ kab_source_end_assign(KabSource *source)
 /* --- Effects ----------------------------------------------------------- */
 
 void
-kab_source_add(KabSource *source, KabPartition *partition, int64_t offset)
+kab_source_add(void *user, KabPartition *partition, int64_t offset)
 {
+    KabSource *source = user;
     KabToppar *toppar = kab_partition_edge(partition);
     g_assert(!toppar->is_add_wanted);
     toppar->offset = offset;
@@ -420,16 +423,17 @@ kab_source_add(KabSource *source, KabPartition *partition, int64_t offset)
 }
 
 void
-kab_source_unassign(KabSource *source, KabPartition *partition)
+kab_source_unassign(void *user, KabPartition *partition)
 {
+    KabSource *source = user;
     KabToppar *toppar = kab_partition_edge(partition);
     kab_source_forget_load(source, toppar);
     source->n_add_wanted -= toppar->is_add_wanted;
     toppar->is_add_wanted = false;
     toppar->partition = NULL;
     stop_awaiting(source, toppar);
-    if (kab_partition_is_reset(partition) && !source->is_leaving) {
-        toppar->is_again = true;
-        source->n_again++;
+    if (kab_partition_is_reset(partition) && !kab_source_is_leaving(source)) {
+        toppar->needs_reassign = true;
+        source->n_reassign++;
     }
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking records, and what comes instead of them.
+/* Takes records, and the errors and events that come among them.
  *
- * Each partition has a queue of its own, and they take turns: one with a
- * backlog, or behind a closed valve, holds no other back. Per record there is
- * no allocation, lock or look-up of ours.
+ * Each partition has a queue of its own, and the queues take turns: a
+ * partition with a backlog, or behind a closed valve, does not delay the
+ * others. No allocation, lock or look-up of ours per record.
  */
 #include "source-internal.h"
 
 #include "refusal.h"
 
-/* Well before a queue is empty that was full: queued.min.messages and
- * queued.max.messages.kbytes. */
+/* Well before a full queue (queued.min.messages, queued.max.messages.kbytes)
+ * has run empty. */
 #define WAKE_RECORDS 5000
 #define WAKE_BYTES (1 << 20)
+
+enum { EXPECTED = 4 /* messages ahead */ };
 
 /* --- Errors of partitions ---------------------------------------------- */
 
@@ -31,9 +33,9 @@ leave_range(KabSource *source, KabToppar *toppar, const rd_kafka_message_t *m)
     kab_engine_reset(source->setup.engine, partition, source->now);
 }
 
-/* The first thing that comes after a reset tells where it went. */
+/* The first record or end of partition after a reset shows the new position. */
 static void
-land(KabSource *source, KabToppar *toppar, int64_t offset)
+land_after_reset(KabSource *source, KabToppar *toppar, int64_t offset)
 {
     int64_t from = toppar->reset_from;
     toppar->reset_from = -1;
@@ -47,7 +49,7 @@ land(KabSource *source, KabToppar *toppar, int64_t offset)
                                  : "what was done from there on is done again");
 }
 
-/* librdkafka goes on behind what it cannot read. */
+/* Stop at a damaged record: librdkafka would skip it. */
 static void
 stop_at_damage(KabSource *source,
                KabToppar *toppar,
@@ -94,7 +96,7 @@ take_partition_error(KabSource *source,
 {
     if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         if (toppar->reset_from >= 0)
-            land(source, toppar, m->offset);
+            land_after_reset(source, toppar, m->offset);
         toppar->end = m->offset;
         kab_engine_end_of_partition(source->setup.engine, toppar->partition,
                                     m->offset, source->now);
@@ -121,7 +123,7 @@ take_partition_error(KabSource *source,
 /* --- Records ----------------------------------------------------------- */
 
 static void
-give(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
+give_record(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
 {
     rd_kafka_timestamp_type_t type;
     KabRecord record = {
@@ -133,11 +135,11 @@ give(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
         .timestamp_ms = rd_kafka_message_timestamp(message, &type),
     };
     if (G_UNLIKELY(toppar->reset_from >= 0))
-        land(source, toppar, message->offset);
+        land_after_reset(source, toppar, message->offset);
     toppar->end = -1;
     source->bytes_taken += message->len;
     kab_engine_take(source->setup.engine, toppar->partition, &record,
-                    kab_source_hold_message(source, message), source->now);
+                    kab_message_hold(message, source->header_use), source->now);
 }
 
 /* toppar NULL: never assigned. */
@@ -146,7 +148,7 @@ take_message(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
 {
     bool is_ours = toppar && toppar->partition && !toppar->is_broken;
     if (is_ours && G_LIKELY(!message->err)) {
-        give(source, toppar, message);
+        give_record(source, toppar, message);
         return;
     }
     if (is_ours)
@@ -154,9 +156,9 @@ take_message(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
     rd_kafka_message_destroy(message);
 }
 
-/* Before 2.2 a partition whose queue was full is looked at again when its
- * broker's thread wakes, within a second. Credentials, given again as they
- * are, wake every broker's thread, and do nothing else. */
+/* Before 2.2, librdkafka looks again at a partition whose queue was full only
+ * when its broker's thread wakes, up to a second later. Setting the same
+ * credentials again wakes every broker's thread and does nothing else. */
 static void
 wake_fetchers(KabSource *source, size_t n)
 {
@@ -171,8 +173,9 @@ wake_fetchers(KabSource *source, size_t n)
         rd_kafka_error_destroy(error);
 }
 
-/* Also from one that the engine has given up: errors come among its records.
- * Read late, they would be taken for news of the next assignment. */
+/* Take also from a partition that the engine has released: errors come among
+ * its records, and read later they would seem to belong to the next
+ * assignment. */
 static bool
 may_take_from(const KabToppar *toppar)
 {
@@ -180,17 +183,36 @@ may_take_from(const KabToppar *toppar)
            atomic_load_explicit(&toppar->is_ready, memory_order_relaxed);
 }
 
-/* What comes after the queue was found empty sets the mark again. */
+/* The bytes around the value, which are read to find out about headers, are not
+ * in the caches yet: a thread of librdkafka has written them. */
+static void
+expect_message(const KabSource *source, const rd_kafka_message_t *message)
+{
+    if (source->header_use != KAB_HEADERS_SEEN)
+        return;
+    const char *value = message->payload;
+    __builtin_prefetch(value);
+    __builtin_prefetch(value + message->len);
+}
+
+/* Clear is_ready before taking: a record that arrives later sets it again. */
 static size_t
 take_from(KabSource *source, KabToppar *toppar, size_t want)
 {
+    if (toppar->partition)
+        want = kab_engine_want_from(toppar->partition, want);
+    if (!want)
+        return 0;
     atomic_store(&toppar->is_ready, false);
     ssize_t n =
         rd_kafka_consume_batch_queue(toppar->queue, 0, source->messages, want);
     if (n == (ssize_t)want)
         atomic_store(&toppar->is_ready, true);
-    for (ssize_t i = 0; i < n; i++)
+    for (ssize_t i = 0; i < n; i++) {
+        if (i + EXPECTED < n)
+            expect_message(source, source->messages[i + EXPECTED]);
         take_message(source, toppar, source->messages[i]);
+    }
     return (size_t)MAX(n, 0);
 }
 
@@ -223,29 +245,52 @@ drop_outdated(KabSource *source)
 
 /* --- The consumer's own queue ------------------------------------------ */
 
-/* librdkafka tells some errors, fatal ones too, as a message only. */
+static void
+fail_fatal(KabSource *source)
+{
+    char reason[512] = "";
+    rd_kafka_fatal_error(source->client, reason, sizeof reason);
+    kab_source_fail(source,
+                    "the consumer is beyond use: %s. If group.instance.id is "
+                    "set, another process uses the same one: give each its own",
+                    reason);
+}
+
+static void
+fail_log_in(KabSource *source, const char *reason)
+{
+    const KabSourceSetup *setup = &source->setup;
+    g_autofree char *warning = kab_properties_dup_warning(
+        KAB_CLIENT_CONSUMER, setup->properties, setup->n_properties);
+    kab_source_fail(source,
+                    "the broker refuses the log-in: %s. See security.protocol "
+                    "and sasl.* in [kafka]%s%s",
+                    reason, warning ? "; " : "", warning ? warning : "");
+}
+
+static void
+note_fault(KabSource *source, const char *reason)
+{
+    const KabEdge *edge = source->setup.edge;
+    g_autofree char *message = g_strconcat("consumer: ", reason, NULL);
+    if (edge->note_fault)
+        edge->note_fault(edge->user, message);
+    kab_source_log_fault(source, KAB_LOG_WARNING, KAB_NOWHERE, "%s", message);
+}
+
+/* Some errors, fatal ones too, reach us only as a message of this callback. */
 void
 kab_source_on_error(rd_kafka_t *client, int err, const char *reason, void *user)
 {
     KabSource *source = user;
-    char fatal[512];
+    bool is_log_in = err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
+                     err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED;
     if (err == RD_KAFKA_RESP_ERR__FATAL) {
-        rd_kafka_fatal_error(client, fatal, sizeof fatal);
-        kab_source_fail(source,
-                        "the consumer is beyond use: %s. If "
-                        "group.instance.id is set, another process uses the "
-                        "same one: give each its own",
-                        fatal);
-    } else if ((err == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
-                err == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED) &&
-               !kab_refusal_is_outage(err, reason)) {
-        kab_source_fail(source,
-                        "the broker refuses the log-in: %s. See "
-                        "security.protocol and sasl.* in [kafka]",
-                        reason);
+        fail_fatal(source);
+    } else if (is_log_in && !kab_refusal_is_outage(err, reason)) {
+        fail_log_in(source, reason);
     } else {
-        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE, "consumer: %s",
-                       reason);
+        note_fault(source, reason);
         if (is_missing(err))
             kab_source_suspect_missing(source, reason);
     }
@@ -299,8 +344,8 @@ is_of_partition(rd_kafka_resp_err_t err)
            err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET;
 }
 
-/* A partition has its own queue before it is added, so what comes this way is
- * of none in particular. */
+/* A message outside the partitions' queues: each gets its queue before it is
+ * added, so this one belongs to no assigned partition. */
 static void
 take_stray(KabSource *source, rd_kafka_message_t *message)
 {
@@ -313,7 +358,7 @@ void
 kab_source_serve_main(KabSource *source)
 {
     rd_kafka_message_t *messages[KAB_SERVE_MAX];
-    if (source->is_closing) {
+    if (kab_source_is_closing(source)) {
         source->has_moved |=
             rd_kafka_queue_poll_callback(source->closing, 0) > 0;
         return;

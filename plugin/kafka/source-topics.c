@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Topics and partitions by name; and where a partition's records go. */
+/* Topics and partitions by name, and the partitions' record queues. */
 #include "source-internal.h"
 
 #include <string.h>
@@ -81,7 +81,7 @@ kab_source_clear_topics(KabSource *source)
     g_clear_pointer(&source->topics, g_hash_table_unref);
 }
 
-/* On a thread of the client: the queue was empty. */
+/* The queue was empty and now holds records. Thread: rdkafka */
 static void
 on_records(rd_kafka_t *client, void *user)
 {
@@ -90,8 +90,8 @@ on_records(rd_kafka_t *client, void *user)
     kab_edge_wake(toppar->edge);
 }
 
-/* The queue of another assignment, or of a topic of the same name that was
- * deleted, may be another one. */
+/* Get the queue anew for each assignment: after a recreated topic of the same
+ * name it may be a different one. */
 void
 kab_source_open_queue(KabSource *source, KabToppar *toppar)
 {
@@ -106,7 +106,7 @@ kab_source_open_queue(KabSource *source, KabToppar *toppar)
     rd_kafka_queue_cb_event_enable(toppar->queue, on_records, toppar);
 }
 
-/* Left where they are, they would be kept until it is assigned again. */
+/* Drop the queue's records: they would be kept until the next assignment. */
 void
 kab_source_close_queue(KabSource *source, KabToppar *toppar)
 {
@@ -125,8 +125,9 @@ kab_source_close_queues(KabSource *source)
 }
 
 void
-kab_source_valve(KabSource *source, KabPartition *partition, bool is_open)
+kab_source_valve(void *user, KabPartition *partition, bool is_open)
 {
+    KabSource *source = user;
     KabToppar *toppar = kab_partition_edge(partition);
     toppar->is_closed = !is_open;
     if (is_open && atomic_load(&toppar->is_ready))
@@ -134,8 +135,8 @@ kab_source_valve(KabSource *source, KabPartition *partition, bool is_open)
 }
 
 /* The client knows the end of the log, which lies beyond the last stable
- * offset while a transaction is open. When everything was taken, and an end
- * of the partition was the last of it, that is the end. */
+ * offset while a transaction is open. If the last thing taken was an end of
+ * partition, that is the end. */
 int64_t
 kab_source_get_end(const KabSource *source, const char *topic, int32_t number)
 {

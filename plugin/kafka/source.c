@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The source's life and its turns. What a turn serves, in this order: the
- * consumer's own queue (rebalances, errors), answers of commits and loads,
- * what they allow to be assigned, then records.
+/* The source's life and its turns. A turn serves, in this order: the
+ * consumer's own queue (rebalances, errors), answers to commits and loads,
+ * assignments that those allow, then records.
  */
 #include "source-internal.h"
 
 #include <stdarg.h>
-#include <unistd.h>
 
+#include "internal-topics.h"
 #include "kabridge/error.h"
+#include "message.h"
+#include "quirks.h"
 
-/* A group without a dead member has joined by then. */
-#define PARTING_PATIENCE_US G_USEC_PER_SEC
-#define DESTROY_PATIENCE_US (3 * G_USEC_PER_SEC)
-#define LEAVE_PATIENCE_US (3 * G_USEC_PER_SEC)
-/* Between two requests to join there may be none to give up. */
-#define PARTING_RETRY_US (G_USEC_PER_SEC / 10)
+/* A consumer hears from a broker at each fetch and each heartbeat. */
+#define ANSWER_US (30 * G_USEC_PER_SEC)
 
 void
 kab_source_log(const KabSource *source,
@@ -30,6 +28,21 @@ kab_source_log(const KabSource *source,
     va_end(arguments);
     const KabEdge *edge = source->setup.edge;
     edge->log(edge->user, level, place, message);
+}
+
+void
+kab_source_log_fault(KabSource *source,
+                     KabLogLevel level,
+                     KabPlace place,
+                     const char *format,
+                     ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    kab_edge_log_some(source->setup.edge, &source->fault_lines, level, place,
+                      message, source->now);
 }
 
 void
@@ -55,8 +68,7 @@ kab_toppar_place(const KabToppar *toppar, int64_t offset)
 
 /* --- Made -------------------------------------------------------------- */
 
-/* syslog's levels. An unreachable broker is an error to librdkafka, and
- * something to be waited for to us. Thread: rdkafka */
+/* Thread: rdkafka */
 static void
 on_log(const rd_kafka_t *client,
        int level,
@@ -64,37 +76,8 @@ on_log(const rd_kafka_t *client,
        const char *text)
 {
     const KabSource *source = rd_kafka_opaque(client);
-    KabLogLevel ours = level <= 2   ? KAB_LOG_ERROR
-                       : level <= 4 ? KAB_LOG_WARNING
-                       : level <= 6 ? KAB_LOG_INFO
-                                    : KAB_LOG_DEBUG;
-    kab_source_log(source, ours, KAB_NOWHERE, "consumer: %s: %s", facility,
-                   text);
-}
-
-/* What waits for the other members is given up: see serve_parting(). The
- * client must forget its subscription before it sees the request fail, or it
- * would join again. Thread: rdkafka's for that broker, which holds no lock
- * here. The client's main thread answers, and does not wait for this one
- * before the lock has been taken by end_parting(). */
-static int
-on_close_socket(int fd, void *user)
-{
-    KabSource *source = user;
-    g_mutex_lock(&source->parting_lock);
-    if (kab_health_note_closed(source->health, fd) && !source->is_ending)
-        rd_kafka_unsubscribe(source->client);
-    g_mutex_unlock(&source->parting_lock);
-    return close(fd);
-}
-
-/* Before the client is destroyed. */
-static void
-end_parting(KabSource *source)
-{
-    g_mutex_lock(&source->parting_lock);
-    source->is_ending = true;
-    g_mutex_unlock(&source->parting_lock);
+    kab_source_log(source, kab_edge_client_level(level, facility), KAB_NOWHERE,
+                   "consumer: %s: %s", facility, text);
 }
 
 static rd_kafka_conf_t *
@@ -106,11 +89,12 @@ make_conf(KabSource *source, GError **error)
     if (!conf)
         return NULL;
     rd_kafka_conf_set(conf, "group.id", setup->group, NULL, 0);
+    kab_internal_topics_hide(conf, setup->topics);
     rd_kafka_conf_set_opaque(conf, source);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, kab_source_on_error);
     rd_kafka_conf_set_rebalance_cb(conf, kab_source_on_rebalance);
-    rd_kafka_conf_set_closesocket_cb(conf, on_close_socket);
+    rd_kafka_conf_set_closesocket_cb(conf, kab_source_on_close_socket);
     kab_health_observe(source->health, conf);
     return conf;
 }
@@ -135,9 +119,8 @@ get_property(const KabSource *source, const char *name)
     return value ? value : "";
 }
 
-/* librdkafka 2.0 frees the interceptors of a configuration that it refuses
- * late, and would free them again with it: so it is tried without them, and
- * leaked if it is refused all the same. */
+/* KAB_QUIRK_INTERCEPTORS_FREED_TWICE: try the configuration without
+ * interceptors first; if it is refused with them all the same, leak it. */
 static bool
 make_client(KabSource *source, GError **error)
 {
@@ -155,7 +138,7 @@ make_client(KabSource *source, GError **error)
 }
 
 static rd_kafka_queue_t *
-watch(KabSource *source, rd_kafka_queue_t *queue)
+watch_queue(KabSource *source, rd_kafka_queue_t *queue)
 {
     static const uint64_t one = 1;
     rd_kafka_queue_io_event_enable(queue, source->setup.edge->wake_fd, &one,
@@ -168,15 +151,15 @@ make_queues(KabSource *source)
 {
     rd_kafka_t *client = source->client;
     rd_kafka_poll_set_consumer(client);
-    source->main = watch(source, rd_kafka_queue_get_consumer(client));
-    source->outdated = watch(source, rd_kafka_queue_new(client));
-    source->admin = watch(source, rd_kafka_queue_new(client));
-    source->commits = watch(source, rd_kafka_queue_new(client));
-    source->closing = watch(source, rd_kafka_queue_new(client));
+    source->main = watch_queue(source, rd_kafka_queue_get_consumer(client));
+    source->outdated = watch_queue(source, rd_kafka_queue_new(client));
+    source->admin = watch_queue(source, rd_kafka_queue_new(client));
+    source->commits = watch_queue(source, rd_kafka_queue_new(client));
+    source->closing = watch_queue(source, rd_kafka_queue_new(client));
 }
 
 static bool
-subscribe(KabSource *source, GError **error)
+subscribe_topics(KabSource *source, GError **error)
 {
     g_autoptr(rd_kafka_topic_partition_list_t) list =
         rd_kafka_topic_partition_list_new(4);
@@ -190,17 +173,29 @@ subscribe(KabSource *source, GError **error)
     return !err;
 }
 
+static void
+warn_of_properties(const KabSource *source)
+{
+    const KabSourceSetup *setup = &source->setup;
+    g_autofree char *warning = kab_properties_dup_warning(
+        KAB_CLIENT_CONSUMER, setup->properties, setup->n_properties);
+    if (warning)
+        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE, "%s", warning);
+}
+
 KabSource *
 kab_source_new(const KabSourceSetup *setup, GError **error)
 {
     KabSource *source = g_new0(KabSource, 1);
     source->setup = *setup;
-    g_mutex_init(&source->parting_lock);
+    source->header_use = kab_message_header_use(setup->passes_headers);
+    g_mutex_init(&source->cut_lock);
     source->topics = g_hash_table_new(g_str_hash, g_str_equal);
     source->toppars = g_ptr_array_new();
+    source->generation = -1;
     source->health = kab_health_new(setup->edge);
     g_queue_init(&source->events);
-    if (rd_kafka_version() < 0x02020000) {
+    if (kab_quirk_applies(KAB_QUIRK_SLEEPING_FETCHER)) {
         source->username = get_property(source, "sasl.username");
         source->password = get_property(source, "sasl.password");
     }
@@ -209,12 +204,36 @@ kab_source_new(const KabSourceSetup *setup, GError **error)
         return NULL;
     }
     make_queues(source);
-    if (!subscribe(source, error)) {
+    kab_source_limit_hold(source);
+    warn_of_properties(source);
+    if (!subscribe_topics(source, error)) {
         kab_source_free(source);
         return NULL;
     }
     return source;
 }
+
+static void
+release_message(void *user, void *message)
+{
+    kab_message_release(message);
+}
+
+static void *
+detach_message(void *user, void *message, KabRecord *record)
+{
+    return kab_message_detach(message, record);
+}
+
+const KabSourcePort kab_source_port = {
+    .load = kab_source_load,
+    .add = kab_source_add,
+    .unassign = kab_source_unassign,
+    .valve = kab_source_valve,
+    .commit = kab_source_commit,
+    .release_message = release_message,
+    .detach_message = detach_message,
+};
 
 /* --- Turned ------------------------------------------------------------ */
 
@@ -229,73 +248,6 @@ serve_joining(KabSource *source)
     kab_engine_set_joining(source->setup.engine, is_joining);
 }
 
-static bool
-has_events(const KabSource *source)
-{
-    return source->events.length > 0;
-}
-
-static bool
-owns_nothing(const KabSource *source)
-{
-    for (guint i = 0; i < source->toppars->len; i++)
-        if (((KabToppar *)source->toppars->pdata[i])->partition)
-            return false;
-    return true;
-}
-
-/* A cooperative member without partitions that is closed does not tell the
- * group, in librdkafka 2.0 and in later sources alike: each rebalance would
- * wait for it until its session.timeout.ms is over. Without a subscription it
- * does. */
-static void
-leave_group(KabSource *source)
-{
-    if (owns_nothing(source))
-        rd_kafka_unsubscribe(source->client);
-    g_autoptr(rd_kafka_error_t) error =
-        rd_kafka_consumer_close_queue(source->client, source->closing);
-    source->is_close_refused = error != NULL;
-    if (error)
-        kab_source_log(source, KAB_LOG_WARNING, KAB_NOWHERE,
-                       "leaving the group: %s", rd_kafka_error_string(error));
-}
-
-/* Behind a JoinGroup request the last commits, and the word that it leaves,
- * would reach the broker when the other members have joined: if one of them
- * is dead, when its session is over. The client would not wait so long, and
- * be another dead member. So the request is given up. */
-static void
-serve_parting(KabSource *source)
-{
-    if (!source->is_parting || !source->is_joining || source->is_cutting ||
-        source->is_closing || source->now < source->part_due_us)
-        return;
-    source->has_waited = true;
-    source->is_cutting = kab_health_cut_group(source->health);
-    source->part_due_us = source->now + PARTING_RETRY_US;
-}
-
-/* Closed before it has found its coordinator again, the client would not say
- * that it leaves. */
-static bool
-waits_for_group(const KabSource *source)
-{
-    if (source->is_cutting)
-        return !kab_health_has_left(source->health) &&
-               source->now < source->leave_due_us;
-    return source->is_joining && !source->has_waited;
-}
-
-static void
-serve_leaving(KabSource *source)
-{
-    if (!source->is_leaving || source->is_closing || waits_for_group(source))
-        return;
-    source->is_closing = source->has_moved = true;
-    leave_group(source);
-}
-
 bool
 kab_source_turn(KabSource *source, int64_t now)
 {
@@ -308,8 +260,7 @@ kab_source_turn(KabSource *source, int64_t now)
     kab_source_rebalance(source);
     kab_source_serve_group(source);
     kab_source_serve_missing(source);
-    serve_parting(source);
-    serve_leaving(source);
+    kab_source_serve_leaving(source);
     kab_source_take(source);
     return source->has_moved;
 }
@@ -317,68 +268,21 @@ kab_source_turn(KabSource *source, int64_t now)
 int64_t
 kab_source_deadline(const KabSource *source)
 {
-    int64_t due = kab_source_missing_deadline(source);
-    bool has_event = has_events(source);
-    if (source->is_commit_refused || source->n_again ||
+    int64_t due = MIN(kab_source_missing_deadline(source),
+                      kab_source_commit_deadline(source));
+    bool has_event = source->events.length > 0;
+    if (source->n_reassign ||
         (has_event ? !source->n_awaited : source->n_add_wanted > 0))
         return 0;
-    if (source->is_parting && source->is_joining && !source->is_cutting &&
-        !source->is_closing)
-        due = MIN(due, source->part_due_us);
-    if (source->is_leaving && !source->is_closing)
-        due = waits_for_group(source) ? MIN(due, source->leave_due_us) : 0;
+    if (source->is_joining)
+        due = MIN(due, kab_health_joining_until(source->health));
+    due = MIN(due, kab_source_leave_deadline(source));
     if (source->n_load_wanted && !source->is_load_out)
         due = MIN(due, source->load_due_us);
     return due;
 }
 
 /* --- Ended ------------------------------------------------------------- */
-
-void
-kab_source_part(KabSource *source, int64_t now)
-{
-    if (source->is_parting)
-        return;
-    source->is_parting = true;
-    source->part_due_us = now + PARTING_PATIENCE_US;
-}
-
-void
-kab_source_close(KabSource *source)
-{
-    int64_t now = g_get_monotonic_time();
-    kab_source_part(source, now);
-    source->is_leaving = true;
-    source->leave_due_us = now + LEAVE_PATIENCE_US;
-    kab_source_end_assign(source);
-}
-
-bool
-kab_source_is_closed(const KabSource *source)
-{
-    return source->is_close_refused ||
-           (source->is_closing && !has_events(source) &&
-            rd_kafka_consumer_closed(source->client));
-}
-
-/* librdkafka before 2.3 aborts when it destroys a client with a sticky
- * assignor that was answered to JoinGroup and never assigned anything. */
-static bool
-must_be_leaked(const KabSource *source)
-{
-    return source->client && rd_kafka_version() < 0x02030000 &&
-           !source->was_assigned && kab_health_has_joined(source->health);
-}
-
-/* It keeps what its threads use, and no place in its group. */
-static void
-leak(KabSource *source)
-{
-    if (!source->is_closing)
-        rd_kafka_unsubscribe(source->client);
-    rd_kafka_set_log_level(source->client, 0);
-    kab_health_detach(source->health);
-}
 
 static void
 free_queues(KabSource *source)
@@ -391,51 +295,6 @@ free_queues(KabSource *source)
     g_clear_pointer(&source->closing, rd_kafka_queue_destroy);
 }
 
-/* A client that is being destroyed, by a thread of its own. Freed by that
- * thread when it is done, or never. */
-typedef struct {
-    rd_kafka_t *client;
-    int flags;
-    GAsyncQueue *done;
-} Destruction;
-
-static void *
-destroy(void *data)
-{
-    Destruction *destruction = data;
-    rd_kafka_destroy_flags(destruction->client, destruction->flags);
-    g_async_queue_push(destruction->done, destruction->done);
-    g_async_queue_unref(destruction->done);
-    g_free(destruction);
-    return NULL;
-}
-
-/* librdkafka 2.0 (not 2.16) never ends to destroy a client of which an
- * assigned topic was deleted: a broker's thread keeps its partitions. False:
- * the client lives on. */
-static bool
-destroy_client(KabSource *source)
-{
-    end_parting(source);
-    bool is_closed = source->is_closing && !source->is_close_refused;
-    Destruction *destruction = g_new0(Destruction, 1);
-    g_autoptr(GAsyncQueue) done = g_async_queue_new();
-    *destruction = (Destruction){
-        .client = g_steal_pointer(&source->client),
-        .flags = is_closed ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE,
-        .done = g_async_queue_ref(done),
-    };
-    rd_kafka_set_log_level(destruction->client, 0);
-    kab_health_detach(source->health);
-    GThread *thread = g_thread_new("destroy", destroy, destruction);
-    bool is_done = g_async_queue_timeout_pop(done, DESTROY_PATIENCE_US) != NULL;
-    if (is_done)
-        g_thread_join(thread);
-    else
-        g_thread_unref(thread);
-    return is_done;
-}
-
 void
 kab_source_free(KabSource *source)
 {
@@ -443,18 +302,18 @@ kab_source_free(KabSource *source)
         return;
     kab_source_clear_missing(source);
     kab_source_clear_events(source);
-    if (must_be_leaked(source)) {
+    if (kab_source_must_be_leaked(source)) {
         kab_source_close_queues(source);
-        leak(source);
+        kab_source_leak(source);
         return;
     }
     kab_source_clear_group(source);
     free_queues(source);
-    if (source->client && !destroy_client(source))
+    if (source->client && !kab_source_destroy_client(source))
         return;
     kab_health_free(source->health);
     kab_source_clear_topics(source);
-    g_mutex_clear(&source->parting_lock);
+    g_mutex_clear(&source->cut_lock);
     g_free(source);
 }
 
@@ -469,14 +328,24 @@ count_waiting_for_transaction(const KabSource *source)
     return n;
 }
 
+bool
+kab_source_brokers_answer(void *user)
+{
+    const KabSource *source = user;
+    char name[1];
+    return source->now - kab_health_answered_us(source->health) < ANSWER_US &&
+           !kab_health_find_silent(source->health, source->now, name,
+                                   sizeof name);
+}
+
 void
 kab_source_get_state(const KabSource *source,
                      int64_t now,
                      KabSourceState *ret_state)
 {
     *ret_state = (KabSourceState){
-        .is_member = source->is_member && !source->is_leaving,
-        .is_rebalancing = has_events(source),
+        .is_member = source->is_member && !kab_source_is_leaving(source),
+        .is_rebalancing = source->events.length > 0,
         .is_joining = source->is_joining,
         .answered_us = kab_health_answered_us(source->health),
         .waits_for = source->missing_us ? source->missing : NULL,

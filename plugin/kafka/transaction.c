@@ -5,21 +5,21 @@
  *        |            |
  *        +-> abort <--+-> unknown
  *
- * An error says what it allows: fatal ends the client; one that requires an
- * abort gets one; a retriable one gets the same call again, but only if no
- * fatal error was raised meanwhile (the client would answer for ever that
- * the call is under way). Offsets that could not be sent in time are never
- * followed by a commit: librdkafka would let it go out without them. A
- * commit that timed out can only be resumed.
+ * The error decides what follows: a fatal one ends the client; an abortable
+ * one leads to an abort; after a retriable one the call is repeated, unless a
+ * fatal error was raised meanwhile (the client would answer for ever that the
+ * call is under way). If the offsets could not be sent in time, no commit
+ * follows: librdkafka would commit without them. A commit that timed out can
+ * only be resumed.
  *
- * A transaction that outlived transaction.timeout.ms was ended by the
- * broker, which looks as if another producer had fenced this one; the own
- * clock, started before the broker's, tells the two apart.
+ * The broker aborts a transaction that exceeds transaction.timeout.ms, which
+ * looks as if another producer had fenced this one; our own clock, started
+ * before the broker's, tells the two apart.
  */
 #include "refusal.h"
 #include "transaction.h"
 
-/* A call that commits or aborts is given this long before it is resumed. */
+/* A commit or abort call may block this long before it is resumed. */
 enum { CALL_MS = 3000 };
 #define AGAIN_US 20000
 #define GRACE_US (5 * G_USEC_PER_SEC)
@@ -38,9 +38,9 @@ has_outlived(const KabClient *client)
            client->plan.transaction_us;
 }
 
-/* The client is beyond use: says why. */
+/* The client is unusable: records why. */
 static KabDone
-lost(KabClient *client, KabDone otherwise)
+explain_loss(KabClient *client, KabDone otherwise)
 {
     char text[256] = "";
     rd_kafka_resp_err_t error =
@@ -66,7 +66,7 @@ lost(KabClient *client, KabDone otherwise)
 
 /* Takes the error; its text becomes the duty's message. */
 static Verdict
-judge(KabClient *client, rd_kafka_error_t *error)
+judge_error(KabClient *client, rd_kafka_error_t *error)
 {
     Verdict verdict = VERDICT_FATAL;
     kab_client_leave(client);
@@ -86,7 +86,7 @@ judge(KabClient *client, rd_kafka_error_t *error)
     return verdict;
 }
 
-/* May the same call be made again? Waits a little if so. */
+/* May the same call be repeated? If so, waits a little first. */
 static bool
 may_repeat(KabClient *client, int64_t until_us)
 {
@@ -102,40 +102,41 @@ kab_transaction_begin(KabClient *client)
 {
     client->begun_us = g_get_monotonic_time();
     if (rd_kafka_fatal_error(client->handle, NULL, 0))
-        return lost(client, KAB_DONE_FATAL);
+        return explain_loss(client, KAB_DONE_FATAL);
     int64_t until_us = client->begun_us + GRACE_US;
     for (;;) {
         kab_client_enter(client);
-        switch (judge(client, rd_kafka_begin_transaction(client->handle))) {
+        switch (
+            judge_error(client, rd_kafka_begin_transaction(client->handle))) {
         case VERDICT_OK:
             return KAB_DONE;
         case VERDICT_AGAIN:
             if (may_repeat(client, until_us))
                 continue;
-            return lost(client, KAB_DONE_FATAL);
+            return explain_loss(client, KAB_DONE_FATAL);
         case VERDICT_ABORT:
         case VERDICT_FATAL:
-            return lost(client, KAB_DONE_FATAL);
+            return explain_loss(client, KAB_DONE_FATAL);
         }
     }
 }
 
-/* Why the transaction cannot be committed, if the client knows: what fails
- * in the background is told only by the next call, and begin, which is not
- * possible here, does nothing else. */
+/* Find out why the transaction cannot be committed. librdkafka reports a
+ * background failure only from the next call; begin_transaction() is not
+ * allowed here and so has no other effect. */
 static void
 ask_for_reason(KabClient *client)
 {
     if (client->message[0])
         return;
-    judge(client, rd_kafka_begin_transaction(client->handle));
+    judge_error(client, rd_kafka_begin_transaction(client->handle));
     if (client->error == RD_KAFKA_RESP_ERR__STATE)
         client->message[0] = '\0';
 }
 
-/* It is aborted; trying again may be useless. */
+/* The transaction is aborted; for some errors another try is useless. */
 static KabDone
-aborted(KabClient *client, rd_kafka_resp_err_t error, const char *reason)
+end_aborted(KabClient *client, rd_kafka_resp_err_t error, const char *reason)
 {
     g_autofree char *advice = kab_client_dup_advice(client, error, NULL);
     if (error == RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE)
@@ -145,32 +146,35 @@ aborted(KabClient *client, rd_kafka_resp_err_t error, const char *reason)
     return kab_client_say(client, KAB_DONE_STOP, "%s%s", reason, advice);
 }
 
-/* The client is beyond use. A coordinator that was refused the first thing it
- * heard of a transaction does not know of it, and calls its abort invalid:
- * nothing of it can be committed, and another client would do no better. */
+/* The abort failed, so the client is unusable. A coordinator that refused a
+ * transaction's first request does not know the transaction, and calls its
+ * abort invalid: nothing of it can be committed, and a new client would fare
+ * no better. */
 static KabDone
 failed_to_abort(KabClient *client,
                 rd_kafka_resp_err_t error,
                 const char *reason)
 {
     if (kab_refusal_verdict(error, 1) == KAB_VERDICT_STOP)
-        return aborted(client, error, reason);
-    return lost(client, KAB_DONE_FATAL);
+        return end_aborted(client, error, reason);
+    return explain_loss(client, KAB_DONE_FATAL);
 }
 
+/* After transaction.timeout.ms the broker aborts the transaction itself; an
+ * abort call unanswered by then is not repeated: a new client is faster. */
 KabDone
 kab_transaction_abort(KabClient *client)
 {
-    int64_t until_us = g_get_monotonic_time() + client->plan.transaction_us;
+    int64_t until_us = client->begun_us + client->plan.transaction_us;
     ask_for_reason(client);
     rd_kafka_resp_err_t error = client->error;
     g_autofree char *reason = g_strdup(client->message);
     for (;;) {
         kab_client_enter(client);
-        switch (judge(client,
-                      rd_kafka_abort_transaction(client->handle, CALL_MS))) {
+        switch (judge_error(
+            client, rd_kafka_abort_transaction(client->handle, CALL_MS))) {
         case VERDICT_OK:
-            return aborted(client, error, reason);
+            return end_aborted(client, error, reason);
         case VERDICT_AGAIN:
             if (may_repeat(client, until_us))
                 continue;
@@ -188,9 +192,10 @@ send_offsets(KabClient *client, const KabClientOffsets *offsets)
     int64_t until_us = client->begun_us + client->plan.transaction_us;
     for (;;) {
         kab_client_enter(client);
-        Verdict verdict = judge(client, rd_kafka_send_offsets_to_transaction(
-                                            client->handle, offsets->offsets,
-                                            offsets->group, CALL_MS));
+        Verdict verdict =
+            judge_error(client, rd_kafka_send_offsets_to_transaction(
+                                    client->handle, offsets->offsets,
+                                    offsets->group, CALL_MS));
         if (verdict != VERDICT_AGAIN)
             return verdict;
         if (!may_repeat(client, until_us))
@@ -199,15 +204,15 @@ send_offsets(KabClient *client, const KabClientOffsets *offsets)
 }
 
 static KabDone
-commit(KabClient *client)
+commit_transaction(KabClient *client)
 {
     int64_t until_us = MAX(client->begun_us + client->plan.transaction_us,
                            g_get_monotonic_time()) +
                        GRACE_US;
     for (;;) {
         kab_client_enter(client);
-        switch (judge(client,
-                      rd_kafka_commit_transaction(client->handle, CALL_MS))) {
+        switch (judge_error(
+            client, rd_kafka_commit_transaction(client->handle, CALL_MS))) {
         case VERDICT_OK:
             return KAB_DONE;
         case VERDICT_AGAIN:
@@ -217,7 +222,7 @@ commit(KabClient *client)
         case VERDICT_ABORT:
             return kab_transaction_abort(client);
         case VERDICT_FATAL:
-            return lost(client, KAB_DONE_UNKNOWN);
+            return explain_loss(client, KAB_DONE_UNKNOWN);
         }
     }
 }
@@ -237,7 +242,7 @@ dup_topic_words(const rd_kafka_topic_partition_list_t *list)
     return g_string_free(words, FALSE);
 }
 
-/* A topic that is refused here is an input; the reason names it. */
+/* A topic refused here is an input; the reason names it. */
 static KabDone
 abort_for_offsets(KabClient *client, const KabClientOffsets *offsets)
 {
@@ -257,19 +262,19 @@ KabDone
 kab_transaction_end(KabClient *client, const KabClientOffsets *offsets)
 {
     if (!offsets->offsets->cnt)
-        return commit(client);
+        return commit_transaction(client);
     if (!offsets->group) {
         kab_client_say(client, KAB_DONE, "the member is not in its group");
         return kab_transaction_abort(client);
     }
     switch (send_offsets(client, offsets)) {
     case VERDICT_OK:
-        return commit(client);
+        return commit_transaction(client);
     case VERDICT_AGAIN:
     case VERDICT_ABORT:
         return abort_for_offsets(client, offsets);
     case VERDICT_FATAL:
         break;
     }
-    return lost(client, KAB_DONE_FATAL);
+    return explain_loss(client, KAB_DONE_FATAL);
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Joins the admin server and a bridge. */
+/* Connects the admin server to a bridge. */
 #include "admin-bridge.h"
 
 static GPtrArray *
-snapshots(void *user)
+dup_snapshots(void *user)
 {
     return kab_bridge_snapshots(user);
 }
 
 static bool
-find(void *user,
-     const char *topic,
-     int32_t number,
-     int64_t offset,
-     KabWhereabouts *ret_whereabouts)
+find_record(void *user,
+            const char *topic,
+            int32_t number,
+            int64_t offset,
+            KabWhereabouts *ret_whereabouts)
 {
     return kab_bridge_find(user, topic, number, offset, ret_whereabouts);
 }
@@ -24,13 +24,24 @@ is_live(void *user)
     return kab_bridge_is_live(user);
 }
 
+static GPtrArray *
+read_tap(void *user,
+         const char *binding,
+         uint64_t after,
+         uint64_t *ret_next,
+         uint64_t *ret_missed)
+{
+    return kab_bridge_read_tap(user, binding, after, ret_next, ret_missed);
+}
+
 KabAdmin *
 kab_admin_new_for_bridge(const char *listen, KabBridge *bridge, GError **error)
 {
     const KabAdminView view = {
-        .snapshots = snapshots,
-        .find = find,
+        .snapshots = dup_snapshots,
+        .find = find_record,
         .is_live = is_live,
+        .read_tap = kab_bridge_settings(bridge)->has_tap ? read_tap : NULL,
         .instance = kab_bridge_settings(bridge)->instance,
         .user = bridge,
     };

@@ -5,7 +5,7 @@
 #include "admin.h"
 #include "bridge.h"
 
-/* kab_admin_new() with the bridge's own answers. Borrows the bridge until
- * the server is freed. */
+/* kab_admin_new() with answers from the bridge. Borrows the bridge until the
+ * server is freed. */
 KabAdmin *
 kab_admin_new_for_bridge(const char *listen, KabBridge *bridge, GError **error);

@@ -2,11 +2,13 @@
 /* The admin server: a table of pages over libmicrohttpd.
  *
  * One thread with epoll serves a bounded number of connections with bounded
- * memory each. Every page is made whole, then sent; HEAD gets the same
+ * memory each. Every page is rendered completely, then sent; HEAD gets the same
  * answer without its body.
  */
 #include "admin.h"
 
+#include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,12 +17,13 @@
 
 #include "metrics.h"
 #include "status.h"
+#include "tap-json.h"
 
 enum {
     MAX_CONNECTIONS = 256,
     CONNECTION_BYTES = 16 * 1024,
-    /* As long as scrapers keep theirs; beyond a crowd of them, the next ones
-     * make room soon. */
+    /* Scrapers keep idle connections about this long. Connections beyond CROWD
+     * get a shorter time-out, to make room soon. */
     IDLE_TIMEOUT_S = 15,
     CROWD = MAX_CONNECTIONS / 2,
     CROWDED_IDLE_TIMEOUT_S = 1,
@@ -36,14 +39,14 @@ struct KabAdmin {
     char *instance;
     struct MHD_Daemon *daemon;
     char *url;
-    unsigned n_connections; /* of the server's thread */
+    unsigned n_connections; /* used by the server's thread */
 };
 
-/* An answer in the making. */
+/* An answer being prepared. */
 typedef struct {
     unsigned status;
     const char *content_type;
-    char *body; /* owned; given to the client library at the end */
+    char *body; /* owned; handed to libmicrohttpd at the end */
     const char *allow;
 } Answer;
 
@@ -151,6 +154,75 @@ get_status(const KabAdminView *view, struct MHD_Connection *connection)
                                                 g_get_monotonic_time())};
 }
 
+/* The server may listen on other addresses, but shows records only to clients
+ * on this machine. */
+static bool
+is_from_here(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    g_autoptr(GSocketAddress) address =
+        info ? g_socket_address_new_from_native(
+                   info->client_addr, info->client_addr->sa_family == AF_INET6
+                                          ? sizeof(struct sockaddr_in6)
+                                          : sizeof(struct sockaddr_in))
+             : NULL;
+    return address &&
+           g_inet_address_get_is_loopback(g_inet_socket_address_get_address(
+               G_INET_SOCKET_ADDRESS(address)));
+}
+
+/* Rejects DNS rebinding: a web site open in a browser on this machine may have
+ * its name resolve to loopback. Its requests then come from this machine, but
+ * their Host header names the site. */
+static bool
+is_to_here(struct MHD_Connection *connection)
+{
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                   MHD_HTTP_HEADER_HOST);
+    g_autoptr(GSocketConnectable) place =
+        host ? g_network_address_parse(host, DEFAULT_PORT, NULL) : NULL;
+    const char *name =
+        place ? g_network_address_get_hostname(G_NETWORK_ADDRESS(place)) : "";
+    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(name);
+    return address ? g_inet_address_get_is_loopback(address)
+                   : g_ascii_strcasecmp(name, "localhost") == 0;
+}
+
+static Answer
+read_tap(const KabAdminView *view, const char *binding, uint64_t after)
+{
+    uint64_t next = 0, missed = 0;
+    g_autoptr(GPtrArray) records =
+        view->read_tap(view->user, binding, after, &next, &missed);
+    if (records)
+        return (Answer){.status = MHD_HTTP_OK,
+                        .content_type = json_type,
+                        .body = kab_tap_dup_json(records, next, missed)};
+    g_autofree char *message = g_strdup_printf("no binding %s runs", binding);
+    return error_answer(MHD_HTTP_NOT_FOUND, message);
+}
+
+static Answer
+get_tap(const KabAdminView *view, struct MHD_Connection *connection)
+{
+    const char *binding = MHD_lookup_connection_value(
+        connection, MHD_GET_ARGUMENT_KIND, "binding");
+    const char *text =
+        MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "after");
+    int64_t after = 0;
+    if (!view->read_tap)
+        return error_answer(MHD_HTTP_FORBIDDEN,
+                            "records are not shown: set [admin] tap = on");
+    if (!is_from_here(connection) || !is_to_here(connection))
+        return error_answer(MHD_HTTP_FORBIDDEN,
+                            "records are shown over loopback only");
+    if (!binding || (text && !parse_number(text, INT64_MAX, &after)))
+        return error_answer(MHD_HTTP_BAD_REQUEST,
+                            "wanted binding=NAME and, to go on, after=NUMBER");
+    return read_tap(view, binding, (uint64_t)after);
+}
+
 static Answer
 get_page(const KabAdminView *view, struct MHD_Connection *connection)
 {
@@ -164,7 +236,7 @@ static const struct {
     Answer (*get)(const KabAdminView *view, struct MHD_Connection *connection);
 } pages[] = {
     {"/", get_page},       {"/live", get_live},     {"/metrics", get_metrics},
-    {"/ready", get_ready}, {"/status", get_status},
+    {"/ready", get_ready}, {"/status", get_status}, {"/tap", get_tap},
 };
 
 static Answer
@@ -184,8 +256,9 @@ answer_to(const KabAdminView *view,
         answer.allow = "GET, HEAD";
         return answer;
     }
-    return error_answer(MHD_HTTP_NOT_FOUND,
-                        "there are /, /live, /ready, /metrics and /status");
+    return error_answer(
+        MHD_HTTP_NOT_FOUND,
+        "there are /, /live, /ready, /metrics, /status and /tap");
 }
 
 /* --- Server ------------------------------------------------------------ */
@@ -201,6 +274,8 @@ add_headers(struct MHD_Response *response, const Answer *answer)
     if (answer->content_type == html_type)
         MHD_add_response_header(response, "Content-Security-Policy",
                                 "default-src 'none'; connect-src 'self'; "
+                                "img-src data:; base-uri 'none'; "
+                                "form-action 'none'; frame-ancestors 'none'; "
                                 "script-src 'unsafe-inline'; "
                                 "style-src 'unsafe-inline'");
     if (answer->allow)
@@ -225,8 +300,9 @@ send_answer(struct MHD_Connection *connection, Answer *answer)
     return result;
 }
 
-/* Called with the head of a request, then with its body, then without: only
- * the last call may answer, or the connection cannot be used again. */
+/* libmicrohttpd calls this with the head of a request, then with its body, then
+ * with neither. Only the last call may answer, or the connection cannot be
+ * reused. */
 static enum MHD_Result
 on_request(void *user,
            struct MHD_Connection *connection,
@@ -280,7 +356,7 @@ open_socket(GSocketAddress *address, GError **error)
     return g_steal_pointer(&socket);
 }
 
-/* Binds the first address of a host that can be bound. */
+/* Binds the first of the host's addresses that can be bound. */
 static GSocket *
 listen_on(const char *listen, GError **error)
 {
@@ -316,11 +392,12 @@ dup_url(GSocket *socket)
     return g_strconcat("http://", text, NULL);
 }
 
-/* The daemon closes the descriptor it is given; ours stays the socket's. */
+/* The daemon closes the descriptor it is given, so it gets a duplicate; the
+ * original belongs to the socket. */
 static struct MHD_Daemon *
 start_daemon(GSocket *socket, KabAdmin *admin)
 {
-    int fd = dup(g_socket_get_fd(socket));
+    int fd = fcntl(g_socket_get_fd(socket), F_DUPFD_CLOEXEC, 0);
     if (fd < 0)
         return NULL;
     struct MHD_Daemon *daemon = MHD_start_daemon(

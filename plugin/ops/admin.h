@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The admin server: health, metrics, status and a page over HTTP.
  *
- * Made and freed by the thread that runs the bridge; answers on one thread
- * of its own, from snapshots, so a slow reader never holds a loop up.
+ * Made and freed by the thread that runs the bridge. Answers on one thread of
+ * its own, from snapshots, so a slow reader never blocks a loop.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 
 typedef struct KabAdmin KabAdmin;
 
-/* Where the answers come from. Called on the server's thread. */
+/* Source of the answers. Called on the server's thread. */
 typedef struct {
     /* Returns a new array of KabBindingSnapshot that frees them. */
     GPtrArray *(*snapshots)(void *user);
@@ -22,16 +22,23 @@ typedef struct {
                  int64_t offset,
                  KabWhereabouts *ret_whereabouts);
     bool (*is_live)(void *user);
-    const char *instance; /* borrowed for kab_admin_new() only */
-    void *user;           /* until the server is freed */
+    /* Records of a binding, see kab_tap_read(); returns NULL if there is no
+     * such binding. The function is NULL where the tap is off. */
+    GPtrArray *(*read_tap)(void *user,
+                           const char *binding,
+                           uint64_t after,
+                           uint64_t *ret_next,
+                           uint64_t *ret_missed);
+    const char *instance; /* borrowed during kab_admin_new() only */
+    void *user;           /* borrowed until the server is freed */
 } KabAdminView;
 
-/* Copies the view. listen: HOST:PORT, [IPv6]:PORT; port 0: any free one; none:
- * 9464. Serves from now on. The error's code: KAB_ERROR_UNAVAILABLE, with the
- * address and the cause. */
+/* Starts serving. Copies the view. listen: HOST:PORT or [IPv6]:PORT; port 0
+ * picks a free one; without a port it is 9464. Errors are
+ * KAB_ERROR_UNAVAILABLE, with the address and the cause. */
 KabAdmin *
 kab_admin_new(const char *listen, const KabAdminView *view, GError **error);
-/* "http://ADDRESS:PORT", with the port that was chosen. Borrowed. */
+/* "http://ADDRESS:PORT", with the actual port. Borrowed. */
 const char *kab_admin_url(const KabAdmin *admin);
 void kab_admin_free(KabAdmin *admin);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints the page of metrics, for `make doc-metrics`. */
+/* Prints the metrics page, for `make doc-metrics`. */
 #include <stdio.h>
 
 #include "metrics.h"

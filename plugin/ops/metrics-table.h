@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every family of metrics, a row each: what /metrics shows and doc/metrics.md
- * says. Included by metrics.c only.
+/* Every metric family, one row each: the source of /metrics and of
+ * doc/metrics.md. Included by metrics.c only.
  *
- * X(type, form, name, labels, field, help)
- *   form    how the field of KabBindingSnapshot is read and shown
- *   name    without "kabridge_"; counters end in _total, units are in it
- *   labels  the label besides `binding`, with its values
- *   field   AT() of KabBindingSnapshot, EACH() of KabPartitionSnapshot
+ *   X(type, form, name, labels, field, help)
+ *     form    how the field of KabBindingSnapshot is read and shown
+ *     name    without "kabridge_"; includes the unit; counters end in _total
+ *     labels  the label besides `binding`, with its values
+ *     field   AT() of KabBindingSnapshot, EACH() of KabPartitionSnapshot
  */
 /* clang-format off */
 #define KAB_METRICS(X)                                                         \
@@ -21,7 +21,8 @@
       "Input records that are finished, by how they ended: done "              \
       "(outputs acknowledged), dropped (the function gave none), "             \
       "rejected (dead letter acknowledged), discarded (failed, "               \
-      "on.failure = drop).")                                                   \
+      "on.failure = drop), passed (failed; the input itself is "               \
+      "acknowledged by the output topic).")                                    \
     X(COUNTER, U64, "records_retried_total", NONE,                             \
       AT(counters.records_retried),                                            \
       "Records given to the function again.")                                  \
@@ -46,7 +47,14 @@
     X(COUNTER, U64, "call_faults_total", FAULT, AT(counters.call_faults),      \
       "What the function did against its contract: no_answer (records "        \
       "left without an outcome), late and double (answers that changed "       \
-      "nothing).")                                                             \
+      "nothing), blocked (calls that held up the loop, although the "          \
+      "function says that it never blocks).")                                  \
+    X(COUNTER, UNITS, "function_units_total", UNIT, AT(units),                 \
+      "What the function counts itself, by the name it gave (tokens, rows, "   \
+      "cache hits).")                                                          \
+    X(COUNTER, U64, "answers_misaligned_total", NONE, AT(answers_misaligned),  \
+      "Answers that did not fit their batch (another number of results, or "   \
+      "in another order): none of their results was used.")                    \
     X(GAUGE, SIZE, "buffer_records", NONE, AT(engine.records),                 \
       "Records taken and not finished.")                                       \
     X(GAUGE, SIZE, "buffer_bytes", NONE, AT(engine.bytes),                     \
@@ -62,6 +70,9 @@
     X(HISTOGRAM, MICROSECONDS, "commit_seconds", NONE,                         \
       AT(counters.commit_us),                                                  \
       "Time from asking for a commit to its result.")                          \
+    X(GAUGE, AGE, "commit_age_seconds", NONE, AT(engine.commit_age_us),        \
+      "Age of the oldest finished record whose offset is not committed "       \
+      "yet; 0 if there is none. Grows while commits fail.")                    \
     X(COUNTER, U64, "commit_intervals_left_out_total", NONE,                   \
       AT(counters.intervals_left_out),                                         \
       "Finished intervals that had no room in a commit: delivered again"       \
@@ -92,18 +103,29 @@
       "answered.")                                                             \
     X(GAUGE, SIZE, "adaptive_batch_limit", NONE, AT(engine.batch_limit),       \
       "Records in a batch at most, now; batch.count unless adaptive.")         \
-    X(GAUGE, UNSIGNED, "adaptive_in_flight_limit", NONE, AT(max_in_flight),    \
+    X(GAUGE, UNSIGNED, "adaptive_in_flight_limit", NONE, AT(engine.calls_limit), \
       "Calls in flight at most, now; max.in.flight unless adaptive.")          \
     X(COUNTER, U64, "produce_errors_total", REFUSAL,                           \
       AT(counters.produce_errors),                                             \
       "Outputs not delivered: record (it can never be written), sink "         \
       "(the producer was given up), fatal (the binding stops).")               \
+    X(COUNTER, U64, "trace_spans_sent_total", NONE, AT(trace_spans_sent),      \
+      "Spans that the collector of trace.endpoint took.")                      \
+    X(COUNTER, U64, "trace_spans_lost_total", NONE, AT(trace_spans_lost),      \
+      "Spans lost because the queue was full or the collector did not "        \
+      "take them.")                                                            \
     X(GAUGE, ONE_HOT, "state", STATE, AT(state),                               \
       "1 for the state the binding is in, 0 for the others.")                  \
     X(GAUGE, IS_NULL, "ready", NONE, AT(reason),                               \
       "1 if the binding is ready, as /ready says.")
 
 /* clang-format on */
+
+/* Counters of the process, without a binding: X(name, function, help) */
+#define KAB_PROCESS_METRICS(X)                                                 \
+    X("log_lines_dropped_total", kab_log_n_dropped,                            \
+      "Log lines that were dropped because standard error, or the journal, "   \
+      "was full or closed.")
 
 /* X(labels, label name, X-macro of its values) */
 #define KAB_METRIC_LABELS(X)                                                   \

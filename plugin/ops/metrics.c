@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Metrics: rows of metrics-table.h rendered in the exposition format 0.0.4.
  *
- * A family is one block: HELP, TYPE, then the samples of every binding, as
- * the format wants it. Times are counted in microseconds and written as
- * seconds with integers only, so that nothing depends on the locale.
+ * A family is one block, as the format requires: HELP, TYPE, then the samples
+ * of every binding. Times are counted in microseconds and written as seconds
+ * with integer arithmetic, so that nothing depends on the locale.
  */
 #include "metrics.h"
 
@@ -12,15 +12,16 @@
 #include <librdkafka/rdkafka.h>
 
 #include "kabridge/version.h"
+#include "log.h"
 #include "metrics-table.h"
 
 #define PREFIX "kabridge_"
 
 typedef enum { TYPE_COUNTER, TYPE_GAUGE, TYPE_HISTOGRAM } Type;
 
-/* What is at a row's offset, and how it is shown. */
+/* Type of the field at a row's offset, and how it is shown. */
 typedef enum {
-    FORM_U64,           /* uint64_t, one a label value */
+    FORM_U64,           /* uint64_t, one per label value */
     FORM_SIZE,          /* size_t */
     FORM_UNSIGNED,      /* unsigned */
     FORM_AGE,           /* int64_t, microseconds */
@@ -28,15 +29,16 @@ typedef enum {
     FORM_MICROSECONDS,  /* KabHistogram of microseconds, shown as seconds */
     FORM_PARTITION_I64, /* int64_t of each partition; below 0: no sample */
     FORM_PARTITION_U64, /* uint64_t of each partition */
-    FORM_ONE_HOT,       /* an enum: 1 at its value, 0 at the others */
+    FORM_ONE_HOT,       /* an enum: 1 for its value, 0 for the others */
     FORM_IS_NULL,       /* a pointer: 1 if it is NULL */
+    FORM_UNITS,         /* KabUnitCount[n_units] */
 } Form;
 
 /* The label besides `binding`, and its values. */
 typedef struct {
     const char *name; /* NULL: none */
     const char *const *values;
-    size_t n; /* samples a binding */
+    size_t n; /* samples per binding */
 } Labels;
 
 #define VALUE(NAME, text) text,
@@ -49,6 +51,7 @@ KAB_METRIC_LABELS(X)
 enum {
     LABELS_NONE,
     LABELS_PARTITION,
+    LABELS_UNIT,
 #define X(LABELS, label, LIST) LABELS_##LABELS,
     KAB_METRIC_LABELS(X)
 #undef X
@@ -57,6 +60,7 @@ enum {
 static const Labels label_sets[] = {
     [LABELS_NONE] = {NULL, NULL, 1},
     [LABELS_PARTITION] = {"topic, partition", NULL, 0},
+    [LABELS_UNIT] = {"unit", NULL, 0},
 #define X(LABELS, label, LIST)                                                 \
     [LABELS_##LABELS] = {label, values_of_##LABELS,                            \
                          G_N_ELEMENTS(values_of_##LABELS)},
@@ -82,12 +86,22 @@ static const Family families[] = {
 #undef X
 };
 
+static const struct {
+    const char *name;
+    uint64_t (*get)(void);
+    const char *help;
+} process_counters[] = {
+#define X(name, get, help) {name, get, help},
+    KAB_PROCESS_METRICS(X)
+#undef X
+};
+
 static const char build_info_help[] = "Constant 1: the versions at work.";
 
-/* Bucket b of a KabHistogram holds values below 2^b: what is summed up to b
- * is what a bound shows. Times were cut to whole microseconds, so below 2^b
- * is at most 2^b of the true ones; numbers of records are whole, so it is at
- * most 2^b - 1. */
+/* Bucket b of a KabHistogram holds values below 2^b; the sum up to b is the
+ * cumulative count for one bound. Times were truncated to whole microseconds:
+ * below 2^b means a true time of at most 2^b. Record counts are integers: below
+ * 2^b means at most 2^b - 1. */
 enum {
     FIRST_TIME_BUCKET = 7, /* 128 us */
     LAST_TIME_BUCKET = 26, /* 67 s */
@@ -111,7 +125,7 @@ type_name(Type type)
     g_assert_not_reached();
 }
 
-/* A label's value may hold anything; three characters must be escaped. */
+/* Escapes a label value, which may hold anything: three characters need it. */
 static void
 append_escaped(GString *text, const char *value)
 {
@@ -134,7 +148,7 @@ append_label(GString *text, const char *name, const char *value)
     g_string_append_c(text, '"');
 }
 
-/* The name of a sample and its first label; the caller goes on. */
+/* Writes a sample's name and its first label; the caller continues. */
 static void
 append_start(GString *text,
              const Family *family,
@@ -214,7 +228,7 @@ append_histogram(GString *text,
     append_u64(text, histogram->count);
 }
 
-/* value(i) of a family with a fixed set of label values. */
+/* A family with a fixed set of label values; value(i) is the i-th sample. */
 static void
 append_each_u64(GString *text,
                 const Family *family,
@@ -285,6 +299,19 @@ append_partitions(GString *text,
 }
 
 static void
+append_units(GString *text,
+             const Family *family,
+             const KabBindingSnapshot *snapshot,
+             const KabUnitCount *units)
+{
+    for (size_t i = 0; i < snapshot->n_units; i++) {
+        append_start(text, family, "", snapshot);
+        append_label(text, "unit", units[i].name);
+        append_u64(text, units[i].n);
+    }
+}
+
+static void
 append_samples(GString *text,
                const Family *family,
                const KabBindingSnapshot *snapshot)
@@ -317,6 +344,9 @@ append_samples(GString *text,
     case FORM_IS_NULL:
         append_one(text, family, snapshot, !*(const void *const *)field);
         break;
+    case FORM_UNITS:
+        append_units(text, family, snapshot, field);
+        break;
     }
 }
 
@@ -338,11 +368,24 @@ append_build_info(GString *text)
                            KAB_VERSION, rd_kafka_version_str());
 }
 
+static void
+append_process_counters(GString *text)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(process_counters); i++) {
+        append_head(text, process_counters[i].name, TYPE_COUNTER,
+                    process_counters[i].help);
+        g_string_append_printf(text, PREFIX "%s %" PRIu64 "\n",
+                               process_counters[i].name,
+                               process_counters[i].get());
+    }
+}
+
 char *
 kab_metrics_dup_text(const GPtrArray *snapshots)
 {
     GString *text = g_string_sized_new(16384);
     append_build_info(text);
+    append_process_counters(text);
     for (size_t f = 0; f < G_N_ELEMENTS(families); f++) {
         const Family *family = &families[f];
         append_head(text, family->name, family->type, family->help);
@@ -352,7 +395,7 @@ kab_metrics_dup_text(const GPtrArray *snapshots)
     return g_string_free(text, FALSE);
 }
 
-/* The values of a label, for the reader of the page. */
+/* The values of a label, for the metrics page. */
 static char *
 dup_label_column(const Labels *labels)
 {
@@ -386,6 +429,12 @@ kab_metrics_dup_markdown(void)
                                family->name, type_name(family->type), labels,
                                family->help);
     }
+    for (size_t i = 0; i < G_N_ELEMENTS(process_counters); i++)
+        g_string_append_printf(text,
+                               "| `" PREFIX "%s` | counter | without "
+                               "`binding` | %s |\n",
+                               process_counters[i].name,
+                               process_counters[i].help);
     g_string_append_printf(text,
                            "| `" PREFIX "build_info` | gauge | `version`, "
                            "`librdkafka`, without `binding` | %s |\n",

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The metrics of every binding as Prometheus text, from snapshots.
  *
- * The families are rows of metrics-table.h; all of them are there from the
- * start, whatever the mode. Pure: snapshots in, text out. Thread: any.
+ * The families are the rows of metrics-table.h; all of them are present from
+ * the start, whatever the mode. Pure: snapshots in, text out. Thread: any.
  */
 #pragma once
 
 #include "binding.h"
 
-/* Of /metrics. */
+/* Content type of /metrics. */
 #define KAB_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* snapshots: KabBindingSnapshot. Returns a new string. */

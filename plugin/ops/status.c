@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Status: snapshots as JSON, with the names of the contract.
  *
- * Unknown numbers (below 0) and missing texts are null. A snapshot that its
- * loop has not renewed makes its binding not ready, whatever it says.
+ * Unknown numbers (below 0) and missing texts are null. If the loop has stopped
+ * renewing a snapshot, its binding counts as not ready, whatever the snapshot
+ * says.
  */
 #include "status.h"
 
@@ -12,27 +13,14 @@
 
 #include "kabridge/version.h"
 
-/* The binding itself says sooner what is wrong as long as its loop turns. */
+/* While its loop turns, the binding itself reports a fault sooner than this. */
 static const int64_t stale_us = 10 * G_USEC_PER_SEC;
-
-const char *
-kab_state_name(KabState state)
-{
-    switch (state) {
-#define X(NAME, text)                                                          \
-    case KAB_STATE_##NAME:                                                     \
-        return text;
-        KAB_STATES(X)
-#undef X
-    }
-    g_assert_not_reached();
-}
 
 static const char *
 partition_state_name(KabPartitionState state)
 {
     switch (state) {
-#define X(NAME, text)                                                          \
+#define X(NAME, text, moves)                                                   \
     case KAB_PARTITION_##NAME:                                                 \
         return text;
         KAB_PARTITION_STATES(X)
@@ -45,7 +33,8 @@ partition_state_name(KabPartitionState state)
 static char *
 dup_text(json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII |
+                                       JSON_REAL_PRECISION(15));
     json_decref(value);
     g_assert(text);
     char *copy = g_strconcat(text, "\n", NULL);
@@ -68,7 +57,15 @@ number_or_null(int64_t number)
     return number < 0 ? json_null() : json_integer(number);
 }
 
-/* Why a binding is not ready, as of now; NULL: it is. Returns a new string. */
+/* 0: null, because there is nothing to measure. */
+static json_t *
+seconds_or_null(int64_t time_us)
+{
+    return time_us > 0 ? json_real((double)(time_us / 1000) / 1000)
+                       : json_null();
+}
+
+/* Why a binding is not ready now; NULL: it is ready. Returns a new string. */
 static char *
 dup_reason(const KabBindingSnapshot *snapshot, int64_t now)
 {
@@ -98,6 +95,45 @@ partition_json(const KabPartitionSnapshot *partition)
                         json_integer((json_int_t)partition->finished_beyond));
     json_object_set_new(object, "oldest_unfinished",
                         number_or_null(partition->oldest_unfinished));
+    json_object_set_new(object, "oldest_unfinished_seconds",
+                        seconds_or_null(partition->oldest_us));
+    json_object_set_new(object, "waits_for",
+                        text_or_null(partition->waits_for));
+    return object;
+}
+
+/* null: every partition moves, or has nothing to deliver. */
+static json_t *
+stall_json(const KabStall *stall)
+{
+    if (!stall->topic)
+        return json_null();
+    json_t *object = json_object();
+    json_object_set_new(object, "topic", text_or_null(stall->topic));
+    json_object_set_new(object, "partition", json_integer(stall->number));
+    json_object_set_new(object, "offset", number_or_null(stall->offset));
+    json_object_set_new(object, "cause",
+                        json_string(kab_stall_cause_name(stall->cause)));
+    json_object_set_new(object, "waits_for", json_string(stall->waits_for));
+    json_object_set_new(object, "seconds", seconds_or_null(stall->still_us));
+    return object;
+}
+
+static json_t *
+adaptive_json(const KabAdaptiveView *adaptive)
+{
+    if (!adaptive->phase)
+        return json_null();
+    json_t *object = json_object();
+    json_object_set_new(object, "phase", json_string(adaptive->phase));
+    json_object_set_new(object, "reason", json_string(adaptive->reason));
+    json_object_set_new(object, "budget_seconds",
+                        json_real((double)adaptive->budget_us / 1e6));
+    json_object_set_new(object, "records_per_second",
+                        json_real(adaptive->throughput));
+    json_object_set_new(object, "violations",
+                        json_integer((json_int_t)adaptive->violations));
+    json_object_set_new(object, "epoch", json_integer(adaptive->epoch));
     return object;
 }
 
@@ -115,11 +151,23 @@ binding_json(const KabBindingSnapshot *snapshot, int64_t now)
     json_object_set_new(object, "state",
                         json_string(kab_state_name(snapshot->state)));
     json_object_set_new(object, "reason", text_or_null(reason));
+    json_object_set_new(object, "obstacle",
+                        json_string(kab_obstacle_name(snapshot->obstacle)));
+    json_object_set_new(object, "since_seconds",
+                        snapshot->ready_since_us
+                            ? seconds_or_null(now - snapshot->ready_since_us)
+                            : json_null());
+    json_object_set_new(object, "stall", stall_json(&snapshot->stall));
+    json_object_set_new(object, "function_silent_seconds",
+                        seconds_or_null(snapshot->function_silent_us));
     json_object_set_new(object, "partitions", partitions);
     json_object_set_new(object, "batch_limit",
                         json_integer((json_int_t)engine->batch_limit));
     json_object_set_new(object, "calls_in_flight",
                         json_integer(engine->calls_in_flight));
+    json_object_set_new(object, "calls_in_flight_limit",
+                        json_integer(engine->calls_limit));
+    json_object_set_new(object, "adaptive", adaptive_json(&engine->adaptive));
     json_object_set_new(object, "buffer_records",
                         json_integer((json_int_t)engine->records));
     json_object_set_new(object, "buffer_bytes",
@@ -176,7 +224,7 @@ kab_status_dup_live_json(bool is_live)
     return dup_text(object);
 }
 
-/* A monotonic time as one of the calendar, UTC. */
+/* Converts a monotonic time to a UTC date. */
 static char *
 dup_calendar(int64_t time_us, int64_t now, int64_t real_now)
 {

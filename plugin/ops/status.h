@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the admin server says as JSON, from snapshots.
+/* The JSON answers of the admin server, from snapshots.
  *
  * Pure: snapshots in, text out; `now` is monotonic. Thread: any.
  */
@@ -7,17 +7,17 @@
 
 #include "binding.h"
 
-/* Of /status. snapshots: KabBindingSnapshot. Returns a new string. */
+/* Body of /status. snapshots: KabBindingSnapshot. Returns a new string. */
 char *kab_status_dup_json(const GPtrArray *snapshots,
                           const char *instance,
                           int64_t now);
-/* Of /ready. Ready: every binding is. Returns a new string. */
+/* Body of /ready: ready if every binding is. Returns a new string. */
 char *kab_status_dup_ready_json(const GPtrArray *snapshots,
                                 int64_t now,
                                 bool *ret_is_ready);
-/* Of /live. Returns a new string. */
+/* Body of /live. Returns a new string. */
 char *kab_status_dup_live_json(bool is_live);
-/* Of /status?topic=…: where one record is. real_now is of the wall clock.
+/* Body of /status?topic=…: where one record is. real_now: by the wall clock.
  * Returns a new string. */
 char *kab_status_dup_record_json(const KabWhereabouts *whereabouts,
                                  int64_t now,
@@ -25,4 +25,3 @@ char *kab_status_dup_record_json(const KabWhereabouts *whereabouts,
 /* {"error": …}. Returns a new string. */
 char *kab_status_dup_error_json(const char *message);
 
-const char *kab_state_name(KabState state);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bump allocation in chunks of four sizes; what is larger than a quarter of
- * the largest has a chunk of its own behind the one in use.
+/* Bump allocation in chunks of four sizes. An allocation above a quarter of the
+ * largest size gets a chunk of its own, behind the chunk in use.
  */
 #include "arena.h"
 
@@ -16,7 +16,7 @@ static const size_t class_size[KAB_CHUNK_CLASSES] = {1024, 8 * 1024, 32 * 1024,
 static const unsigned class_kept[KAB_CHUNK_CLASSES] = {256, 64, 32, 16};
 static const size_t own_limit = 32 * 1024;
 
-/* Allocated on demand; on one list at a time: an arena's or the pool's. */
+/* Allocated on demand; always on exactly one list, an arena's or the pool's. */
 struct KabChunk {
     KabChunk *next;
     size_t size;
@@ -66,7 +66,7 @@ pool_take(KabChunkPool *pool, unsigned class_)
     return chunk ? chunk : chunk_new(class_size[class_], class_);
 }
 
-/* Keeps it unless enough of its size are kept; true if it did. */
+/* Keeps the chunk unless the pool has enough of its size; true if kept. */
 static bool
 pool_keep(KabChunkPool *pool, KabChunk *chunk)
 {
@@ -118,6 +118,7 @@ static void *
 alloc_own(KabArena *arena, size_t size)
 {
     KabChunk *chunk = chunk_new(size, OWN_CLASS);
+    arena->total += size;
     if (arena->chunks) {
         chunk->next = arena->chunks->next;
         arena->chunks->next = chunk;
@@ -129,12 +130,13 @@ alloc_own(KabArena *arena, size_t size)
 }
 
 static void
-grow(KabArena *arena, size_t size)
+add_block(KabArena *arena, size_t size)
 {
     unsigned class_ = arena->next_class;
     while (class_size[class_] < size)
         class_++;
     KabChunk *chunk = pool_take(arena->pool, class_);
+    arena->total += chunk->size;
     chunk->next = arena->chunks;
     arena->chunks = chunk;
     arena->at = chunk->data;
@@ -143,7 +145,7 @@ grow(KabArena *arena, size_t size)
 }
 
 static void *
-alloc(KabArena *arena, size_t size, size_t alignment)
+alloc_aligned(KabArena *arena, size_t size, size_t alignment)
 {
     size_t skip = -(uintptr_t)arena->at & (alignment - 1);
     size_t left = (size_t)(arena->end - arena->at);
@@ -155,7 +157,7 @@ alloc(KabArena *arena, size_t size, size_t alignment)
     g_assert(size <= PTRDIFF_MAX / 2);
     if (size > own_limit)
         return alloc_own(arena, size);
-    grow(arena, size);
+    add_block(arena, size);
     void *memory = arena->at;
     arena->at += size;
     return memory;
@@ -164,13 +166,13 @@ alloc(KabArena *arena, size_t size, size_t alignment)
 void *
 kab_arena_alloc(KabArena *arena, size_t size)
 {
-    return alloc(arena, size, ALIGNMENT);
+    return alloc_aligned(arena, size, ALIGNMENT);
 }
 
 void *
 kab_arena_dup(KabArena *arena, const void *data, size_t size)
 {
-    void *copy = alloc(arena, size, 1);
+    void *copy = alloc_aligned(arena, size, 1);
     if (size)
         memcpy(copy, data, size);
     return copy;
@@ -185,7 +187,7 @@ kab_arena_dup_text(KabArena *arena, const char *text, size_t max_len)
         while (len && ((unsigned char)text[len] & 0xC0) == 0x80)
             len--;
     }
-    char *copy = alloc(arena, len + 1, 1);
+    char *copy = alloc_aligned(arena, len + 1, 1);
     memcpy(copy, text, len);
     copy[len] = '\0';
     return copy;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory that an attempt's results live in: bump allocation in chunks.
+/* Memory for the results of an attempt: bump allocation in chunks.
  *
- * An arena only grows and is cleared as a whole. Its chunks come from a pool
- * of the binding and go back there, so a record costs no malloc. The first
- * chunk is as small as the batch allows: thousands of small batches may be
- * unacknowledged at once.
+ * An arena only grows, and is cleared as a whole. Its chunks come from a pool
+ * of the binding and return to that pool, so a record costs no malloc. The
+ * first chunk is as small as the batch allows, because thousands of small
+ * batches may be unacknowledged at once.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ enum { KAB_CHUNK_CLASSES = 4 };
 
 typedef struct KabChunk KabChunk;
 
-/* Free chunks by size class. Embedded in the executor of a binding; a few
- * chunks a class are kept. Thread: any.
+/* Free chunks by size class. Embedded in the executor of a binding; keeps a few
+ * chunks per class. Thread: any.
  */
 typedef struct {
     pthread_mutex_t mutex;
@@ -25,26 +25,27 @@ typedef struct {
     unsigned n_free[KAB_CHUNK_CLASSES];
 } KabChunkPool;
 
-/* Embedded in what owns the results. One thread at a time. */
+/* Embedded in the owner of the results. One thread at a time. */
 typedef struct {
     KabChunkPool *pool; /* borrowed */
     KabChunk *chunks;   /* the one in use first */
-    char *at, *end;     /* what is left of it */
+    char *at, *end;     /* free part of that chunk */
     unsigned next_class;
+    size_t total; /* total size of the chunks */
 } KabArena;
 
 void kab_chunk_pool_init(KabChunkPool *pool);
 void kab_chunk_pool_clear(KabChunkPool *pool);
 
-/* Expects about `size` bytes; allocates nothing yet. */
+/* Prepares for about `size` bytes; allocates nothing yet. */
 void kab_arena_init(KabArena *arena, KabChunkPool *pool, size_t size);
-/* Gives the chunks back. */
+/* Returns the chunks to the pool. */
 void kab_arena_clear(KabArena *arena);
 /* Aligned for any type; never NULL. */
 void *kab_arena_alloc(KabArena *arena, size_t size);
 /* A copy, not aligned; never NULL. */
 void *kab_arena_dup(KabArena *arena, const void *data, size_t size);
-/* Of at most max_len bytes, whole UTF-8 characters, NUL-terminated. */
+/* Copies at most max_len bytes, whole UTF-8 characters only, and adds a NUL. */
 char *kab_arena_dup_text(KabArena *arena, const char *text, size_t max_len);
-/* Do these bytes lie in memory the arena gave out? */
+/* Do these bytes lie in memory of this arena? */
 bool kab_arena_contains(const KabArena *arena, const void *data, size_t size);

@@ -1,129 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine's effects of a binding, each handed to the edge that does it;
- * and what the executor and the Kafka layer report. On the loop. */
+/* Connects a binding's engine to executor, source and producer, and handles
+ * what the engine, the executor and the Kafka layer report to the binding. Runs
+ * on the loop. */
 #include "binding-internal.h"
 
 #include <inttypes.h>
 
-/* --- Effects ----------------------------------------------------------- */
-
-static void
-invoke(void *user, KabAttempt *attempt)
-{
-    kab_executor_invoke(((KabBinding *)user)->executor, attempt);
-}
-
-static void
-cancel(void *user, KabAttempt *attempt)
-{
-    kab_executor_cancel(((KabBinding *)user)->executor, attempt);
-}
-
-static void
-release_attempt(void *user, KabAttempt *attempt)
-{
-    kab_executor_release(((KabBinding *)user)->executor, attempt);
-}
-
-static void
-release_message(void *user, void *message)
-{
-    kab_source_release_message(((KabBinding *)user)->source, message);
-}
-
-static void *
-detach_message(void *user, void *message, KabRecord *record)
-{
-    return kab_source_detach_message(((KabBinding *)user)->source, message,
-                                     record);
-}
-
-static bool
-measure(void *user,
-        const KabProduct *product,
-        const KabRecord *input,
-        void *message)
-{
-    return kab_producer_measure(((KabBinding *)user)->producer, product, input,
-                                message);
-}
-
-static KabProduceStatus
-produce(void *user,
-        KabProduct *product,
-        const KabRecord *input,
-        void *message,
-        const KabDeadLetter *letter)
-{
-    return kab_producer_produce(((KabBinding *)user)->producer, product, input,
-                                message, letter);
-}
-
-static const char *
-explain(void *user)
-{
-    return kab_producer_explain(((KabBinding *)user)->producer);
-}
-
-static void
-flush(void *user)
-{
-    kab_producer_flush(((KabBinding *)user)->producer);
-}
-
-static void
-replace_sink(void *user, uint32_t epoch)
-{
-    kab_producer_replace(((KabBinding *)user)->producer, epoch);
-}
-
-static void
-begin_transaction(void *user, uint32_t epoch)
-{
-    kab_producer_begin(((KabBinding *)user)->producer, epoch);
-}
-
-static void
-end_transaction(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
-{
-    kab_producer_end(((KabBinding *)user)->producer, epoch, items, n);
-}
-
-static void
-abort_transaction(void *user, uint32_t epoch)
-{
-    kab_producer_abort(((KabBinding *)user)->producer, epoch);
-}
-
-static bool
-commit(void *user, KabCommitItem *items, size_t n)
-{
-    return kab_source_commit(((KabBinding *)user)->source, items, n);
-}
-
-static void
-load(void *user, KabPartition *partition)
-{
-    kab_source_load(((KabBinding *)user)->source, partition);
-}
-
-static void
-add(void *user, KabPartition *partition, int64_t offset)
-{
-    kab_source_add(((KabBinding *)user)->source, partition, offset);
-}
-
-static void
-unassign(void *user, KabPartition *partition)
-{
-    kab_source_unassign(((KabBinding *)user)->source, partition);
-}
-
-static void
-valve(void *user, KabPartition *partition, bool open)
-{
-    kab_source_valve(((KabBinding *)user)->source, partition, open);
-}
+/* --- What the engine tells ---------------------------------------------- */
 
 /* Takes the message. */
 static void
@@ -132,6 +15,52 @@ note_error(KabBinding *binding, char *message)
     g_free(binding->last_error);
     binding->last_error = message;
     binding->last_error_us = g_get_monotonic_time();
+}
+
+static const char *
+class_name(KabClass class_)
+{
+    static const char *const names[] = {
+#define X(NAME, text) [KAB_CLASS_##NAME] = text,
+        KAB_CLASSES(X)
+#undef X
+    };
+    return names[class_];
+}
+
+static const char *
+fate_name(KabFate fate)
+{
+    switch (fate) {
+    case KAB_FATE_LETTER:
+        return "it goes to the dead-letter topic";
+    case KAB_FATE_PASSED:
+        return "the input goes on unchanged";
+    case KAB_FATE_DISCARDED:
+        return "it is dropped";
+    case KAB_FATE_HELD:
+        return "the binding stops";
+    case KAB_FATE_OUTPUT:
+        break;
+    }
+    return "it goes on";
+}
+
+static void
+record_failed(void *user,
+              const KabRecord *record,
+              const KabDeadLetter *why,
+              KabFate fate)
+{
+    KabPlace place = {record->topic, record->partition, record->offset};
+    g_autofree char *message = g_strdup_printf(
+        "record %s [%d] offset %" PRIi64 " failed (%s%s, after %u calls): %s; "
+        "%s",
+        record->topic, (int)record->partition, record->offset,
+        class_name(why->class_),
+        why->stage == KAB_STAGE_PRODUCE ? ", refused by the broker" : "",
+        (unsigned)why->calls, why->message, fate_name(fate));
+    kab_binding_log(user, KAB_LOG_WARNING, place, message);
 }
 
 static char *
@@ -157,7 +86,7 @@ dup_advice(const KabBinding *binding, KabStopReason reason)
 }
 
 static void
-stop(void *user, KabStopReason reason, const char *message)
+stop_binding(void *user, KabStopReason reason, const char *message)
 {
     KabBinding *binding = user;
     g_autofree char *advice = dup_advice(binding, reason);
@@ -171,35 +100,39 @@ stop(void *user, KabStopReason reason, const char *message)
             advice);
 }
 
-const KabEffects kab_binding_effects = {
-    .invoke = invoke,
-    .cancel = cancel,
-    .release_attempt = release_attempt,
-    .release_message = release_message,
-    .detach_message = detach_message,
-    .measure = measure,
-    .produce = produce,
-    .explain = explain,
-    .flush = flush,
-    .replace_sink = replace_sink,
-    .begin_transaction = begin_transaction,
-    .end_transaction = end_transaction,
-    .abort_transaction = abort_transaction,
-    .commit = commit,
-    .load = load,
-    .add = add,
-    .unassign = unassign,
-    .valve = valve,
-    .stop = stop,
+static const KabOwnerPort owner_port = {
+    .failed = record_failed,
+    .stop = stop_binding,
 };
+
+void
+kab_binding_connect(KabBinding *binding)
+{
+    const KabPorts ports = {
+        .call = &kab_executor_port,
+        .call_user = binding->executor,
+        .source = &kab_source_port,
+        .source_user = binding->source,
+        .sinks = {{&kab_producer_port, binding->producer}},
+        .n_sinks = 1,
+        .owner = &owner_port,
+        .owner_user = binding,
+    };
+    kab_engine_connect(binding->engine, &ports);
+}
 
 /* --- The executor's reports -------------------------------------------- */
 
 static void
-entered(void *user, KabAttempt *attempt, uint64_t serial, int64_t entered_us)
+call_entered(void *user,
+             KabAttempt *attempt,
+             uint64_t serial,
+             int64_t entered_us)
 {
-    kab_engine_entered(((KabBinding *)user)->engine, attempt, serial,
-                       entered_us);
+    KabBinding *binding = user;
+    if (attempt->serial == serial)
+        attempt->entered_us = entered_us;
+    kab_engine_entered(binding->engine, attempt, serial, entered_us);
 }
 
 static const char *
@@ -240,16 +173,22 @@ note_failure(KabBinding *binding,
 }
 
 static void
-answered(void *user,
-         KabAttempt *attempt,
-         uint64_t serial,
-         const KabAnswer *answer)
+call_answered(void *user,
+              KabAttempt *attempt,
+              uint64_t serial,
+              const KabAnswer *answer)
 {
     KabBinding *binding = user;
-    if (answer->failed && attempt->serial == serial)
+    int64_t now = g_get_monotonic_time();
+    bool is_wanted = attempt->serial == serial;
+    if (answer->failed && is_wanted)
         note_failure(binding, attempt, answer);
-    kab_engine_answered(binding->engine, attempt, serial, answer,
-                        g_get_monotonic_time());
+    if (binding->trace && is_wanted)
+        kab_trace_note(binding->trace, attempt, answer, attempt->entered_us,
+                       now);
+    if (kab_tap_is_on(binding->tap) && is_wanted)
+        kab_tap_note(binding->tap, attempt, answer, attempt->entered_us, now);
+    kab_engine_answered(binding->engine, attempt, serial, answer, now);
 }
 
 static void
@@ -258,15 +197,31 @@ answered_twice(void *user)
     kab_engine_answered_twice(((KabBinding *)user)->engine);
 }
 
+static void
+loop_blocked(void *user)
+{
+    kab_engine_blocked(((KabBinding *)user)->engine);
+}
+
+static void
+attempt_grew(void *user, KabAttempt *attempt, uint64_t serial, size_t bytes)
+{
+    kab_engine_attempt_grew(((KabBinding *)user)->engine, attempt, serial,
+                            bytes);
+}
+
 const KabExecutorEvents kab_binding_executor_events = {
-    .entered = entered,
-    .answered = answered,
+    .entered = call_entered,
+    .answered = call_answered,
     .answered_twice = answered_twice,
+    .blocked = loop_blocked,
+    .grew = attempt_grew,
 };
 
 /* --- Log lines of the edges -------------------------------------------- */
 
-/* Of what a line says besides its numbers. */
+/* Hash of a line without its numbers: lines that differ only in numbers share a
+ * limit. */
 static unsigned
 hash_line(const char *message)
 {
@@ -315,18 +270,25 @@ kab_binding_log(void *user,
                        message);
 }
 
-/* Lines of the client's own threads are only logged. */
+/* What the client's own threads say is only logged, not kept. */
+void
+kab_binding_note_fault(void *user, const char *reason)
+{
+    KabBinding *binding = user;
+    if (!kab_loop_is_own(binding->loop))
+        return;
+    g_free(binding->source_error);
+    binding->source_error = g_strdup(reason);
+    binding->source_error_us = g_get_monotonic_time();
+}
+
 void
 kab_binding_log_of_source(void *user,
                           KabLogLevel level,
                           KabPlace place,
                           const char *message)
 {
-    KabBinding *binding = user;
-    if (level <= KAB_LOG_WARNING && kab_loop_is_own(binding->loop)) {
-        g_free(binding->source_error);
-        binding->source_error = g_strdup(message);
-        binding->source_error_us = g_get_monotonic_time();
-    }
+    if (level <= KAB_LOG_WARNING)
+        kab_binding_note_fault(user, message);
     kab_binding_log(user, level, place, message);
 }

@@ -1,80 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Snapshots of a binding, and why it is not ready.
+/* Snapshots of a binding.
  *
- * Another thread asks by a request in the mailbox and waits a second at
- * most. A request that is not waited for any more is freed by the loop; one
- * that comes when the loop has ended gets the last snapshot.
+ * Another thread posts a request to the mailbox and waits for at most a second.
+ * A request that was given up is freed by the loop. A request made
+ * before the loop turns or after it has ended does not wait.
  */
 #include "binding-internal.h"
 
-#include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
-#define SECOND G_USEC_PER_SEC
-/* A dead broker must show within 15 s. */
-#define SILENCE_US (12 * SECOND)
-
 /* --- Made on the loop -------------------------------------------------- */
-
-static char *
-dup_engine_reason(const KabBinding *binding,
-                  const KabEngineState *engine,
-                  int64_t now)
-{
-    const KabEngineOptions *options = kab_engine_get_options(binding->engine);
-    if (engine->calls_abandoned >=
-        MIN(options->threads, options->max_in_flight))
-        return g_strdup_printf("the function does not return: %u calls that "
-                               "timed out are still inside it",
-                               engine->calls_abandoned);
-    if (engine->is_paused)
-        return g_strdup_printf("paused by overload: %s",
-                               binding->last_error ? binding->last_error
-                                                   : "no reason");
-    return kab_engine_dup_stall(binding->engine, now);
-}
-
-/* A join is answered when every member has come, and nothing else may be
- * asked meanwhile. */
-static char *
-dup_silence(const KabBinding *binding,
-            const KabSourceState *source,
-            int64_t silence_us)
-{
-    if (source->is_joining)
-        return g_strdup_printf(
-            "joins group %s: for %" PRIi64 " s its coordinator waits for the "
-            "other members, each until its session.timeout.ms is over",
-            binding->settings->group, silence_us / SECOND);
-    return g_strdup_printf("no broker has answered for %" PRIi64 " s",
-                           silence_us / SECOND);
-}
-
-static char *
-dup_broker_reason(const KabBinding *binding,
-                  const KabSourceState *source,
-                  int64_t now)
-{
-    if (source->has_silent_broker)
-        return g_strdup_printf("broker %s does not answer",
-                               source->silent_broker);
-    if (!source->answered_us)
-        return g_strdup("no broker has answered yet");
-    if (now - source->answered_us > SILENCE_US)
-        return dup_silence(binding, source, now - source->answered_us);
-    return NULL;
-}
-
-/* A refused join is tried again every second or two. */
-static char *
-dup_wait_for_place(const KabBinding *binding, int64_t now)
-{
-    bool is_recent =
-        binding->source_error && now - binding->source_error_us < SILENCE_US;
-    return g_strdup_printf("waits for its place in group %s%s%s",
-                           binding->settings->group, is_recent ? "; " : "",
-                           is_recent ? binding->source_error : "");
-}
 
 static const char *
 newest_error(const KabBinding *binding)
@@ -82,36 +18,6 @@ newest_error(const KabBinding *binding)
     return binding->source_error_us > binding->last_error_us
                ? binding->source_error
                : binding->last_error;
-}
-
-static char *
-dup_reason(const KabBinding *binding,
-           const KabBindingSnapshot *snapshot,
-           int64_t now)
-{
-    switch (snapshot->state) {
-    case KAB_STATE_STARTING:
-    case KAB_STATE_RUNNING:
-        break;
-    case KAB_STATE_DRAINING:
-    case KAB_STATE_LEAVING:
-        return g_strdup(binding->error ? binding->error->message : "it stops");
-    case KAB_STATE_STOPPED:
-        return g_strdup(binding->error ? binding->error->message
-                                       : "it has stopped");
-    }
-    char *reason = dup_broker_reason(binding, &snapshot->source, now);
-    if (!reason && snapshot->producer.waits_for && !snapshot->producer.is_ready)
-        reason = g_strdup(snapshot->producer.waits_for);
-    if (!reason && snapshot->source.waits_for)
-        reason = g_strdup(snapshot->source.waits_for);
-    if (!reason && !snapshot->source.is_member)
-        reason = dup_wait_for_place(binding, now);
-    if (!reason && snapshot->source.n_waiting_for_transaction)
-        reason = g_strdup_printf(
-            "%zu partitions wait for an open transaction of a previous owner",
-            snapshot->source.n_waiting_for_transaction);
-    return reason ? reason : dup_engine_reason(binding, &snapshot->engine, now);
 }
 
 typedef struct {
@@ -137,10 +43,27 @@ visit_partition(void *data, const KabPartitionInfo *info)
         .finished_beyond = info->finished_beyond,
         .oldest_unfinished = info->oldest_unfinished,
         .oldest_us = info->oldest_us,
+        .waits_for = info->waits_for,
+        .is_open = info->is_valve_open,
     };
     if (partition.end >= 0 && behind >= 0)
         partition.lag = MAX(partition.end - behind, 0);
     g_array_append_val(visit->partitions, partition);
+}
+
+static void
+read_units(const KabBinding *binding, KabBindingSnapshot *snapshot)
+{
+    KabUnitCount all[KAB_MAX_UNITS];
+    size_t n = 0;
+    if (binding->instance)
+        n = kab_context_read_units(binding->instance->context, all);
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(all[i].name, "answers_misaligned") == 0)
+            snapshot->answers_misaligned = all[i].n;
+        else
+            snapshot->units[snapshot->n_units++] = all[i];
+    }
 }
 
 KabBindingSnapshot *
@@ -151,12 +74,15 @@ kab_binding_make_snapshot(KabBinding *binding, int64_t now)
     snapshot->state = binding->state;
     snapshot->made_us = now;
     snapshot->last_error = g_strdup(newest_error(binding));
-    snapshot->max_in_flight = binding->options.max_in_flight;
     snapshot->counters = *kab_engine_counters(binding->engine);
     kab_engine_get_state(binding->engine, now, &snapshot->engine);
     snapshot->n_unfinished = binding->state < KAB_STATE_LEAVING
                                  ? snapshot->engine.records
                                  : binding->n_left;
+    if (binding->trace) {
+        snapshot->trace_spans_sent = kab_trace_n_sent(binding->trace);
+        snapshot->trace_spans_lost = kab_trace_n_lost(binding->trace);
+    }
     if (binding->producer)
         kab_producer_get_state(binding->producer, &snapshot->producer);
     Visit visit = {binding,
@@ -166,9 +92,15 @@ kab_binding_make_snapshot(KabBinding *binding, int64_t now)
         kab_engine_foreach_partition(binding->engine, now, visit_partition,
                                      &visit);
     }
+    read_units(binding, snapshot);
     snapshot->n_partitions = visit.partitions->len;
     snapshot->partitions = (void *)g_array_free(visit.partitions, FALSE);
-    snapshot->reason = dup_reason(binding, snapshot, now);
+    snapshot->ready_since_us = binding->watch.readiness.since_us;
+    if (snapshot->engine.calls_in_flight)
+        snapshot->function_silent_us = now - binding->watch.answered_us;
+    if (binding->source)
+        kab_binding_find_stall(binding, snapshot, now);
+    kab_binding_find_obstacle(binding, snapshot, now);
     return snapshot;
 }
 
@@ -181,18 +113,20 @@ kab_binding_snapshot_free(KabBindingSnapshot *snapshot)
         g_free(snapshot->partitions[i].topic);
     g_free(snapshot->partitions);
     g_free(snapshot->name);
+    g_free((char *)(uintptr_t)snapshot->stall.topic);
     g_free(snapshot->reason);
     g_free(snapshot->last_error);
     g_free(snapshot);
 }
 
 static KabBindingSnapshot *
-copy(const KabBindingSnapshot *snapshot)
+copy_snapshot(const KabBindingSnapshot *snapshot)
 {
     KabBindingSnapshot *twin = g_memdup2(snapshot, sizeof *snapshot);
     twin->name = g_strdup(snapshot->name);
     twin->reason = g_strdup(snapshot->reason);
     twin->last_error = g_strdup(snapshot->last_error);
+    twin->stall.topic = g_strdup(snapshot->stall.topic);
     twin->partitions =
         g_memdup2(snapshot->partitions,
                   snapshot->n_partitions * sizeof *snapshot->partitions);
@@ -201,15 +135,44 @@ copy(const KabBindingSnapshot *snapshot)
     return twin;
 }
 
+/* --- Without a loop ---------------------------------------------------- */
+
+/* The mutex is held. */
+static KabBindingSnapshot *
+first_snapshot(const KabBinding *binding)
+{
+    KabBindingSnapshot *snapshot = g_new0(KabBindingSnapshot, 1);
+    snapshot->name = g_strdup(binding->settings->name);
+    snapshot->state = KAB_STATE_STARTING; /* binding->state is the loop's */
+    snapshot->obstacle = KAB_OBSTACLE_FUNCTION;
+    snapshot->reason = binding->phase == KAB_PHASE_OPENING && binding->function
+                           ? g_strdup_printf("function %s is being opened",
+                                             binding->function->name)
+                           : g_strdup("waits until every function is open");
+    return snapshot;
+}
+
+void
+kab_binding_settle_snapshot(KabBinding *binding)
+{
+    KabBindingSnapshot *snapshot = binding->snapshot;
+    if (!snapshot)
+        snapshot = binding->snapshot = first_snapshot(binding);
+    snapshot->state = KAB_STATE_STOPPED;
+    snapshot->obstacle = KAB_OBSTACLE_STOP;
+    g_free(snapshot->reason);
+    snapshot->reason =
+        g_strdup(binding->error ? binding->error->message : "it has stopped");
+}
+
 /* --- Requests ---------------------------------------------------------- */
 
-/* What another thread wants to know. Made by it; freed by whichever of the
- * two is the last to be done with it, under the binding's mutex. */
+/* A request from another thread. Made by that thread; freed by whichever side
+ * finishes with it last, under the binding's mutex. */
 typedef struct {
     KabMail mail;
-    KabBinding *binding;
-    bool is_done, is_left;
-    char *topic; /* find; NULL: a snapshot */
+    bool is_posted, is_done, is_left;
+    char *topic; /* a record to find; NULL: make a snapshot */
     int32_t number;
     int64_t offset;
     bool is_found;
@@ -223,11 +186,20 @@ free_request(Request *request)
     g_free(request);
 }
 
+/* The mutex is held. */
 static void
-keep(KabBinding *binding, KabBindingSnapshot *snapshot)
+replace_snapshot(KabBinding *binding, KabBindingSnapshot *snapshot)
 {
     kab_binding_snapshot_free(binding->snapshot);
     binding->snapshot = snapshot;
+}
+
+void
+kab_binding_keep_snapshot(KabBinding *binding, KabBindingSnapshot *snapshot)
+{
+    pthread_mutex_lock(&binding->mutex);
+    replace_snapshot(binding, snapshot);
+    pthread_mutex_unlock(&binding->mutex);
 }
 
 static void
@@ -245,12 +217,12 @@ deliver_request(KabMail *mail, void *user)
         snapshot = kab_binding_make_snapshot(binding, g_get_monotonic_time());
     pthread_mutex_lock(&binding->mutex);
     if (snapshot)
-        keep(binding, snapshot);
+        replace_snapshot(binding, snapshot);
     request->is_done = true;
     if (request->is_left)
         free_request(request);
     else
-        pthread_cond_broadcast(&binding->answered);
+        pthread_cond_broadcast(&binding->changed);
     pthread_mutex_unlock(&binding->mutex);
 }
 
@@ -259,18 +231,19 @@ kab_binding_end_requests(KabBinding *binding, KabBindingSnapshot *last)
 {
     pthread_mutex_lock(&binding->mutex);
     binding->takes_requests = false;
-    keep(binding, last);
+    replace_snapshot(binding, last);
     pthread_mutex_unlock(&binding->mutex);
     kab_mailbox_deliver(kab_loop_mailbox(binding->loop), binding);
 }
 
-/* With the mutex held. True: the loop has answered. */
+/* The mutex is held. True: the loop has answered. */
 static bool
-ask(KabBinding *binding, Request *request)
+ask_loop(KabBinding *binding, Request *request)
 {
     request->mail.deliver = deliver_request;
     if (!binding->takes_requests)
         return false;
+    request->is_posted = true;
     kab_mailbox_post(kab_loop_mailbox(binding->loop), &request->mail);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -278,15 +251,16 @@ ask(KabBinding *binding, Request *request)
     int status = 0;
     while (!request->is_done && !status)
         status =
-            pthread_cond_timedwait(&binding->answered, &binding->mutex, &until);
+            pthread_cond_timedwait(&binding->changed, &binding->mutex, &until);
     return request->is_done;
 }
 
-/* With the mutex held. */
+/* The mutex is held. A posted request is always delivered, even after the loop
+ * has ended, and the delivery frees it. */
 static void
-leave(KabBinding *binding, Request *request)
+leave_request(Request *request)
 {
-    if (request->is_done || !binding->takes_requests)
+    if (request->is_done || !request->is_posted)
         free_request(request);
     else
         request->is_left = true;
@@ -297,16 +271,13 @@ kab_binding_snapshot(KabBinding *binding)
 {
     Request *request = g_new0(Request, 1);
     pthread_mutex_lock(&binding->mutex);
-    ask(binding, request);
-    KabBindingSnapshot *snapshot;
-    if (binding->snapshot) {
-        snapshot = copy(binding->snapshot);
-    } else {
-        snapshot = g_new0(KabBindingSnapshot, 1);
-        snapshot->name = g_strdup(binding->settings->name);
-        snapshot->reason = g_strdup("it is starting");
-    }
-    leave(binding, request);
+    ask_loop(binding, request);
+    KabBindingSnapshot *snapshot = binding->snapshot
+                                       ? copy_snapshot(binding->snapshot)
+                                       : first_snapshot(binding);
+    if (!binding->takes_requests) /* no loop that could be stuck */
+        snapshot->made_us = g_get_monotonic_time();
+    leave_request(request);
     pthread_mutex_unlock(&binding->mutex);
     return snapshot;
 }
@@ -323,10 +294,10 @@ kab_binding_find(KabBinding *binding,
     request->number = number;
     request->offset = offset;
     pthread_mutex_lock(&binding->mutex);
-    bool is_found = ask(binding, request) && request->is_found;
+    bool is_found = ask_loop(binding, request) && request->is_found;
     if (is_found)
         *ret_whereabouts = request->whereabouts;
-    leave(binding, request);
+    leave_request(request);
     pthread_mutex_unlock(&binding->mutex);
     return is_found;
 }

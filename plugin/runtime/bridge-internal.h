@@ -8,36 +8,41 @@
 #include "bridge.h"
 #include "loop.h"
 
-/* One reading of the file. Lives as long as a binding that was started from
- * it. Thread: that of run. */
+/* One reading of the file. Lives as long as any binding that was started from
+ * it. */
 typedef struct {
-    unsigned references;
+    atomic_uint references;
     KabConfig *config;
     KabSettings *settings;
 } KabGeneration;
 
-/* A binding and what it was started from. One that a reload removed stays,
- * so that its counters do. */
+/* A binding and what it was started from. A member that a reload removed is
+ * kept, so that its counters stay. Held by the bridge's list, and by readers on
+ * other threads while they wait for the binding's answer. */
 typedef struct {
+    atomic_uint references;
     KabGeneration *generation;
     const KabBindingSettings *settings; /* of the generation */
+    KabBinding *binding;
     const KabFunction *function;
-    KabBinding *binding;     /* NULL: not opened yet */
     char *reloadable_digest; /* of the options in force */
-    bool is_removed;         /* by a reload */
-    bool is_noted;           /* that it has ended */
-    bool is_replaced;        /* once it has ended, it is started anew */
+    atomic_bool is_removed;  /* a reload removed it from the file */
+    bool is_noted;           /* its end has been handled */
+    bool is_replaced;        /* start it anew once it has ended */
 } KabMember;
 
-/* Made by kab_bridge_new(). The thread of run owns it; `mutex` guards the
- * list of members against those that only look. */
+/* Made by kab_bridge_new(). Owned by the thread of kab_bridge_run(); `mutex`
+ * guards the list of members against readers on other threads, and nobody
+ * waits for a binding while holding it. */
 struct KabBridge {
     KabGeneration *generation;
-    GHashTable *given; /* binding -> KabFunction of the program */
+    GHashTable *given; /* binding name -> KabFunction given by the program */
     KabLoop *loop;
     pthread_mutex_t mutex;
     GPtrArray *members; /* KabMember */
+    GPtrArray *left;    /* replaced, but not ended: kept for their threads */
     KabBridgeWatch watch;
+    bool is_open; /* every function was open, or one did not open */
     bool has_started, is_stopping, has_leaked;
     int64_t tick_us;
     atomic_uint n_stops;
@@ -50,14 +55,21 @@ void kab_generation_unref(KabGeneration *generation);
 KabMember *kab_member_new(KabBridge *bridge,
                           KabGeneration *generation,
                           const KabBindingSettings *settings);
-bool kab_member_open(KabBridge *bridge, KabMember *member, GError **error);
-void kab_member_free(KabMember *member);
+/* The last reference frees the binding, which must have ended. Thread: any */
+void kab_member_unref(KabMember *member);
 
+/* Returns a new array that holds references to all members. Thread: any */
+GPtrArray *kab_bridge_list_members(KabBridge *bridge);
+KabMember *kab_bridge_find_member(KabBridge *bridge, const char *name);
+/* Do descriptors and threads suffice for the bindings of this generation? */
+bool kab_bridge_check_limits(const KabBridge *bridge,
+                             const KabGeneration *generation,
+                             GError **error);
 void kab_bridge_stop_all(KabBridge *bridge);
 
 /* bridge-reload.c */
 void kab_bridge_reload_now(KabBridge *bridge);
-/* Those that were drained for a reload start anew. */
+/* Starts anew those bindings that were drained for a reload. */
 void kab_bridge_restart_ended(KabBridge *bridge);
 
 /* bridge-look.c */

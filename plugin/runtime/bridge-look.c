@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking into a bridge: snapshots, where a record is, the state as log. */
+/* Looking into a bridge: snapshots, finding a record, logging the state. */
 #include "bridge-internal.h"
 
 #include <inttypes.h>
 
-/* One that a reload removed is not missed: it keeps nothing from ready. */
+/* A removed binding is not missed: it never makes the bridge not ready. */
 static KabBindingSnapshot *
-snapshot_of(const KabMember *member)
+snapshot_of(KabMember *member)
 {
     KabBindingSnapshot *snapshot = kab_binding_snapshot(member->binding);
-    if (member->is_removed)
+    if (atomic_load(&member->is_removed))
         g_clear_pointer(&snapshot->reason, g_free);
     return snapshot;
 }
@@ -17,15 +17,11 @@ snapshot_of(const KabMember *member)
 GPtrArray *
 kab_bridge_snapshots(KabBridge *bridge)
 {
+    g_autoptr(GPtrArray) members = kab_bridge_list_members(bridge);
     GPtrArray *snapshots = g_ptr_array_new_with_free_func(
         (GDestroyNotify)kab_binding_snapshot_free);
-    pthread_mutex_lock(&bridge->mutex);
-    for (guint i = 0; i < bridge->members->len; i++) {
-        const KabMember *member = bridge->members->pdata[i];
-        if (member->binding)
-            g_ptr_array_add(snapshots, snapshot_of(member));
-    }
-    pthread_mutex_unlock(&bridge->mutex);
+    for (guint i = 0; i < members->len; i++)
+        g_ptr_array_add(snapshots, snapshot_of(members->pdata[i]));
     return snapshots;
 }
 
@@ -36,31 +32,36 @@ kab_bridge_find(KabBridge *bridge,
                 int64_t offset,
                 KabWhereabouts *ret_whereabouts)
 {
-    bool is_found = false;
-    pthread_mutex_lock(&bridge->mutex);
-    for (guint i = 0; i < bridge->members->len && !is_found; i++) {
-        const KabMember *member = bridge->members->pdata[i];
-        is_found =
-            member->binding && kab_binding_find(member->binding, topic, number,
-                                                offset, ret_whereabouts);
+    g_autoptr(GPtrArray) members = kab_bridge_list_members(bridge);
+    for (guint i = 0; i < members->len; i++) {
+        KabMember *member = members->pdata[i];
+        if (kab_binding_find(member->binding, topic, number, offset,
+                             ret_whereabouts))
+            return true;
     }
-    pthread_mutex_unlock(&bridge->mutex);
-    return is_found;
+    return false;
 }
 
-static const char *
-state_name(KabState state)
+GPtrArray *
+kab_bridge_read_tap(KabBridge *bridge,
+                    const char *binding,
+                    uint64_t after,
+                    uint64_t *ret_next,
+                    uint64_t *ret_missed)
 {
-    static const char *const names[] = {
-#define X(NAME, text) [KAB_STATE_##NAME] = text,
-        KAB_STATES(X)
-#undef X
-    };
-    return names[state];
+    g_autoptr(GPtrArray) members = kab_bridge_list_members(bridge);
+    for (guint i = 0; i < members->len; i++) {
+        KabMember *member = members->pdata[i];
+        if (!atomic_load(&member->is_removed) &&
+            g_str_equal(member->settings->name, binding))
+            return kab_tap_read(kab_binding_tap(member->binding), after,
+                                g_get_monotonic_time(), ret_next, ret_missed);
+    }
+    return NULL;
 }
 
 static uint64_t
-sum(const uint64_t *counts, size_t n)
+sum_counts(const uint64_t *counts, size_t n)
 {
     uint64_t total = 0;
     for (size_t i = 0; i < n; i++)
@@ -86,17 +87,17 @@ take_numbers(KabBindingNumbers *numbers, KabBindingSnapshot *snapshot)
     const KabCounters *counters = &snapshot->counters;
     *numbers = (KabBindingNumbers){
         .name = g_steal_pointer(&snapshot->name),
-        .state = state_name(snapshot->state),
+        .state = kab_state_name(snapshot->state),
         .reason = g_steal_pointer(&snapshot->reason),
         .last_error = g_steal_pointer(&snapshot->last_error),
         .records_consumed = counters->records_consumed,
         .records_produced = counters->records_produced,
-        .records_finished = sum(counters->records_finished, KAB_N_ENDS),
+        .records_finished = sum_counts(counters->records_finished, KAB_N_ENDS),
         .records_retried = counters->records_retried,
-        .dead_letters = sum(counters->dead_letters, KAB_N_CLASSES),
-        .batches = sum(counters->batches, KAB_N_TRIGGERS),
-        .calls = sum(counters->calls, KAB_N_CALL_RESULTS),
-        .commits = sum(counters->commits, KAB_N_COMMIT_RESULTS),
+        .dead_letters = sum_counts(counters->dead_letters, KAB_N_CLASSES),
+        .batches = sum_counts(counters->batches, KAB_N_TRIGGERS),
+        .calls = sum_counts(counters->calls, KAB_N_CALL_RESULTS),
+        .commits = sum_counts(counters->commits, KAB_N_COMMIT_RESULTS),
         .buffer_records = snapshot->engine.records,
         .buffer_bytes = snapshot->engine.bytes,
         .calls_in_flight = snapshot->engine.calls_in_flight,
@@ -112,9 +113,11 @@ kab_bridge_snapshot(KabBridge *bridge)
     KabSnapshot *snapshot = g_new0(KabSnapshot, 1);
     snapshot->struct_size = sizeof *snapshot;
     snapshot->n_bindings = snapshots->len;
-    snapshot->bindings = g_new0(KabBindingNumbers, snapshots->len);
-    for (guint i = 0; i < snapshots->len; i++)
-        take_numbers(&snapshot->bindings[i], snapshots->pdata[i]);
+    snapshot->bindings = g_new0(KabBindingNumbers *, snapshots->len);
+    for (guint i = 0; i < snapshots->len; i++) {
+        snapshot->bindings[i] = g_new0(KabBindingNumbers, 1);
+        take_numbers(snapshot->bindings[i], snapshots->pdata[i]);
+    }
     return snapshot;
 }
 
@@ -124,9 +127,10 @@ kab_snapshot_free(KabSnapshot *snapshot)
     if (!snapshot)
         return;
     for (size_t i = 0; i < snapshot->n_bindings; i++) {
-        g_free(snapshot->bindings[i].name);
-        g_free(snapshot->bindings[i].reason);
-        g_free(snapshot->bindings[i].last_error);
+        g_free(snapshot->bindings[i]->name);
+        g_free(snapshot->bindings[i]->reason);
+        g_free(snapshot->bindings[i]->last_error);
+        g_free(snapshot->bindings[i]);
     }
     g_free(snapshot->bindings);
     g_free(snapshot);
@@ -140,7 +144,7 @@ log_binding(const KabBindingSnapshot *snapshot)
             "%s, %s; lag %" PRIi64 "; %zu records in hand (%zu waiting, %zu "
             "called, %zu resolved, %zu emitted), %zu bytes; %u calls in "
             "flight, %u abandoned, %zu sets wait for a retry; last error: %s",
-            state_name(snapshot->state),
+            kab_state_name(snapshot->state),
             snapshot->reason ? snapshot->reason : "ready", lag_of(snapshot),
             engine->records, engine->waiting, engine->called, engine->resolved,
             engine->emitted, engine->bytes, engine->calls_in_flight,

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reload: the file is read again, and only what changed is touched.
+/* Reload: reads the file again and touches only what changed.
  *
- *   fault in the file        nothing changes
- *   reloadable options only  changed in place
- *   other options            drained, then started anew
- *   section gone             drained; its counters stay
- *   new section              started
+ *   fault in the file        nothing changes; so it is if descriptors or
+ * threads do not suffice for the bindings reloadable options only  changed in
+ * place other options            drained, then started anew; so is a
+ * max.in.flight above what the function's open() was told section gone drained;
+ * its counters stay section back             started anew, once what it was has
+ * ended new section              started
+ *
+ * A binding that is to be started anew is ended first, function and all, so
+ * that never two of them are in its group or hold its model.
  */
 #include "bridge-internal.h"
 
@@ -15,105 +19,85 @@ settings_of(const KabGeneration *generation, const KabMember *member)
     return kab_settings_find(generation->settings, member->settings->name);
 }
 
-/* The binding goes on with the strings it was started from. */
+/* Applies reloadable values, and the binding's share of what all of them have
+ * together; the binding keeps the strings it was started from. */
 static void
-adopt(KabMember *member, const KabBindingSettings *settings)
+adopt_settings(KabMember *member, const KabBindingSettings *settings)
 {
+    kab_binding_reload(member->binding, settings);
     if (strcmp(settings->reloadable_digest, member->reloadable_digest) == 0)
         return;
     g_free(member->reloadable_digest);
     member->reloadable_digest = g_strdup(settings->reloadable_digest);
-    kab_binding_reload(member->binding, settings);
-    kab_log(KAB_LOG_INFO, settings->name, "changed in place");
+    kab_log(KAB_LOG_INFO, settings->name, "options changed in place");
 }
 
 static void
-replace(KabMember *member)
+replace_member(KabMember *member, const char *why)
 {
     member->is_replaced = true;
-    kab_log(KAB_LOG_INFO, member->settings->name,
-            "its options changed: drained, to be started anew");
+    kab_log(KAB_LOG_INFO, member->settings->name, "%s", why);
     kab_binding_stop(member->binding);
 }
 
 static void
-remove_member(KabBridge *bridge, KabMember *member)
+remove_member(KabMember *member)
 {
-    pthread_mutex_lock(&bridge->mutex);
-    member->is_removed = true;
-    pthread_mutex_unlock(&bridge->mutex);
+    atomic_store(&member->is_removed, true);
     kab_log(KAB_LOG_INFO, member->settings->name,
-            "its section is gone: drained");
+            "removed from the configuration: draining");
     kab_binding_stop(member->binding);
-}
-
-static void
-update(KabBridge *bridge, KabMember *member, KabGeneration *generation)
-{
-    const KabBindingSettings *settings = settings_of(generation, member);
-    if (!settings)
-        remove_member(bridge, member);
-    else if (kab_binding_has_ended(member->binding) ||
-             strcmp(settings->fixed_digest, member->settings->fixed_digest))
-        replace(member);
-    else
-        adopt(member, settings);
 }
 
 static bool
-has_member(const KabBridge *bridge, const char *name)
+needs_restart(const KabMember *member, const KabBindingSettings *settings)
 {
-    for (guint i = 0; i < bridge->members->len; i++) {
-        const KabMember *member = bridge->members->pdata[i];
-        if (!member->is_removed && g_str_equal(member->settings->name, name))
-            return true;
-    }
-    return false;
+    return strcmp(settings->fixed_digest, member->settings->fixed_digest) ||
+           settings->engine.max_in_flight >
+               member->settings->engine.max_in_flight;
 }
 
-/* What is leaked keeps what it was started from. */
 static void
-forget(KabBridge *bridge, guint i)
+update_member(KabMember *member, KabGeneration *generation)
 {
-    KabMember *member = bridge->members->pdata[i];
-    g_ptr_array_remove_index(bridge->members, i);
-    if (kab_binding_has_leaked(member->binding))
-        bridge->has_leaked = true;
+    const KabBindingSettings *settings = settings_of(generation, member);
+    if (!settings)
+        remove_member(member);
+    else if (kab_binding_has_ended(member->binding))
+        replace_member(member, "had stopped: starting anew");
+    else if (needs_restart(member, settings))
+        replace_member(member, "options changed: draining, then starting anew");
     else
-        kab_member_free(member);
+        adopt_settings(member, settings);
 }
 
-/* What was removed and has ended makes room for its name. */
+/* Starts a binding in the place of `before`, which has ended; NULL: it is new.
+ * A binding whose function does not open is kept as stopped, with the reason.
+ * The other bindings go on, and the next reload tries it again. */
 static void
-drop_removed(KabBridge *bridge, const char *name)
+start_member(KabBridge *bridge,
+             const KabBindingSettings *settings,
+             KabMember *before)
 {
-    for (guint i = bridge->members->len; i-- > 0;) {
-        KabMember *member = bridge->members->pdata[i];
-        if (!member->is_removed || strcmp(member->settings->name, name) ||
-            !kab_binding_has_ended(member->binding))
-            continue;
-        forget(bridge, i);
-    }
-}
-
-/* One whose function does not open is there, stopped, with the reason: the
- * others go on, and the next reload tries it again. */
-static void
-start(KabBridge *bridge, const KabBindingSettings *settings)
-{
-    g_autoptr(GError) error = NULL;
     KabMember *member = kab_member_new(bridge, bridge->generation, settings);
-    if (kab_member_open(bridge, member, &error)) {
-        kab_binding_start(member->binding);
-    } else {
-        kab_log(KAB_LOG_ERROR, settings->name, "not started: %s",
-                error->message);
-        kab_binding_refuse(member->binding, error);
-    }
+    guint i;
     pthread_mutex_lock(&bridge->mutex);
-    drop_removed(bridge, settings->name);
-    g_ptr_array_add(bridge->members, member);
+    if (g_ptr_array_find(bridge->members, before, &i))
+        bridge->members->pdata[i] = member;
+    else
+        g_ptr_array_add(bridge->members, member);
     pthread_mutex_unlock(&bridge->mutex);
+    kab_binding_open(member->binding, member->function);
+    kab_binding_start(member->binding);
+    if (!before)
+        return;
+    /* A leaked binding keeps what it was started from. */
+    if (kab_binding_has_leaked(before->binding)) {
+        bridge->has_leaked = true;
+        g_ptr_array_add(bridge->left, before);
+    } else {
+        kab_member_unref(before);
+    }
 }
 
 static void
@@ -122,8 +106,15 @@ start_new(KabBridge *bridge)
     GPtrArray *bindings = bridge->generation->settings->bindings;
     for (guint i = 0; i < bindings->len; i++) {
         const KabBindingSettings *settings = bindings->pdata[i];
-        if (!has_member(bridge, settings->name))
-            start(bridge, settings);
+        KabMember *member = kab_bridge_find_member(bridge, settings->name);
+        if (!member ||
+            (member->is_removed && kab_binding_has_ended(member->binding))) {
+            start_member(bridge, settings, member);
+        } else if (member->is_removed) {
+            atomic_store(&member->is_removed, false);
+            replace_member(member, "back in the configuration: draining first, "
+                                   "then starting anew");
+        }
     }
 }
 
@@ -141,15 +132,16 @@ warn_if(bool has_changed, const char *what)
 {
     if (has_changed)
         kab_log(KAB_LOG_WARNING, NULL,
-                "%s changed: in force at the next start only", what);
+                "%s changed: takes effect when kabridge is restarted", what);
 }
 
-/* What belongs to the process and is set up once. */
+/* Warns of changed settings that belong to the process and are set up once. */
 static void
 warn_of_fixed(const KabSettings *before, const KabSettings *after)
 {
     warn_if(g_strcmp0(before->admin_listen, after->admin_listen) != 0,
             "[admin] listen");
+    warn_if(before->has_tap != after->has_tap, "[admin] tap");
     warn_if(before->log_format != after->log_format, "[log] format");
 }
 
@@ -164,12 +156,17 @@ kab_bridge_reload_now(KabBridge *bridge)
         log_faults(error);
         return;
     }
+    if (!kab_bridge_check_limits(bridge, generation, &error)) {
+        log_faults(error);
+        kab_generation_unref(generation);
+        return;
+    }
     kab_log_set_level(generation->settings->log_level);
     warn_of_fixed(bridge->generation->settings, generation->settings);
     for (guint i = 0; i < bridge->members->len; i++) {
         KabMember *member = bridge->members->pdata[i];
         if (!member->is_removed && !member->is_replaced)
-            update(bridge, member, generation);
+            update_member(member, generation);
     }
     kab_generation_unref(bridge->generation);
     bridge->generation = generation;
@@ -177,9 +174,9 @@ kab_bridge_reload_now(KabBridge *bridge)
     kab_log(KAB_LOG_INFO, NULL, "reloaded %s", kab_config_path(config));
 }
 
-/* Nobody asks it for its error any more. */
+/* Nobody will ask for the error of this binding any more. */
 static void
-log_unfinished(const KabMember *member)
+log_error(const KabMember *member)
 {
     const GError *error = kab_binding_error(member->binding);
     if (error)
@@ -189,17 +186,19 @@ log_unfinished(const KabMember *member)
 void
 kab_bridge_restart_ended(KabBridge *bridge)
 {
-    for (guint i = bridge->members->len; i-- > 0;) {
+    if (bridge->is_stopping)
+        return;
+    for (guint i = 0; i < bridge->members->len; i++) {
         KabMember *member = bridge->members->pdata[i];
         if (!member->is_replaced || !kab_binding_has_ended(member->binding))
             continue;
         const KabBindingSettings *settings =
             settings_of(bridge->generation, member);
-        log_unfinished(member);
-        pthread_mutex_lock(&bridge->mutex);
-        forget(bridge, i);
-        pthread_mutex_unlock(&bridge->mutex);
-        if (settings && !bridge->is_stopping)
-            start(bridge, settings);
+        log_error(member);
+        member->is_replaced = false;
+        if (settings)
+            start_member(bridge, settings, member);
+        else
+            remove_member(member);
     }
 }

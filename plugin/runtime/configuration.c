@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A configuration: the file's text, what was set over it, and faults. */
+/* A configuration: the file's text, the values set over it, and the faults. */
 #include "configuration.h"
 
 #include <string.h>
 
 #include "options-value.h"
 #include "settings-internal.h"
+#include "small-file.h"
 
 static void
 set_entry(KabIni *ini, const char *section_name, const char *key, char *value)
@@ -20,7 +21,7 @@ set_entry(KabIni *ini, const char *section_name, const char *key, char *value)
 
 /* "SECTION/KEY=VALUE" */
 static bool
-apply(KabIni *ini, const char *assignment)
+apply_assignment(KabIni *ini, const char *assignment)
 {
     const char *equals = strchr(assignment, '=');
     const char *slash = strchr(assignment, '/');
@@ -53,13 +54,13 @@ kab_config_new_from_text(const char *path,
 KabConfig *
 kab_config_new_from_file(const char *path, GError **error)
 {
-    g_autofree char *text = NULL;
     g_autoptr(GError) problem = NULL;
     size_t len;
-    if (!g_file_get_contents(path, &text, &len, &problem)) {
+    g_autofree char *text = kab_small_file_read(path, &len, &problem);
+    if (!text) {
         g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
                     "%s: found no file that can be read; wanted a "
-                    "configuration (%s)",
+                    "configuration of 1 MiB at most (%s)",
                     path, problem->message);
         return NULL;
     }
@@ -69,11 +70,11 @@ kab_config_new_from_file(const char *path, GError **error)
 bool
 kab_config_set(KabConfig *config, const char *assignment, GError **error)
 {
-    if (apply(config->ini, assignment)) {
+    if (apply_assignment(config->ini, assignment)) {
         g_ptr_array_add(config->assignments, g_strdup(assignment));
         return true;
     }
-    /* What stands behind the = may be a secret. */
+    /* The text after the '=' may be a secret. */
     g_autofree char *before = g_strndup(assignment, strcspn(assignment, "="));
     g_autofree char *quoted = kab_quote(before);
     g_set_error(error, KAB_ERROR, KAB_ERROR_USAGE,
@@ -89,7 +90,7 @@ kab_config_reread(const KabConfig *config, GError **error)
     KabConfig *fresh = kab_config_new_from_file(config->path, error);
     for (unsigned i = 0; fresh && i < config->assignments->len; i++) {
         const char *assignment = config->assignments->pdata[i];
-        apply(fresh->ini, assignment);
+        apply_assignment(fresh->ini, assignment);
         g_ptr_array_add(fresh->assignments, g_strdup(assignment));
     }
     return fresh;
@@ -159,7 +160,7 @@ kab_fault_take(GPtrArray *faults,
     g_ptr_array_add(faults, fault);
 }
 
-/* What was set over the file comes last. */
+/* Values set over the file sort last. */
 static int
 compare_faults(const void *a, const void *b)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The configuration, read and checked: what the bindings start from.
  *
- * Three steps: ini.c reads lines with their numbers and expands ${…};
- * options.c knows the table (options-table.h) and turns values into fields;
- * this joins them, checks what contradicts, and loads the functions. Every
- * fault is collected, with its place:
+ * Three steps: ini.c reads lines with their numbers and expands ${…}; options.c
+ * knows the table (options-table.h) and turns values into fields; the settings
+ * files join the two, find contradictions, and load the functions. Every fault
+ * is collected, with its place:
  *     FILE:LINE: [section] key: found …; wanted …
  */
 #pragma once
@@ -17,30 +17,32 @@
 #include "log.h"
 #include "properties.h"
 
-/* Options of [binding NAME]. All memory is its own. */
+/* Options of [binding NAME]. Owns all its memory. */
 typedef struct {
     char *name;
     char **input_topics;  /* NULL-terminated; "^…" is a pattern */
     char *output_topic;   /* NULL: none */
-    char **output_topics; /* NULL-terminated, perhaps empty */
+    char **output_topics; /* NULL-terminated; may be empty */
     char *dead_letter_topic;
     char *group;
-    char *transactional_id; /* prefix: GROUP-NAME-INSTANCE unless set */
+    char *transactional_id; /* for exactly-once; the prefix is
+                             * GROUP-NAME-INSTANCE unless set */
     bool is_transactional_id_set;
     bool partition_is_same, timestamp_is_now, passes_headers;
-    bool is_adaptive;
-    int64_t latency_target_us;
-    KabEngineOptions engine; /* complete: threads resolved, ceilings */
+    char *trace_endpoint;    /* NULL: no tracing */
+    const char *instance;    /* the process's; borrowed from KabSettings */
+    KabEngineOptions engine; /* complete: threads resolved, ceilings applied */
 
-    KabModule module;            /* function NULL: to be given by the program */
+    KabModule module;            /* function NULL: the program gives one */
     GArray *function_texts;      /* KabOptionText */
-    GArray *consumer, *producer; /* KabProperty: [kafka], then the binding's */
+    GArray *consumer, *producer; /* KabProperty: those of [kafka] first, then
+                                  * the binding's own */
 
-    /* Of everything that is not reloadable, as text: two are equal if the
-     * binding can go on. And of everything that is. */
+    /* Digests of the options that are not reloadable, and of those that are. If
+     * fixed_digest is unchanged, the running binding can go on. */
     char *fixed_digest, *reloadable_digest;
 
-    GStringChunk *texts; /* what the arrays point to */
+    GStringChunk *texts; /* storage of the arrays' strings */
 } KabBindingSettings;
 
 typedef enum { KAB_ON_STOP_EXIT, KAB_ON_STOP_CONTINUE } KabOnStop;
@@ -48,6 +50,7 @@ typedef enum { KAB_ON_STOP_EXIT, KAB_ON_STOP_CONTINUE } KabOnStop;
 typedef struct {
     GPtrArray *bindings; /* KabBindingSettings, in the file's order */
     char *admin_listen;  /* NULL: no HTTP server */
+    bool has_tap;        /* /tap may show records */
     KabLogLevel log_level;
     KabLogFormat log_format;
     char *module_path; /* NULL: none */
@@ -55,39 +58,39 @@ typedef struct {
     char *instance;
 } KabSettings;
 
-/* Who will give functions that the file does not name. */
+/* Who provides the functions that the file does not name. */
 typedef enum {
     KAB_FUNCTIONS_FROM_FILE,    /* `function` is required */
     KAB_FUNCTIONS_FROM_PROGRAM, /* may be left out */
 } KabFunctionsFrom;
 
-/* Borrows config. Returns new settings, or NULL with KAB_ERROR_CONFIG and
- * every fault, one a line. */
+/* Borrows config. Returns new settings, or NULL with KAB_ERROR_CONFIG and every
+ * fault, one per line. */
 KabSettings *kab_settings_new(const KabConfig *config,
                               KabFunctionsFrom functions_from,
                               GError **error);
 void kab_settings_free(KabSettings *settings);
 const KabBindingSettings *kab_settings_find(const KabSettings *settings,
                                             const char *binding);
-/* Is the topic one of its inputs, or of their patterns? */
+/* Is the topic one of the binding's inputs, by name or by pattern? */
 bool kab_binding_settings_reads(const KabBindingSettings *binding,
                                 const char *topic);
 
-/* Are the function.* keys right for a function that a program gives? The
- * error's code is KAB_ERROR_CONFIG, with a line a fault. */
+/* Do the function.* keys fit a function that the program gives? If not,
+ * KAB_ERROR_CONFIG with the faults, one per line. */
 bool kab_settings_check_function(const KabConfig *config,
                                  const KabBindingSettings *binding,
                                  const KabFunction *function,
                                  GError **error);
 
-/* The file of a configuration, to read it again. Borrowed. */
+/* The path of the configuration file. Borrowed. */
 const char *kab_config_path(const KabConfig *config);
-/* Reads the file again, keeping what was set over it. Returns a new
+/* Reads the file again and keeps the values set over it. Returns a new
  * configuration. */
 KabConfig *kab_config_reread(const KabConfig *config, GError **error);
 
-/* Effective values and their origin, for check --print: a line each,
- * secrets hidden. Returns a new string. */
+/* Effective values and their origin, for check --print: one per line, secrets
+ * hidden. Returns a new string. */
 char *kab_settings_dup_text(const KabConfig *config,
                             const KabSettings *settings);
 

@@ -5,27 +5,36 @@
  */
 #include "context.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "log.h"
 #include "options-value.h"
 
-/* One key that was given, or an option's default. */
+/* One given key, or the default of an option. */
 typedef struct {
     const KabOption *option;
     char *key, *text; /* text NULL: neither value nor default */
     KabValue value;
 } KabContextValue;
 
-/* Made and freed by the binding; constant after open(). */
+/* Made and freed with the instance. The options are constant; `mutex` guards
+ * what the function may report at any time, from any thread. */
 struct KabContext {
     char *binding;
     const KabFunction *function;
-    GArray *values; /* KabContextValue: of every option, in its order */
+    GArray *values; /* KabContextValue: the values of every option, in the
+                     * options' order */
     unsigned max_in_flight;
-    size_t max_batch;         /* of the function; 0: not said */
-    unsigned limit_in_flight; /* of the function; 0: not said */
-    char *failure;
+    char *failure; /* reason why open() failed */
+    KabUnits units;
+    atomic_bool has_warned_of_units;
+
+    pthread_mutex_t mutex;
+    KabCeilings ceilings;
+    char *waiting; /* NULL: the function is ready */
+    void (*on_ceilings)(void *user);
+    void *user;
 };
 
 static KabValueRule
@@ -123,6 +132,7 @@ kab_context_new(const char *binding,
     context->binding = g_strdup(binding);
     context->function = function;
     context->max_in_flight = max_in_flight;
+    pthread_mutex_init(&context->mutex, NULL);
     context->values = g_array_new(FALSE, FALSE, sizeof(KabContextValue));
     g_array_set_clear_func(context->values, value_clear);
     for (size_t i = 0; i < function->n_options; i++)
@@ -137,20 +147,45 @@ kab_context_free(KabContext *context)
         return;
     g_free(context->binding);
     g_free(context->failure);
+    g_free(context->waiting);
     g_array_unref(context->values);
+    pthread_mutex_destroy(&context->mutex);
     g_free(context);
 }
 
-size_t
-kab_context_max_batch(const KabContext *context)
+KabCeilings
+kab_context_ceilings(KabContext *context)
 {
-    return context->max_batch;
+    pthread_mutex_lock(&context->mutex);
+    KabCeilings ceilings = context->ceilings;
+    pthread_mutex_unlock(&context->mutex);
+    return ceilings;
 }
 
-unsigned
-kab_context_limit_in_flight(const KabContext *context)
+void
+kab_context_watch_ceilings(KabContext *context,
+                           void (*on_ceilings)(void *user),
+                           void *user)
 {
-    return context->limit_in_flight;
+    pthread_mutex_lock(&context->mutex);
+    context->on_ceilings = on_ceilings;
+    context->user = user;
+    pthread_mutex_unlock(&context->mutex);
+}
+
+char *
+kab_context_dup_waiting(KabContext *context)
+{
+    pthread_mutex_lock(&context->mutex);
+    char *waiting = g_strdup(context->waiting);
+    pthread_mutex_unlock(&context->mutex);
+    return waiting;
+}
+
+size_t
+kab_context_read_units(KabContext *context, KabUnitCount *ret_counts)
+{
+    return kab_units_read(&context->units, ret_counts);
 }
 
 const char *
@@ -160,7 +195,7 @@ kab_context_failure(const KabContext *context)
 }
 
 static const KabContextValue *
-find(KabContext *context, const char *key)
+find_option(KabContext *context, const char *key)
 {
     for (unsigned i = 0; i < context->values->len; i++) {
         const KabContextValue *value =
@@ -171,11 +206,11 @@ find(KabContext *context, const char *key)
     return NULL;
 }
 
-/* Aborts for an option that was not declared with that type. */
+/* Finds a value; aborts unless the option was declared with that type. */
 static const KabContextValue *
-demand(KabContext *context, const char *name, KabOptionType type)
+demand_option(KabContext *context, const char *name, KabOptionType type)
 {
-    const KabContextValue *value = find(context, name);
+    const KabContextValue *value = find_option(context, name);
     if (!value || value->option->type != type)
         g_error("function %s asked for option %s, which it does not declare "
                 "with this type",
@@ -186,37 +221,37 @@ demand(KabContext *context, const char *name, KabOptionType type)
 const char *
 kab_context_get_string(KabContext *context, const char *name)
 {
-    const KabContextValue *value = find(context, name);
+    const KabContextValue *value = find_option(context, name);
     if (value && (value->option->type == KAB_OPTION_STRING ||
                   value->option->type == KAB_OPTION_CHOICE))
         return value->text;
     if (value || !kab_option_find(context->function, name))
-        demand(context, name, KAB_OPTION_STRING);
+        demand_option(context, name, KAB_OPTION_STRING);
     return NULL;
 }
 
 int64_t
 kab_context_get_integer(KabContext *context, const char *name)
 {
-    return demand(context, name, KAB_OPTION_INTEGER)->value.number;
+    return demand_option(context, name, KAB_OPTION_INTEGER)->value.number;
 }
 
 int64_t
 kab_context_get_size(KabContext *context, const char *name)
 {
-    return demand(context, name, KAB_OPTION_SIZE)->value.number;
+    return demand_option(context, name, KAB_OPTION_SIZE)->value.number;
 }
 
 int64_t
 kab_context_get_duration_us(KabContext *context, const char *name)
 {
-    return demand(context, name, KAB_OPTION_DURATION)->value.number;
+    return demand_option(context, name, KAB_OPTION_DURATION)->value.number;
 }
 
 bool
 kab_context_get_boolean(KabContext *context, const char *name)
 {
-    return demand(context, name, KAB_OPTION_BOOLEAN)->value.number;
+    return demand_option(context, name, KAB_OPTION_BOOLEAN)->value.number;
 }
 
 const char *
@@ -238,16 +273,59 @@ kab_context_get_max_in_flight(KabContext *context)
     return context->max_in_flight;
 }
 
+/* Finishes the change of a ceiling: tells the watcher, then unlocks. */
+static void
+tell_ceilings_and_unlock(KabContext *context)
+{
+    if (context->on_ceilings)
+        context->on_ceilings(context->user);
+    pthread_mutex_unlock(&context->mutex);
+}
+
 void
 kab_context_set_max_batch(KabContext *context, size_t records)
 {
-    context->max_batch = records;
+    pthread_mutex_lock(&context->mutex);
+    context->ceilings.records = records;
+    tell_ceilings_and_unlock(context);
+}
+
+void
+kab_context_set_max_batch_bytes(KabContext *context, size_t bytes)
+{
+    pthread_mutex_lock(&context->mutex);
+    context->ceilings.bytes = bytes;
+    tell_ceilings_and_unlock(context);
 }
 
 void
 kab_context_set_max_in_flight(KabContext *context, unsigned calls)
 {
-    context->limit_in_flight = calls;
+    pthread_mutex_lock(&context->mutex);
+    context->ceilings.calls = calls;
+    tell_ceilings_and_unlock(context);
+}
+
+void
+kab_context_count(KabContext *context, const char *unit, uint64_t n)
+{
+    if (kab_units_add(&context->units, unit, n) ||
+        atomic_exchange(&context->has_warned_of_units, true))
+        return;
+    kab_log(KAB_LOG_WARNING, context->binding,
+            "function %s counts more than %d units: %s and later ones are "
+            "ignored",
+            context->function->name, KAB_MAX_UNITS, unit);
+}
+
+void
+kab_context_set_waiting(KabContext *context, const char *why)
+{
+    pthread_mutex_lock(&context->mutex);
+    char *before = context->waiting;
+    context->waiting = g_strdup(why);
+    pthread_mutex_unlock(&context->mutex);
+    g_free(before);
 }
 
 bool

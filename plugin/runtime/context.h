@@ -1,30 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What open() of a function is given: the values of its options, limits.
+/* What a function's open() gets: the values of its options, and limits.
  *
- * Made from the binding's function.* keys, checked against the function's
- * own table. The getters of function.h read it. Constant after open(), so
- * any thread may read it.
+ * Made from the binding's function.* keys, checked against the function's own
+ * table. The getters of function.h read it. What the function reports later
+ * (ceilings, units, that it waits) is guarded by a lock, so any thread may
+ * report it.
  */
 #pragma once
 
 #include "kabridge/error.h"
+#include "units.h"
 
 /* One value given for an option: key without "function." in front. */
 typedef struct {
     const char *key, *value; /* borrowed */
 } KabOptionText;
 
-/* The row of a key (without "function."), of a "name.*" too; NULL: none. */
+/* The option for a key (without "function."), including a "name.*" option;
+ * NULL: none. */
 const KabOption *kab_option_find(const KabFunction *function, const char *key);
 
-/* Is one value right for an option's type and range? NULL, or a new
- * sentence "found …; wanted …" (a secret's value is not shown). */
+/* Does a value fit an option's type and range? NULL if it does; otherwise a new
+ * sentence "found …; wanted …", which does not show a secret. */
 char *kab_option_problem(const KabOption *option, const char *value);
 
-/* Is key the option's name, or does it begin with the prefix that it takes? */
+/* Is key the option's name, or does it begin with the option's prefix? */
 bool kab_option_takes(const KabOption *option, const char *key);
 
-/* Every text must be right already (kab_option_problem). */
+/* Every text must have passed kab_option_problem(). */
 KabContext *kab_context_new(const char *binding,
                             const KabFunction *function,
                             const KabOptionText *texts,
@@ -32,8 +35,23 @@ KabContext *kab_context_new(const char *binding,
                             unsigned max_in_flight);
 void kab_context_free(KabContext *context);
 
-/* After open(): what it said. 0: nothing. */
-size_t kab_context_max_batch(const KabContext *context);
-unsigned kab_context_limit_in_flight(const KabContext *context);
-/* What kab_context_fail() said; NULL: nothing. Borrowed. */
+/* A function's own limits; 0: none. */
+typedef struct {
+    size_t records, bytes; /* of a batch */
+    unsigned calls;        /* in flight */
+} KabCeilings;
+
+/* Thread: any. */
+KabCeilings kab_context_ceilings(KabContext *context);
+/* Calls on_ceilings when the function has changed a ceiling, on the function's
+ * thread and with the context's lock held, so it must do nothing but wake
+ * somebody. NULL: stop watching. Thread: any. */
+void kab_context_watch_ceilings(KabContext *context,
+                                void (*on_ceilings)(void *user),
+                                void *user);
+/* Returns a copy of what the function waits for; NULL: nothing. Thread: any. */
+char *kab_context_dup_waiting(KabContext *context);
+/* Fills in at most KAB_MAX_UNITS counts and returns how many. Thread: any. */
+size_t kab_context_read_units(KabContext *context, KabUnitCount *ret_counts);
+/* The message of kab_context_fail(); NULL: none. Borrowed. */
 const char *kab_context_failure(const KabContext *context);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pool that calls the function, and the way of its answers back.
+/* The pool that calls the function, and the way its answers come back.
  *
- * The hand-over of a ticket to a pool thread needs no annotation for
- * ThreadSanitizer: the ticket's state is stored before and loaded after it
- * (kab_ticket_take, kab_ticket_handle), which is a synchronisation of its own
+ * Handing a ticket to a pool thread needs no annotation for ThreadSanitizer.
+ * The ticket's state is stored before the hand-over and loaded after it
+ * (kab_ticket_take, kab_ticket_handle), and that synchronises the two threads
  * whatever the distribution's GLib does in between.
  */
 #include "executor.h"
@@ -14,18 +14,20 @@
 
 #include "ticket.h"
 
-/* A call on the loop that takes longer than this is named. */
+/* A call on the loop that takes longer than this is logged. */
 static const int64_t slow_us = 10 * 1000;
 
 /* Created and freed by the binding, on its loop. */
 struct KabExecutor {
-    KabCaller caller; /* first: tickets lead here */
+    KabCaller caller; /* must be first: a ticket's caller is cast to the
+                       * executor */
     KabExecutorEvents events;
     void *user;
     GThreadPool *pool;    /* NULL: the function is called on the loop */
     atomic_uint n_inside; /* threads in process() */
     unsigned n_out, n_not_entered;
-    int64_t timeout_us; /* of the calls out */
+    unsigned n_blocked; /* calls that held up the loop, not reported yet */
+    int64_t timeout_us; /* of each call */
     KabLogLimit misuse_limit, slow_limit;
 };
 
@@ -73,10 +75,28 @@ deliver_answered(KabMail *mail, void *user)
                               &ticket->answer);
 }
 
-/* Thread: worker, or the loop for a function that never blocks. After
- * process() the ticket may be anybody's. */
+static KabTicket *
+ticket_of_grown(KabMail *mail)
+{
+    return (KabTicket *)(void *)((char *)mail -
+                                 G_STRUCT_OFFSET(KabTicket, grown_mail));
+}
+
 static void
-call(KabExecutor *executor, KabTicket *ticket)
+deliver_grown(KabMail *mail, void *user)
+{
+    KabTicket *ticket = ticket_of_grown(mail);
+    KabExecutor *executor = executor_of(ticket);
+    size_t bytes = atomic_exchange(&ticket->grown, 0);
+    if (executor->events.grew)
+        executor->events.grew(executor->user, ticket->attempt, ticket->serial,
+                              bytes);
+}
+
+/* Thread: worker, or the loop for a function that never blocks. Once process()
+ * has returned, the ticket may belong to anybody. */
+static void
+call_function(KabExecutor *executor, KabTicket *ticket)
 {
     KabBatch *handle = kab_ticket_handle(ticket);
     bool is_wanted = kab_ticket_enter(ticket);
@@ -88,12 +108,12 @@ call(KabExecutor *executor, KabTicket *ticket)
                        "cancelled before it was called");
 }
 
-/* The count is the last thing of the executor that a worker touches. */
+/* Decrementing n_inside is a worker's last access to the executor. */
 static void
 on_worker(gpointer data, gpointer user)
 {
     KabExecutor *executor = user;
-    call(executor, data);
+    call_function(executor, data);
     atomic_fetch_sub(&executor->n_inside, 1);
 }
 
@@ -101,14 +121,17 @@ static void
 call_on_loop(KabExecutor *executor, KabTicket *ticket)
 {
     int64_t start = g_get_monotonic_time();
-    call(executor, ticket);
+    call_function(executor, ticket);
     int64_t took = g_get_monotonic_time() - start;
-    if (took > slow_us)
-        kab_log_limited(&executor->slow_limit, KAB_LOG_WARNING,
-                        executor->caller.binding,
-                        "function %s says that it never blocks, but held up "
-                        "the loop for %" G_GINT64_FORMAT " ms",
-                        executor->caller.function->name, took / 1000);
+    if (took <= slow_us)
+        return;
+    executor->n_blocked++;
+    kab_log_limited(&executor->slow_limit, KAB_LOG_WARNING,
+                    executor->caller.binding,
+                    "function %s is KAB_FUNCTION_NONBLOCKING, but its "
+                    "process() took %" G_GINT64_FORMAT
+                    " ms: nothing was taken or produced meanwhile",
+                    executor->caller.function->name, took / 1000);
 }
 
 KabExecutor *
@@ -126,6 +149,7 @@ kab_executor_new(const KabExecutorSetup *setup)
         .number = kab_ticket_caller_number(),
         .deliver_entered = deliver_entered,
         .deliver_answered = deliver_answered,
+        .deliver_grown = deliver_grown,
     };
     kab_chunk_pool_init(&executor->caller.chunks);
     executor->events = *setup->events;
@@ -144,6 +168,7 @@ kab_executor_free(KabExecutor *executor)
     if (executor->pool)
         g_thread_pool_free(executor->pool, FALSE, TRUE);
     g_assert(!atomic_load(&executor->n_inside));
+    kab_ticket_leave_all(&executor->caller);
     kab_chunk_pool_clear(&executor->caller.chunks);
     g_free(executor);
 }
@@ -156,8 +181,9 @@ kab_executor_set_threads(KabExecutor *executor, unsigned threads)
 }
 
 void
-kab_executor_invoke(KabExecutor *executor, KabAttempt *attempt)
+kab_executor_invoke(void *user, KabAttempt *attempt)
 {
+    KabExecutor *executor = user;
     executor->n_out++;
     executor->n_not_entered++;
     executor->timeout_us = attempt->timeout_us;
@@ -173,8 +199,9 @@ kab_executor_invoke(KabExecutor *executor, KabAttempt *attempt)
 }
 
 void
-kab_executor_cancel(KabExecutor *executor, KabAttempt *attempt)
+kab_executor_cancel(void *user, KabAttempt *attempt)
 {
+    KabExecutor *executor = user;
     KabTicket *ticket = attempt->call;
     KabBatch *handle = kab_ticket_handle(ticket);
     const KabFunction *function = executor->caller.function;
@@ -183,23 +210,39 @@ kab_executor_cancel(KabExecutor *executor, KabAttempt *attempt)
 }
 
 void
-kab_executor_release(KabExecutor *executor, KabAttempt *attempt)
+kab_executor_release(void *user, KabAttempt *attempt)
 {
     kab_ticket_release(attempt->call);
     attempt->call = NULL;
     attempt->memory = NULL;
 }
 
+const KabCallPort kab_executor_port = {
+    .invoke = kab_executor_invoke,
+    .cancel = kab_executor_cancel,
+    .release_attempt = kab_executor_release,
+};
+
+static void
+report_blocked(KabExecutor *executor)
+{
+    for (; executor->n_blocked; executor->n_blocked--)
+        if (executor->events.blocked)
+            executor->events.blocked(executor->user);
+}
+
 void
 kab_executor_turn(KabExecutor *executor)
 {
+    report_blocked(executor);
     unsigned n = kab_ticket_steal_doubles(&executor->caller);
     for (unsigned i = 0; i < n; i++)
         executor->events.answered_twice(executor->user);
     if (n)
         kab_log_limited(&executor->misuse_limit, KAB_LOG_WARNING,
                         executor->caller.binding,
-                        "function %s answered a batch again",
+                        "function %s answered a batch that had ended: that "
+                        "answer is ignored",
                         executor->caller.function->name);
 }
 

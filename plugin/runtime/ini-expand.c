@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ${…} in values: the environment's and files' texts. What comes in is not
- * expanded again.
+/* Expands ${…} in values with the text of environment variables and files. The
+ * inserted text is not expanded again.
  */
 #include "ini.h"
 
 #include <string.h>
 
 #include "options-value.h"
-
-enum { LARGEST_FILE = 1024 * 1024 };
+#include "small-file.h"
 
 static char *
 get_variable(void *user, const char *name)
@@ -19,18 +18,17 @@ get_variable(void *user, const char *name)
 static char *
 get_file(void *user, const char *path, char **ret_problem)
 {
-    g_autofree char *content = NULL;
     g_autofree char *quoted = kab_quote(path);
     g_autoptr(GError) error = NULL;
     size_t len;
-    if (!g_file_get_contents(path, &content, &len, &error))
-        *ret_problem = g_strdup_printf("found %s, which cannot be read; wanted "
-                                       "a readable file",
-                                       quoted);
-    else if (len > LARGEST_FILE || strlen(content) != len ||
-             !g_utf8_validate(content, -1, NULL))
+    g_autofree char *content = kab_small_file_read(path, &len, &error);
+    if (!content)
+        *ret_problem = g_strdup_printf("found %s, which cannot be read (%s); "
+                                       "wanted a file of 1 MiB at most",
+                                       quoted, error->message);
+    else if (strlen(content) != len || !g_utf8_validate(content, -1, NULL))
         *ret_problem = g_strdup_printf("found %s, which is no text; wanted "
-                                       "UTF-8 of 1MiB at most",
+                                       "UTF-8 without NUL",
                                        quoted);
     else
         return g_steal_pointer(&content);
@@ -39,7 +37,7 @@ get_file(void *user, const char *path, char **ret_problem)
 
 const KabIniWorld kab_ini_world = {get_variable, get_file, NULL};
 
-/* Without its last newline. */
+/* The file's text without its last newline. */
 static char *
 look_up_file(const char *path, const KabIniWorld *world, char **ret_problem)
 {
@@ -91,7 +89,7 @@ look_up_variable(const char *inside,
     return NULL;
 }
 
-/* From "${" on; *at is moved behind "}". */
+/* Expands one "${…}" that starts at *at; moves *at past the "}". */
 static char *
 expand_one(const char **at, const KabIniWorld *world, char **ret_problem)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines into sections and entries. What a line says is kept even if its
- * value cannot be expanded, so that later checks do not call it missing.
+/* Turns lines into sections and entries. An entry is kept even if its value
+ * cannot be expanded, so that later checks do not report it as missing.
  */
 #include "ini.h"
 
@@ -10,12 +10,12 @@
 
 enum { LONGEST_LINE = 64 * 1024 };
 
-/* Of one kab_ini_new(). */
+/* State of one kab_ini_new(). */
 typedef struct {
     KabIni *ini;
     const KabIniWorld *world;
-    KabIniSection *section; /* of the lines read now; NULL: none yet */
-    bool is_skipping;       /* below a header that names none */
+    KabIniSection *section; /* the section being read; NULL: none yet */
+    bool is_skipping;       /* inside a section with an invalid header */
     unsigned line;
 } KabIniReader;
 
@@ -32,6 +32,7 @@ static void
 section_free(void *data)
 {
     KabIniSection *section = data;
+    g_hash_table_unref(section->by_key);
     g_free(section->name);
     g_ptr_array_unref(section->entries);
     g_free(section);
@@ -118,7 +119,7 @@ add_entry(KabIniReader *reader, const char *key, const char *raw)
         add_fault(reader, key, problem);
 }
 
-/* The line is not shown: it may hold a secret. */
+/* Faults never quote the line: it may hold a secret. */
 static void
 read_entry(KabIniReader *reader, char *line)
 {
@@ -174,6 +175,7 @@ kab_ini_new(const char *text, size_t text_len, const KabIniWorld *world)
     static const char mark[] = "\xEF\xBB\xBF";
     KabIni *ini = g_new0(KabIni, 1);
     ini->sections = g_ptr_array_new_with_free_func(section_free);
+    ini->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     ini->faults = g_ptr_array_new_with_free_func(fault_free);
     KabIniReader reader = {.ini = ini, .world = world};
     const char *at = text, *end = text + text_len;
@@ -193,6 +195,7 @@ kab_ini_free(KabIni *ini)
 {
     if (!ini)
         return;
+    g_hash_table_unref(ini->by_name);
     g_ptr_array_unref(ini->sections);
     g_ptr_array_unref(ini->faults);
     g_free(ini);
@@ -201,23 +204,13 @@ kab_ini_free(KabIni *ini)
 KabIniSection *
 kab_ini_find(const KabIni *ini, const char *section)
 {
-    for (unsigned i = 0; i < ini->sections->len; i++) {
-        KabIniSection *candidate = ini->sections->pdata[i];
-        if (strcmp(candidate->name, section) == 0)
-            return candidate;
-    }
-    return NULL;
+    return g_hash_table_lookup(ini->by_name, section);
 }
 
 KabIniEntry *
 kab_ini_section_find(const KabIniSection *section, const char *key)
 {
-    for (unsigned i = 0; i < section->entries->len; i++) {
-        KabIniEntry *candidate = section->entries->pdata[i];
-        if (strcmp(candidate->key, key) == 0)
-            return candidate;
-    }
-    return NULL;
+    return g_hash_table_lookup(section->by_key, key);
 }
 
 KabIniSection *
@@ -229,7 +222,9 @@ kab_ini_find_or_add(KabIni *ini, const char *name)
     section = g_new0(KabIniSection, 1);
     section->name = g_strdup(name);
     section->entries = g_ptr_array_new_with_free_func(entry_free);
+    section->by_key = g_hash_table_new(g_str_hash, g_str_equal);
     g_ptr_array_add(ini->sections, section);
+    g_hash_table_insert(ini->by_name, section->name, section);
     return section;
 }
 
@@ -242,5 +237,6 @@ kab_ini_section_find_or_add(KabIniSection *section, const char *key)
     entry = g_new0(KabIniEntry, 1);
     entry->key = g_strdup(key);
     g_ptr_array_add(section->entries, entry);
+    g_hash_table_insert(section->by_key, entry->key, entry);
     return entry;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The reader of the configuration file: sections, keys, values, lines.
  *
- * Knows no option. Comments (# or ;) stand at the beginning of a line only;
- * a value runs to the end of its line, without blanks around it, otherwise
- * verbatim; a byte-order mark and CRLF are accepted. In values ${NAME} is the
- * environment's, ${NAME:-default} with a default for unset and empty ones,
- * ${file:PATH} the content of a file without its last newline, $$ a dollar.
- * Nothing stops the reader: it goes on after every fault.
+ * Knows no options. Comments (# or ;) stand at the beginning of a line only. A
+ * value runs to the end of its line, without surrounding blanks, otherwise
+ * verbatim. A byte-order mark and CRLF are accepted. In values, ${NAME} is an
+ * environment variable, ${NAME:-default} has a default for an unset or empty
+ * one, ${file:PATH} is the content of a file without its last newline, and $$
+ * is a dollar sign. Nothing stops the reader: it continues after every fault.
  */
 #pragma once
 
@@ -15,39 +15,40 @@
 
 #include <glib.h>
 
-/* What ${…} stands for. Returns a new string, or NULL with a sentence in
- * *ret_problem ("found …; wanted …", owned by the caller). */
+/* How to look up ${…}. Each function returns a new string, or NULL with a
+ * sentence in *ret_problem ("found …; wanted …", owned by the caller). */
 typedef struct {
     char *(*get_variable)(void *user, const char *name);
     char *(*get_file)(void *user, const char *path, char **ret_problem);
     void *user;
 } KabIniWorld;
 
-/* The process's environment and files. */
+/* The environment and files of the process. */
 extern const KabIniWorld kab_ini_world;
 
-/* Where a value came from besides its line. */
+/* What a value was made from besides its line. */
 typedef enum {
     KAB_INI_VERBATIM,
-    KAB_INI_EXPANDED, /* with the environment or a file in it */
+    KAB_INI_EXPANDED, /* contains text of the environment or a file */
 } KabIniOrigin;
 
 /* Owned by its section. */
 typedef struct {
     char *key;
-    char *value; /* expanded; NULL: it could not be, there is a fault */
+    char *value; /* expanded; NULL: expansion failed and a fault was added */
     unsigned line;
     KabIniOrigin origin;
 } KabIniEntry;
 
-/* name: with single blanks. Owned by the file. */
+/* name: blanks collapsed. Owned by the file. */
 typedef struct {
     char *name;
     unsigned line;
-    GPtrArray *entries; /* KabIniEntry, in their order, each key once */
+    GPtrArray *entries; /* KabIniEntry, in file order, each key once */
+    GHashTable *by_key; /* of the same entries */
 } KabIniSection;
 
-/* key NULL: of the section as a whole; section NULL: of the file. */
+/* key NULL: a fault of the section as a whole; section NULL: of the file. */
 typedef struct {
     unsigned line;
     char *section, *key;
@@ -55,25 +56,26 @@ typedef struct {
 } KabIniFault;
 
 typedef struct {
-    GPtrArray *sections; /* KabIniSection, in their order, each name once */
+    GPtrArray *sections; /* KabIniSection, in file order, each name once */
+    GHashTable *by_name; /* of the same sections */
     GPtrArray *faults;   /* KabIniFault */
 } KabIni;
 
-/* Borrows text and world. Returns a new file, whatever the text. */
+/* Borrows text and world. Returns a new file for any text, valid or not. */
 KabIni *
 kab_ini_new(const char *text, size_t text_len, const KabIniWorld *world);
 void kab_ini_free(KabIni *ini);
 
-/* NULL: there is none. */
+/* The section; NULL: none. */
 KabIniSection *kab_ini_find(const KabIni *ini, const char *section);
 KabIniEntry *kab_ini_section_find(const KabIniSection *section,
                                   const char *key);
-/* New ones have line 0 and no value. */
+/* A new section has line 0; a new entry has line 0 and no value. */
 KabIniSection *kab_ini_find_or_add(KabIni *ini, const char *section);
 KabIniEntry *kab_ini_section_find_or_add(KabIniSection *section,
                                          const char *key);
 
-/* ${…} in one value. Returns a new string, or NULL with a sentence in
+/* Expands ${…} in one value. Returns a new string, or NULL with a sentence in
  * *ret_problem. *ret_origin is set in both cases. */
 char *kab_ini_expand(const char *value,
                      const KabIniWorld *world,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Directories, shared objects, and what a description must look like.
+/* Finds directories and shared objects, and checks function descriptions.
  *
- * Messages have the form of a configuration's faults: found …; wanted ….
+ * Messages have the form of configuration faults: found …; wanted ….
  */
 #include "loader.h"
 
@@ -10,17 +10,20 @@
 
 #include <gmodule.h>
 
+#include "elf-check.h"
 #include "options-value.h"
 
-/* What the structure of each minor version of our major has at least. */
+/* Minimum size of the structure in each minor version of our major version. */
 static const size_t least_size[] = {
     [0] = G_STRUCT_OFFSET(KabFunction, close) + sizeof(void *),
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(least_size) == KAB_ABI_MINOR + 1);
+static const size_t least_option_size =
+    G_STRUCT_OFFSET(KabOption, flags) + sizeof(uint32_t);
 
 G_GNUC_PRINTF(2, 3)
 static bool
-refuse(GError **error, const char *format, ...)
+refuse_module(GError **error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -30,8 +33,8 @@ refuse(GError **error, const char *format, ...)
     return false;
 }
 
-/* In the build tree the program, or its libtool wrapper's target, stands
- * beside the modules; NULL if this is not it. */
+/* In a build tree, the program (or the target of its libtool wrapper) lies
+ * beside the modules. NULL: this is no build tree. */
 static char *
 dup_uninstalled_directory(void)
 {
@@ -58,7 +61,7 @@ add_directories(GStrvBuilder *builder, const char *path)
             g_strv_builder_add(builder, *directory);
 }
 
-/* In the order in which they are searched. */
+/* In search order. */
 static char **
 dup_directories(const char *path)
 {
@@ -71,7 +74,7 @@ dup_directories(const char *path)
     return g_strv_builder_end(builder);
 }
 
-/* The module's name; NULL if the file is none. */
+/* The module's name; NULL if the file name is not that of a module. */
 static char *
 dup_name_of_file(const char *file)
 {
@@ -81,7 +84,7 @@ dup_name_of_file(const char *file)
     return g_strndup(file, strlen(file) - strlen(suffix));
 }
 
-/* Adds names that are not there yet; each is mapped to its file. */
+/* Adds new names, each mapped to its file. */
 static void
 add_files(GHashTable *files, const char *directory)
 {
@@ -118,7 +121,7 @@ missing_field(const KabFunction *function)
     return NULL;
 }
 
-/* Is what a function says of an option in itself right? */
+/* Is the function's declaration of an option consistent in itself? */
 static bool
 is_sound(const KabOption *option)
 {
@@ -140,82 +143,166 @@ check_options(const KabFunction *function, const char *where, GError **error)
     for (size_t i = 0; i < function->n_options; i++) {
         const KabOption *option = &function->options[i];
         if (!is_sound(option))
-            return refuse(error,
-                          "found %s, whose option %s contradicts itself; "
-                          "wanted a name, a type, a range of that type and a "
-                          "default within it",
-                          where, option->name ? option->name : "without name");
+            return refuse_module(
+                error,
+                "found %s, whose option %s contradicts itself; "
+                "wanted a name, a type, a range of that type and a "
+                "default within it",
+                where, option->name ? option->name : "without name");
     }
     return true;
 }
 
-bool
-kab_loader_check(const KabFunction *function, const char *where, GError **error)
+static bool
+check_sizes(const KabFunction *function, const char *where, GError **error)
+{
+    if (function->struct_size < least_size[function->abi_minor])
+        return refuse_module(
+            error,
+            "found %s, whose kab_function has %u bytes; wanted %zu, "
+            "as in ABI %u.%u: use KAB_FUNCTION_DEFINE()",
+            where, function->struct_size, least_size[function->abi_minor],
+            function->abi_major, function->abi_minor);
+    if (function->n_options && (function->option_size < least_option_size ||
+                                function->option_size % sizeof(void *)))
+        return refuse_module(
+            error,
+            "found %s, whose .option_size is %u; wanted the size of "
+            "KabOption, %zu in ABI %u.%u: use KAB_FUNCTION_DEFINE() "
+            "or KAB_FUNCTION_HEAD",
+            where, function->option_size, sizeof(KabOption), KAB_ABI_MAJOR,
+            KAB_ABI_MINOR);
+    return true;
+}
+
+static bool
+check_head(const KabFunction *function, const char *where, GError **error)
 {
     if (function->abi_major != KAB_ABI_MAJOR ||
         function->abi_minor > KAB_ABI_MINOR)
-        return refuse(error,
-                      "found %s, built for function ABI %u.%u; wanted ABI "
-                      "%u.%u or an older minor: build it against this "
-                      "kabridge",
-                      where, function->abi_major, function->abi_minor,
-                      KAB_ABI_MAJOR, KAB_ABI_MINOR);
-    if (function->struct_size < least_size[function->abi_minor])
-        return refuse(error,
-                      "found %s, whose kab_function has %u bytes; wanted %zu, "
-                      "as in ABI %u.%u: use KAB_FUNCTION_DEFINE()",
-                      where, function->struct_size,
-                      least_size[function->abi_minor], function->abi_major,
-                      function->abi_minor);
+        return refuse_module(
+            error,
+            "found %s, built for function ABI %u.%u; wanted ABI "
+            "%u.%u or an older minor: build it against this "
+            "kabridge",
+            where, function->abi_major, function->abi_minor, KAB_ABI_MAJOR,
+            KAB_ABI_MINOR);
+    if (!check_sizes(function, where, error))
+        return false;
     const char *missing = missing_field(function);
     if (missing)
-        return refuse(error,
-                      "found %s without .%s; wanted it in "
-                      "KAB_FUNCTION_DEFINE()",
-                      where, missing);
-    return check_options(function, where, error);
+        return refuse_module(error,
+                             "found %s without .%s; wanted it in "
+                             "KAB_FUNCTION_DEFINE()",
+                             where, missing);
+    return true;
 }
 
-/* A description of ours that is no shorter than ours: what an older minor
- * does not have is zero. The module stays, and so does its copy. */
-static const KabFunction *
-whole(const KabFunction *function)
+/* Copies the module's options into our own KabOption layout. Fields that an
+ * older minor version lacks are zero; fields that a newer one adds are
+ * dropped. */
+static void
+copy_options(KabOption *options, const KabFunction *function)
 {
-    static const char key[] = "kab-function-whole";
-    if (function->struct_size >= sizeof *function)
+    size_t size = MIN(function->option_size, sizeof(KabOption));
+    for (size_t i = 0; i < function->n_options; i++)
+        memcpy(&options[i],
+               (const char *)function->options + i * function->option_size,
+               size);
+}
+
+/* The description in our own layout: a copy if a size differs. The copy is kept
+ * beside the original for the life of the process. */
+static const KabFunction *
+dup_resized(const KabFunction *function)
+{
+    static const char key[] = "kab-function-resized";
+    bool has_our_stride =
+        !function->n_options || function->option_size == sizeof(KabOption);
+    if (function->struct_size >= sizeof *function && has_our_stride)
         return function;
     KabFunction *copy = g_dataset_get_data(function, key);
     if (copy)
         return copy;
-    copy = g_new0(KabFunction, 1);
-    memcpy(copy, function, function->struct_size);
+    copy = g_malloc0(sizeof *copy + function->n_options * sizeof(KabOption));
+    memcpy(copy, function, MIN(function->struct_size, sizeof *copy));
+    copy->options = (KabOption *)(copy + 1);
+    copy->option_size = sizeof(KabOption);
+    copy_options((KabOption *)(copy + 1), function);
     g_dataset_set_data_full(function, key, copy, g_free);
     return copy;
+}
+
+const KabFunction *
+kab_loader_adopt(const KabFunction *function, const char *where, GError **error)
+{
+    if (!check_head(function, where, error))
+        return NULL;
+    const KabFunction *resized = dup_resized(function);
+    return check_options(resized, where, error) ? resized : NULL;
+}
+
+static bool
+open_library_in(const char *directory)
+{
+    g_autofree char *file =
+        g_build_filename(directory, "libkabridge.so." KAB_LIBRARY_MAJOR, NULL);
+    GModule *library = g_module_open(file, G_MODULE_BIND_LOCAL);
+    if (!library)
+        return false;
+    g_module_make_resident(library);
+    return true;
+}
+
+/* Modules need libkabridge by its name alone. In a prefix that the dynamic
+ * linker does not search, that name is known once the library was opened by
+ * its path. */
+static bool
+open_library(void)
+{
+    g_autofree char *uninstalled = dup_uninstalled_directory();
+    return (uninstalled && open_library_in(uninstalled)) ||
+           open_library_in(KAB_LIBRARY_DIR);
+}
+
+static GModule *
+open_module(const char *file)
+{
+    GModule *module = g_module_open(file, G_MODULE_BIND_LOCAL);
+    if (module || !strstr(g_module_error(), "libkabridge.so"))
+        return module;
+    return open_library() ? g_module_open(file, G_MODULE_BIND_LOCAL) : NULL;
 }
 
 static bool
 open_file(const char *file, KabModule *ret_module, GError **error)
 {
     void *symbol;
-    GModule *module = g_module_open(file, G_MODULE_BIND_LOCAL);
+    const char *problem = kab_elf_problem(file);
+    if (problem)
+        return refuse_module(error, "found %s, %s; wanted a module", file,
+                             problem);
+    GModule *module = open_module(file);
     if (!module)
-        return refuse(error,
-                      "found %s, which does not open; wanted a module "
-                      "with all it needs (%s)",
-                      file, g_module_error());
+        return refuse_module(error,
+                             "found %s, which does not open; wanted a module "
+                             "with all it needs (%s)",
+                             file, g_module_error());
     if (!g_module_symbol(module, "kab_function", &symbol) || !symbol) {
         g_module_close(module);
-        return refuse(error,
-                      "found %s without the symbol kab_function; wanted "
-                      "a module with KAB_FUNCTION_DEFINE()",
-                      file);
+        return refuse_module(error,
+                             "found %s without the symbol kab_function; wanted "
+                             "a module with KAB_FUNCTION_DEFINE()",
+                             file);
     }
-    if (!kab_loader_check(symbol, file, error)) {
+    const KabFunction *function = kab_loader_adopt(symbol, file, error);
+    if (!function) {
+        g_dataset_destroy(symbol);
         g_module_close(module);
         return false;
     }
     g_module_make_resident(module);
-    *ret_module = (KabModule){whole(symbol), g_intern_string(file)};
+    *ret_module = (KabModule){function, g_intern_string(file)};
     return true;
 }
 
@@ -235,9 +322,9 @@ refuse_unknown(const char *path,
     const char *nearest = g_str_has_suffix(name, "." G_MODULE_SUFFIX)
                               ? path_of_file
                               : kab_nearest(name, names, n);
-    return refuse(error, "found %s; wanted a function in %s%s%s%s", quoted,
-                  list, nearest ? ", perhaps \"" : "", nearest ? nearest : "",
-                  nearest ? "\"" : "");
+    return refuse_module(error, "found %s; wanted a function in %s%s%s%s",
+                         quoted, list, nearest ? ", perhaps \"" : "",
+                         nearest ? nearest : "", nearest ? "\"" : "");
 }
 
 bool

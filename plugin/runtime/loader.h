@@ -2,39 +2,42 @@
 /* Finds and opens functions: built-in names, module names, paths.
  *
  * Search order of a name: KABRIDGE_MODULE_PATH, [modules] path, the built-in
- * directory (an uninstalled build finds its own modules beside itself).
- * Modules are opened with everything bound, checked against the ABI, and
- * stay resident, so that leak reports keep their names.
+ * directory (an uninstalled build finds its own modules beside itself). Modules
+ * are opened with RTLD_NOW, checked against the ABI, and stay resident, so that
+ * leak reports can resolve their symbols.
  */
 #pragma once
 
 #include "kabridge/error.h"
 
-/* A description that may be of an older minor: its head is what the module
- * has, the rest is zero. Never freed. */
+/* A description, which may come from an older minor version: its head is that
+ * of the module, missing fields are zero. Never freed. */
 typedef struct {
     const KabFunction *function;
     const char *path; /* interned; NULL: given by the program */
 } KabModule;
 
-/* name: of a built-in or a module, or the path of a .so (it has a '/'). path:
- * colon-separated directories of [modules]; NULL: none. The error's message
- * says what was looked for and where, or what does not fit with both numbers;
- * an unknown name gets the nearest known one. Its code: KAB_ERROR_CONFIG. */
+/* Opens a function. name: a built-in, a module, or the path of a .so (it
+ * contains a '/'). path: colon-separated directories of [modules]; NULL: none.
+ * Errors are KAB_ERROR_CONFIG. The message tells what was searched for and
+ * where, the nearest known name, or, on an ABI mismatch, both versions. */
 bool kab_loader_open(const char *path,
                      const char *name,
                      KabModule *ret_module,
                      GError **error);
 
-/* Every module found, each name once, sorted; a broken one goes to on_broken
- * (path, sentence) and is left out. Returns a new array of KabModule. */
+/* Lists every module found, each name once, sorted. A broken module is passed
+ * to on_broken (path, sentence) and left out. Returns a new array of
+ * KabModule. */
 GArray *kab_loader_list(const char *path,
                         void (*on_broken)(void *user,
                                           const char *file,
                                           const char *message),
                         void *user);
 
-/* Is the description of an ABI we can call? For one given by a program. */
-bool kab_loader_check(const KabFunction *function,
-                      const char *where,
-                      GError **error);
+/* Checks a description and returns it in our own layout: itself, or, if its
+ * sizes differ, a copy that lives as long as the process. NULL with
+ * KAB_ERROR_CONFIG: its ABI version cannot be called. */
+const KabFunction *kab_loader_adopt(const KabFunction *function,
+                                    const char *where,
+                                    GError **error);

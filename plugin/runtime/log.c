@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log lines: from kab_log() through g_log_structured() to a writer.
  *
- * The writer's settings are the process's, like the writer itself (GLib
- * allows one): a level that reload may change, and a format.
+ * The writer's settings belong to the process, like the writer itself (GLib
+ * allows only one): a level, which a reload may change, and a format. A
+ * separate thread writes to standard error, and another one to the journal
+ * (log-writer.h).
  */
 #include "log.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,14 +18,21 @@
 #define G_LOG_USE_STRUCTURED
 #include <glib.h>
 
+#include "log-journal.h"
+#include "log-writer.h"
+
+/* How long the exit of the process waits for the reader of its log. */
+static const int64_t flush_us = G_USEC_PER_SEC;
 static const int64_t limit_us = 10 * G_USEC_PER_SEC;
 enum { MAX_FIELDS = 16, MOST_LINES = 5 };
 
-/* Of the process, as GLib's writer is. */
+/* Process-wide, as GLib's writer is. */
 static struct {
     atomic_int level;
     KabLogFormat format;
     bool has_colour;
+    KabLogWriter *lines;   /* NULL: not installed, or no thread for it */
+    KabLogWriter *journal; /* NULL: likewise, or another format */
 } writer = {.level = KAB_LOG_INFO};
 
 static const char *
@@ -105,7 +115,7 @@ append_time(GString *line)
     g_string_append_printf(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
-/* Line breaks inside a sentence must not look like lines of ours. */
+/* Line breaks inside a sentence must not look like log lines of their own. */
 static void
 append_one_line(GString *line, const GLogField *field)
 {
@@ -180,26 +190,102 @@ append_json(GString *line, int priority, const GLogField *fields, size_t n)
     g_string_append(line, "}\n");
 }
 
+static GString *
+format_line(int priority, const GLogField *fields, size_t n)
+{
+    GString *line = g_string_sized_new(256);
+    if (writer.format == KAB_LOG_FORMAT_JSON)
+        append_json(line, priority, fields, n);
+    else
+        append_text(line, priority, fields, n);
+    return line;
+}
+
+static GString *
+format_dropped(uint64_t n)
+{
+    g_autofree char *message = g_strdup_printf(
+        "%" G_GUINT64_FORMAT " log lines were dropped: standard error was "
+        "full or closed",
+        n);
+    const GLogField fields[] = {{"MESSAGE", message, -1}};
+    return format_line(KAB_LOG_WARNING, fields, G_N_ELEMENTS(fields));
+}
+
+/* Reports dropped lines before the first line that fits again. */
+static void
+tell_dropped(void)
+{
+    uint64_t n = kab_log_writer_steal_dropped(writer.lines);
+    if (!n)
+        return;
+    g_autoptr(GString) line = format_dropped(n);
+    if (!kab_log_writer_try(writer.lines, line->str, line->len))
+        kab_log_writer_return_dropped(writer.lines, n);
+}
+
+static void
+write_text(const char *text, size_t len)
+{
+    if (writer.lines) {
+        tell_dropped();
+        kab_log_writer_push(writer.lines, text, len);
+        return;
+    }
+    ssize_t n = write(STDERR_FILENO, text, len);
+    (void)n; /* the error cannot be reported anywhere */
+}
+
+static void
+write_formatted(GLogLevelFlags level, const GLogField *fields, size_t n)
+{
+    g_autoptr(GString) line = format_line(priority_of(level), fields, n);
+    write_text(line->str, line->len);
+}
+
+static void
+tell_journal_dropped(void)
+{
+    uint64_t n = kab_log_writer_steal_dropped(writer.journal);
+    if (!n)
+        return;
+    g_autofree char *message = g_strdup_printf(
+        "%" G_GUINT64_FORMAT " log lines were dropped: the journal took none",
+        n);
+    const GLogField fields[] = {{"PRIORITY", "4", -1},
+                                {"MESSAGE", message, -1}};
+    g_autoptr(GString) packed =
+        kab_log_journal_pack(G_LOG_LEVEL_WARNING, fields, G_N_ELEMENTS(fields));
+    if (!kab_log_writer_try(writer.journal, packed->str, packed->len))
+        kab_log_writer_return_dropped(writer.journal, n);
+}
+
+/* False: there is no journal. */
+static bool
+write_to_journal(GLogLevelFlags level, const GLogField *fields, size_t n)
+{
+    if (!writer.journal)
+        return g_log_writer_journald(level, fields, n, NULL) ==
+               G_LOG_WRITER_HANDLED;
+    tell_journal_dropped();
+    g_autoptr(GString) packed = kab_log_journal_pack(level, fields, n);
+    kab_log_writer_push(writer.journal, packed->str, packed->len);
+    return true;
+}
+
 static GLogWriterOutput
 write_line(GLogLevelFlags level,
            const GLogField *fields,
            gsize n_fields,
            gpointer user)
 {
-    int priority = priority_of(level);
-    if (priority > atomic_load(&writer.level))
+    if (priority_of(level) > atomic_load(&writer.level))
         return G_LOG_WRITER_HANDLED;
-    if (writer.format == KAB_LOG_FORMAT_JOURNAL &&
-        g_log_writer_journald(level, fields, n_fields, NULL) ==
-            G_LOG_WRITER_HANDLED)
-        return G_LOG_WRITER_HANDLED;
-    g_autoptr(GString) line = g_string_sized_new(256);
-    if (writer.format == KAB_LOG_FORMAT_JSON)
-        append_json(line, priority, fields, n_fields);
-    else
-        append_text(line, priority, fields, n_fields);
-    ssize_t n = write(STDERR_FILENO, line->str, line->len);
-    (void)n; /* nowhere else to say it */
+    if (writer.format != KAB_LOG_FORMAT_JOURNAL ||
+        !write_to_journal(level, fields, n_fields))
+        write_formatted(level, fields, n_fields);
+    if (level & G_LOG_LEVEL_ERROR) /* GLib aborts after this */
+        kab_log_flush();
     return G_LOG_WRITER_HANDLED;
 }
 
@@ -213,9 +299,52 @@ kab_log_install(KabLogFormat format, KabLogLevel level)
 }
 
 void
+kab_log_start_writer(void)
+{
+    if (writer.lines)
+        return;
+    writer.lines = kab_log_writer_new(STDERR_FILENO);
+    atexit(kab_log_flush);
+}
+
+void
+kab_log_flush(void)
+{
+    if (writer.journal)
+        kab_log_writer_flush(writer.journal, flush_us);
+    if (writer.lines)
+        kab_log_writer_flush(writer.lines, flush_us);
+}
+
+uint64_t
+kab_log_n_dropped(void)
+{
+    uint64_t n = 0;
+    if (writer.journal)
+        n += kab_log_writer_n_dropped(writer.journal);
+    if (writer.lines)
+        n += kab_log_writer_n_dropped(writer.lines);
+    return n;
+}
+
+void
+kab_log_print(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    write_text(text, strlen(text));
+}
+
+void
 kab_log_set_format(KabLogFormat format)
 {
+    static KabLogJournal journal = {g_log_writer_journald, write_formatted};
     writer.format = format;
+    if (format == KAB_LOG_FORMAT_JOURNAL && writer.lines && !writer.journal)
+        writer.journal =
+            kab_log_writer_new_for(kab_log_journal_write, &journal);
 }
 
 void
@@ -225,28 +354,28 @@ kab_log_set_level(KabLogLevel level)
 }
 
 static void
-add(GLogField *fields, size_t *n, const char *name, const char *value)
+add_field(GLogField *fields, size_t *n, const char *name, const char *value)
 {
     fields[(*n)++] = (GLogField){name, value, -1};
 }
 
 static void
-emit(KabLogLevel level,
-     const char *binding,
-     const KabLogField *more,
-     unsigned n_more,
-     const char *message)
+emit_line(KabLogLevel level,
+          const char *binding,
+          const KabLogField *more,
+          unsigned n_more,
+          const char *message)
 {
     GLogField fields[MAX_FIELDS];
     size_t n = 0;
     char priority[2] = {(char)('0' + (int)level), '\0'};
-    add(fields, &n, "PRIORITY", priority);
-    add(fields, &n, "MESSAGE", message);
-    add(fields, &n, "GLIB_DOMAIN", "kabridge");
+    add_field(fields, &n, "PRIORITY", priority);
+    add_field(fields, &n, "MESSAGE", message);
+    add_field(fields, &n, "GLIB_DOMAIN", "kabridge");
     if (binding)
-        add(fields, &n, "BINDING", binding);
+        add_field(fields, &n, "BINDING", binding);
     for (unsigned i = 0; i < n_more && n < MAX_FIELDS; i++)
-        add(fields, &n, more[i].name, more[i].value);
+        add_field(fields, &n, more[i].name, more[i].value);
     g_log_structured_array(glib_level(level), fields, n);
 }
 
@@ -257,7 +386,7 @@ kab_log_v(KabLogLevel level,
           va_list arguments)
 {
     g_autofree char *message = g_strdup_vprintf(format, arguments);
-    emit(level, binding, NULL, 0, message);
+    emit_line(level, binding, NULL, 0, message);
 }
 
 void
@@ -281,7 +410,7 @@ kab_log_fields(KabLogLevel level,
     va_start(arguments, format);
     g_autofree char *message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    emit(level, binding, fields, n_fields, message);
+    emit_line(level, binding, fields, n_fields, message);
 }
 
 bool
@@ -317,5 +446,5 @@ kab_log_limited(KabLogLimit *limit,
         kab_log(level, binding, "%s (and %u more like it)", message,
                 n_left_out);
     else
-        emit(level, binding, NULL, 0, message);
+        emit_line(level, binding, NULL, 0, message);
 }

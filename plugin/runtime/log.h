@@ -2,8 +2,8 @@
 /* Log lines of the bridge: a level, a binding, a sentence, fields.
  *
  * Lines go through g_log_structured(), so an embedding program's own writer
- * gets them; the command installs the writer below. A line is written once,
- * where the decision is made; one that may repeat has a limit.
+ * gets them; the command installs the writer below. A line is logged once,
+ * where the decision is made. A line that may repeat has a limit.
  */
 #pragma once
 
@@ -24,24 +24,37 @@ typedef enum {
 #undef X
 } KabLogFormat;
 
-/* A field besides the sentence: name in the journal's style (TOPIC). */
+/* A field besides the sentence; the name is in journal style (TOPIC). */
 typedef struct {
     const char *name, *value; /* borrowed */
 } KabLogField;
 
-/* At most five lines of a kind in ten seconds; the next says how many were
- * left out. Zeroed at first; one thread. */
+/* Rate limit of one kind of line: at most five in ten seconds; the next line
+ * tells how many were left out. Zero-initialised; one thread. */
 typedef struct {
     int64_t until_us;
     unsigned n_said, n_left_out;
 } KabLogLimit;
 
-/* May one more line be written now? If so, how many were not before it. */
+/* May one more line be logged now? *ret_left_out: lines suppressed before
+ * it. */
 bool kab_log_limit_pass(KabLogLimit *limit, unsigned *ret_left_out);
 
 /* Installs the process's writer to stderr; once, before any thread. */
 void kab_log_install(KabLogFormat format, KabLogLevel level);
-/* Before any thread. */
+/* Starts the thread that writes to standard error: from now on, logging never
+ * waits for the reader of the log, nor for the journal. Call once, before any
+ * other thread starts. */
+void kab_log_start_writer(void);
+/* Lines that the reader of the log, or the journal, was too slow for. Thread:
+ * any. */
+uint64_t kab_log_n_dropped(void);
+/* Waits until every line is written, at most a second. Thread: any. */
+void kab_log_flush(void);
+/* Prints text for the user on standard error, at any log level, in order with
+ * the log lines and through the same writer. Thread: any. */
+void kab_log_print(const char *format, ...) KAB_PRINTF(1, 2);
+/* Call once, before any thread but the writer starts. */
 void kab_log_set_format(KabLogFormat format);
 /* Thread: any. */
 void kab_log_set_level(KabLogLevel level);

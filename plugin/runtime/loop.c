@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop: one GSource, whose dispatch runs turns until nothing moves.
  *
- * A round of turns is bounded, so that other sources of the context get
- * their part even if records never stop coming.
+ * A round of turns is bounded, so that other sources of the context are served
+ * even if records never stop coming.
  */
 #include "loop.h"
 
 enum { TURNS_A_ROUND = 64 };
 
-/* What the GSource is; the loop is behind it. */
+/* The GSource, with a pointer to the loop behind it. */
 typedef struct {
     GSource source;
     KabLoop *loop;
 } LoopSource;
 
-/* Made by its owner; the fields below are of the thread that runs it. */
+/* Made by its owner; the fields below belong to the thread that runs it. */
 struct KabLoop {
     KabLoopWork work;
     void *user;
     KabMailbox *mailbox;
     GMainContext *context;
     GSource *source;
-    int64_t deadline_us; /* of the sleep under way */
-    bool is_hungry;      /* the last round ended with something moving */
+    int64_t deadline_us; /* of the current sleep */
+    bool is_hungry;      /* something still moved when the last round ended */
     bool has_quit;
 };
 
-/* A time-out and not g_source_set_ready_time(): that one wakes the context it
- * is called on, so a loop whose deadline moves would never sleep. Rounded up
- * to poll's milliseconds, or the last one before a deadline would be spun. */
+/* Uses a time-out instead of g_source_set_ready_time(), which wakes the context
+ * it is called on: a loop whose deadline moves would never sleep. Rounded up to
+ * poll's milliseconds, because otherwise the loop would spin for the last
+ * millisecond before a deadline. */
 static gboolean
-prepare(GSource *source, gint *timeout)
+prepare_source(GSource *source, gint *timeout)
 {
     KabLoop *loop = ((LoopSource *)source)->loop;
     *timeout = -1;
@@ -44,16 +45,16 @@ prepare(GSource *source, gint *timeout)
     return left_us <= 0;
 }
 
-/* GLib itself looks at the descriptors. */
+/* GLib itself checks the descriptors. */
 static gboolean
-check(GSource *source)
+check_source(GSource *source)
 {
     KabLoop *loop = ((LoopSource *)source)->loop;
     return loop->is_hungry || g_get_monotonic_time() >= loop->deadline_us;
 }
 
 static gboolean
-dispatch(GSource *source, GSourceFunc callback, gpointer data)
+dispatch_source(GSource *source, GSourceFunc callback, gpointer data)
 {
     KabLoop *loop = ((LoopSource *)source)->loop;
     kab_mailbox_wake(loop->mailbox);
@@ -68,16 +69,31 @@ dispatch(GSource *source, GSourceFunc callback, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs source_functions = {
-    .prepare = prepare, .check = check, .dispatch = dispatch};
+static GSourceFuncs source_functions = {.prepare = prepare_source,
+                                        .check = check_source,
+                                        .dispatch = dispatch_source};
+
+/* g_main_context_new() aborts if it gets no descriptor for its wake-up. */
+static bool
+has_descriptor(GError **error)
+{
+    KabMailbox *spare = kab_mailbox_new(error);
+    kab_mailbox_free(spare);
+    return spare != NULL;
+}
 
 KabLoop *
-kab_loop_new(const KabLoopWork *work, void *user)
+kab_loop_new(const KabLoopWork *work, void *user, GError **error)
 {
+    KabMailbox *mailbox = kab_mailbox_new(error);
+    if (!mailbox || !has_descriptor(error)) {
+        kab_mailbox_free(mailbox);
+        return NULL;
+    }
     KabLoop *loop = g_new0(KabLoop, 1);
     loop->work = *work;
     loop->user = user;
-    loop->mailbox = kab_mailbox_new();
+    loop->mailbox = mailbox;
     loop->context = g_main_context_new();
     loop->source = g_source_new(&source_functions, sizeof(LoopSource));
     loop->is_hungry = true;

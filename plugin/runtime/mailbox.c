@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mailbox of a loop: a lock-free stack of nodes and an eventfd.
  *
- * The state is what saves the system calls. A poster marks it as kicked and
- * writes the eventfd only if the loop was asleep. The loop goes to sleep
- * only from awake: a kick since its last delivery makes arm() refuse, so
- * nothing that was posted is ever slept over. C11 atomics throughout:
- * ThreadSanitizer sees them.
+ * The state saves system calls. A poster marks it as kicked, and writes the
+ * eventfd only if the loop was asleep. The loop can go to sleep only from the
+ * state awake: a kick since its last delivery makes arm() refuse, so the loop
+ * never sleeps while a message is waiting. Uses C11 atomics throughout, which
+ * ThreadSanitizer understands.
  */
 #include "mailbox.h"
 
@@ -16,7 +16,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <glib.h>
+#include "kabridge/error.h"
 
 enum { ASLEEP, AWAKE, KICKED };
 
@@ -28,12 +28,18 @@ struct KabMailbox {
 };
 
 KabMailbox *
-kab_mailbox_new(void)
+kab_mailbox_new(GError **error)
 {
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0) {
+        g_set_error(error, KAB_ERROR, KAB_ERROR_UNAVAILABLE,
+                    "cannot make an eventfd: %s; raise the limit of file "
+                    "descriptors (RLIMIT_NOFILE, ulimit -n)",
+                    g_strerror(errno));
+        return NULL;
+    }
     KabMailbox *mailbox = g_new0(KabMailbox, 1);
-    mailbox->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (mailbox->fd < 0)
-        g_error("eventfd: %s", g_strerror(errno));
+    mailbox->fd = fd;
     atomic_init(&mailbox->top, NULL);
     atomic_init(&mailbox->state, ASLEEP);
     return mailbox;
@@ -59,10 +65,10 @@ kab_mailbox_kick(KabMailbox *mailbox)
 {
     if (atomic_exchange(&mailbox->state, KICKED) != ASLEEP)
         return;
-    int saved_errno = errno; /* a signal handler must not change it */
+    int saved_errno = errno; /* a signal handler must preserve errno */
     uint64_t one = 1;
     ssize_t n = write(mailbox->fd, &one, sizeof one);
-    (void)n; /* full: it is readable already */
+    (void)n; /* EAGAIN: the eventfd is readable already */
     errno = saved_errno;
 }
 
@@ -87,7 +93,7 @@ kab_mailbox_wake(KabMailbox *mailbox)
 {
     uint64_t count;
     ssize_t n = read(mailbox->fd, &count, sizeof count);
-    (void)n; /* empty: woken by something else */
+    (void)n; /* EAGAIN: something else woke the loop */
     int asleep = ASLEEP;
     atomic_compare_exchange_strong(&mailbox->state, &asleep, AWAKE);
 }

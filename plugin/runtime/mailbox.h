@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one door through which other threads reach a loop.
+/* The only way for other threads to reach a loop.
  *
  * Posting pushes an intrusive node on a lock-free stack; the loop takes the
  * whole stack and delivers it in the order of posting. The eventfd is written
- * only when the loop may be asleep, so a busy loop costs the posters no
- * system call:
+ * only when the loop may be asleep, so posting to a busy loop costs no system
+ * call:
  *
- *     poll(fd) -> kab_mailbox_wake() -> { kab_mailbox_deliver(), work }
- *              until kab_mailbox_arm() says that nothing came meanwhile
+ *   poll(fd) -> kab_mailbox_wake() -> { kab_mailbox_deliver(), work }
+ *            until kab_mailbox_arm() returns true: nothing came meanwhile
  *
- * Bounded by construction: a node belongs to what it reports (a call, a
- * command), so there are never more nodes than those.
+ * Bounded by construction: a node is embedded in the object it reports on (a
+ * call, a command), so there are never more nodes than such objects.
  */
 #pragma once
 
 #include <stdbool.h>
 
+#include <glib.h>
+
 typedef struct KabMail KabMail;
 
-/* One thing that happened. Embedded in what it is about; owned by the
- * mailbox from post until deliver is called, on the loop.
+/* One message. Embedded in the object it is about; the mailbox owns it from the
+ * post until deliver() is called on the loop.
  */
 struct KabMail {
     KabMail *next;
@@ -28,26 +30,27 @@ struct KabMail {
 
 typedef struct KabMailbox KabMailbox;
 
-/* Returns a new mailbox; aborts if the system has no eventfd left. */
-KabMailbox *kab_mailbox_new(void);
-/* Nodes still in it are forgotten. */
+/* Returns a new mailbox; NULL with KAB_ERROR_UNAVAILABLE if the process has no
+ * descriptor left for it. */
+KabMailbox *kab_mailbox_new(GError **error);
+/* Nodes still in the mailbox are not delivered. */
 void kab_mailbox_free(KabMailbox *mailbox);
 
-/* Becomes readable when there is something. Borrowed. */
+/* Readable when the mailbox has been kicked. Borrowed. */
 int kab_mailbox_fd(const KabMailbox *mailbox);
 
 /* Thread: any. */
 void kab_mailbox_post(KabMailbox *mailbox, KabMail *mail);
-/* Does not wake a sleeping loop: it is delivered at its next turn.
- * Thread: any. */
+/* Posts without waking a sleeping loop: the message is delivered at the loop's
+ * next turn. Thread: any. */
 void kab_mailbox_post_quietly(KabMailbox *mailbox, KabMail *mail);
 /* Wakes the loop without a message. Thread: any; async-signal-safe. */
 void kab_mailbox_kick(KabMailbox *mailbox);
 
-/* The loop is awake: posters need not wake it. */
+/* Marks the loop as awake: posters need not write the eventfd. */
 void kab_mailbox_wake(KabMailbox *mailbox);
-/* Delivers everything there is; how many nodes that were. */
+/* Delivers every waiting node; returns how many. */
 unsigned kab_mailbox_deliver(KabMailbox *mailbox, void *user);
-/* Before sleeping: true if the loop may sleep, because posters wake it from
- * now on; false if something came meanwhile and it must go on. */
+/* Call before sleeping. True: the loop may sleep, because posters wake it from
+ * now on. False: something came meanwhile, and the loop must turn again. */
 bool kab_mailbox_arm(KabMailbox *mailbox);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reference of the options, in the three formats it is read in. */
+/* The reference of the options, in its three output formats. */
 #include "options.h"
 
 #include <string.h>
@@ -69,8 +69,8 @@ append_markdown_row(GString *text, const KabOptionRow *row)
         row->flags & KAB_ROW_RELOADABLE ? "yes" : "no", row->help);
 }
 
-/* A leading dot or quote is a request to troff, a backslash and a minus are
- * its own. */
+/* troff takes a leading dot or quote as a request; backslash and minus are
+ * special to it too. */
 static char *
 dup_troff(const char *text)
 {

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values: a number and a unit, or one word of several.
+/* Parses values: a number and a unit, or one word of several.
  *
- * A range is written in the same words as the values it bounds, so its ends
- * are read by the same code.
+ * A range is written in the same syntax as the values it bounds, so the same
+ * code parses its ends.
  */
 #include "options-value.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "edit-distance.h"
+
 G_STATIC_ASSERT((int)KAB_VALUE_STRING == (int)KAB_OPTION_STRING);
 G_STATIC_ASSERT((int)KAB_VALUE_CHOICE == (int)KAB_OPTION_CHOICE);
 
-/* What follows a number. */
+/* A unit, the suffix of a number. */
 typedef struct {
     const char *name;
     int64_t factor;
@@ -33,7 +35,7 @@ static const KabUnit time_units[] = {
 
 typedef struct {
     const char *name;
-    const char *wanted; /* without range */
+    const char *wanted; /* used when the rule has no range */
     const char *like;
 } KabTypeWords;
 
@@ -49,7 +51,7 @@ kab_value_type_name(KabValueType type)
     return words[type].name;
 }
 
-/* Digits, then what follows them. */
+/* Parses digits and sets what follows them. */
 static bool
 parse_digits(const char *text, int64_t *ret_number, const char **ret_rest)
 {
@@ -171,7 +173,7 @@ parse_scalar(KabValueType type, const char *text, int64_t *ret_number)
 {
     switch (type) {
     case KAB_VALUE_INTEGER:
-    case KAB_VALUE_RATE: /* of its range: the number without the time */
+    case KAB_VALUE_RATE: /* the range applies to the number, not to the time */
         return parse_integer(text, ret_number);
     case KAB_VALUE_SIZE:
         return parse_with_unit(text, size_units, G_N_ELEMENTS(size_units),
@@ -214,7 +216,7 @@ parse_typed(const KabValueRule *rule, const char *text, KabValue *value)
     return false;
 }
 
-/* The two ends of "1..1000"; either may be left out. */
+/* The two ends of "1..1000"; either may be missing. */
 static bool
 parse_ends(const KabValueRule *rule, double *ret_from, double *ret_to)
 {
@@ -336,33 +338,7 @@ kab_value_dup_problem(const KabValueRule *rule,
     return g_strdup_printf("found %s; wanted %s", found, wanted);
 }
 
-/* Edits from one word to another: insert, delete, replace, swap. */
-static unsigned
-distance(const char *a, const char *b)
-{
-    enum { LONGEST = 64 };
-    size_t n_a = strlen(a), n_b = strlen(b);
-    if (n_a > LONGEST || n_b > LONGEST)
-        return UINT_MAX;
-    unsigned rows[LONGEST + 2][LONGEST + 2];
-    for (size_t i = 0; i <= n_a; i++)
-        rows[i][0] = (unsigned)i;
-    for (size_t j = 0; j <= n_b; j++)
-        rows[0][j] = (unsigned)j;
-    for (size_t i = 1; i <= n_a; i++) {
-        for (size_t j = 1; j <= n_b; j++) {
-            unsigned edit = rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-            edit = MIN(edit, rows[i - 1][j] + 1);
-            edit = MIN(edit, rows[i][j - 1] + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                edit = MIN(edit, rows[i - 2][j - 2] + 1);
-            rows[i][j] = edit;
-        }
-    }
-    return rows[n_a][n_b];
-}
-
-/* The same words, other separators: batch_count, batch-count. */
+/* The same words with other separators: batch_count, batch-count. */
 static bool
 has_same_words(const char *a, const char *b)
 {
@@ -376,11 +352,11 @@ const char *
 kab_nearest(const char *word, const char *const *names, size_t n_names)
 {
     const char *nearest = NULL;
-    unsigned least = MAX(2, (unsigned)strlen(word) / 4) + 1;
+    size_t least = MAX(2, strlen(word) / 4) + 1;
     for (size_t i = 0; i < n_names; i++) {
         if (has_same_words(word, names[i]))
             return names[i];
-        unsigned edits = distance(word, names[i]);
+        size_t edits = kab_edit_distance(word, names[i], least);
         if (edits < least && edits < strlen(names[i])) {
             least = edits;
             nearest = names[i];

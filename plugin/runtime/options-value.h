@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values as a user writes them: sizes, times, numbers, words.
  *
- * One rule says what is taken, for the bridge's own options and for those of
- * functions. Pure. Thread: any, for everything here.
+ * One rule describes the accepted values, for the bridge's own options and for
+ * those of functions. Pure. Thread: any, for everything here.
  */
 #pragma once
 
 #include "kabridge/error.h"
 
-/* X(NAME, name, what is wanted, examples) */
+/* X(NAME, name, description of accepted values, examples) */
 #define KAB_VALUE_TYPES(X)                                                     \
     X(STRING, "text", "a text", "")                                            \
     X(INTEGER, "integer", "a whole number", "")                                \
@@ -28,7 +28,7 @@ typedef enum {
 #undef X
 } KabValueType;
 
-/* What is taken. Everything is borrowed. */
+/* Which values are accepted. Everything is borrowed. */
 typedef struct {
     KabValueType type;
     const char *range; /* "1..1000", "1ms..10m", "a|b|c"; NULL: any */
@@ -36,31 +36,32 @@ typedef struct {
     int64_t number;
 } KabValueRule;
 
-/* A text that was understood; which fields count depends on the type. */
+/* A parsed value; which fields are used depends on the type. */
 typedef struct {
     int64_t number;      /* bytes, microseconds, 0 or 1, index of the choice */
-    int64_t interval_us; /* of a rate: `number` in this time */
+    int64_t interval_us; /* of a rate: `number` per this time */
     double ratio;
 } KabValue;
 
-/* False: it does not fit; *ret_value is untouched. A string always fits. */
+/* False: the text does not fit, and *ret_value is untouched. A string always
+ * fits. */
 bool kab_value_parse(const KabValueRule *rule,
                      const char *text,
                      KabValue *ret_value);
-/* "found …; wanted …"; a secret's text is left out. Returns a new string. */
+/* "found …; wanted …"; does not show a secret. Returns a new string. */
 char *kab_value_dup_problem(const KabValueRule *rule,
                             const char *text,
                             bool is_secret);
 /* "a time, 1ms..10m, like 250us, 10ms, 5s or 2m". Returns a new string. */
 char *kab_value_dup_wanted(const KabValueRule *rule);
-/* Does the range make sense for the type? For tables that others wrote. */
+/* Is the range valid for the type? For tables written by others. */
 bool kab_value_rule_is_sound(const KabValueRule *rule);
 const char *kab_value_type_name(KabValueType type);
 
 /* The text in double quotes, shortened, control characters escaped. Returns a
  * new string. */
 char *kab_quote(const char *text);
-/* The name nearest to word, if it is near enough to be meant; else NULL.
- * Borrowed from names. */
+/* The name nearest to word; NULL if none is near enough to be meant. Borrowed
+ * from names. */
 const char *
 kab_nearest(const char *word, const char *const *names, size_t n_names);

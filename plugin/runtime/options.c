@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of options: finding rows, and values into fields. */
+/* The table of options: finds rows, and stores values into fields. */
 #include "options.h"
 
 #include <string.h>
@@ -87,7 +87,7 @@ store_text(const KabOptionRow *row, void *field, const char *text)
     *owned = is_none ? NULL : g_strdup(text);
 }
 
-/* Blanks around entries and empty entries do not count. */
+/* Blanks around entries, and empty entries, are ignored. */
 static void
 store_list(void *field, const char *text)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every option of the configuration file, declared once.
  *
- * The table (options-table.h) gives parsing, ranges, defaults, the reference,
- * the manual page and completion. A new option is a row there and a field of
- * the settings. Constant; thread: any.
+ * The table (options-table.h) provides parsing, ranges, defaults, the
+ * reference, the manual page and completion. A new option is a row there plus a
+ * field of the settings. Constant; thread: any.
  */
 #pragma once
 
@@ -30,24 +30,25 @@ enum {
     KAB_ROW_SECRET = 1u << 2,
 };
 
-/* Some defaults are others in these modes of a binding. */
+/* Modes of a binding in which some options have another default. */
 enum {
     KAB_MODE_ADAPTIVE = 1u << 0,
     KAB_MODE_EXACTLY_ONCE = 1u << 1,
 };
 
-/* One option. A name that ends in * stands for any key that begins so; its
- * values are read elsewhere. */
+/* One option. A name that ends in * stands for any key with that prefix; its
+ * values are parsed elsewhere. */
 typedef struct {
     KabSection section;
     const char *name;
     KabValueRule rule;
-    size_t offset, size;       /* its field in the section's structure */
-    const char *default_value; /* NULL: none, or worked out by the settings */
-    const char *mode_default;  /* in one of the modes; NULL: the same */
+    size_t offset, size;       /* of its field in the section's structure */
+    const char *default_value; /* NULL: none, or derived by the settings */
+    const char *mode_default;  /* default in one of `modes`; NULL: the same */
     unsigned modes;            /* KAB_MODE_* */
-    const char *default_words; /* says the default; NULL: its value */
-    const int *numbers; /* what the choices stand for; NULL: their index */
+    const char *default_words; /* default in words, for the reference; NULL: its
+                                * value */
+    const int *numbers;        /* values of the choices; NULL: their index */
     unsigned flags;
     const char *help;
 } KabOptionRow;
@@ -59,15 +60,15 @@ const char *kab_options_nearest(KabSection section, const char *name);
 bool kab_option_is_prefix(const KabOptionRow *row);
 const char *kab_section_name(KabSection section);
 
-/* Writes the value into the row's field of the section's structure, whose
- * older text or list is freed. False: it does not fit. */
+/* Stores the value in the row's field of the section's structure; frees the old
+ * text or list. False: it does not fit. */
 bool
 kab_option_store(const KabOptionRow *row, void *structure, const char *text);
-/* An empty text stands for "none" where the default is none. */
+/* True if the option's default is none: an empty text then sets it to none. */
 bool kab_option_may_be_empty(const KabOptionRow *row);
-/* NULL: none, or worked out by the settings. Borrowed. */
+/* NULL: none, or derived by the settings. Borrowed. */
 const char *kab_option_default(const KabOptionRow *row, unsigned modes);
-/* How the default reads in the reference. Borrowed. */
+/* The default as shown in the reference. Borrowed. */
 const char *kab_option_default_words(const KabOptionRow *row);
 
 #define KAB_OPTIONS_FORMATS(X)                                                 \

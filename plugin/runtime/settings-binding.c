@@ -2,23 +2,20 @@
 /* One [binding NAME]: options, function, librdkafka properties, digests. */
 #include <string.h>
 
+#include "committed.h"
 #include "settings-internal.h"
 
-/* Of one kab_settings_add_binding(). */
+/* State of one kab_settings_add_binding(). */
 typedef struct {
     KabSettingsBuilder *builder;
     const KabIniSection *section;
     KabBindingSettings *binding;
-    bool is_opened; /* its function's options are known */
+    bool is_opened; /* the function's options are known */
 } KabBindingBuilder;
 
 static const char function_prefix[] = "function.";
 static const char consumer_prefix[] = "consumer.";
 static const char producer_prefix[] = "producer.";
-
-/* Bytes of encoded intervals in a commit; brokers take 4096 unless set
- * otherwise, and base64 makes four of three. */
-enum { METADATA_CAP = 3072 };
 
 void
 kab_binding_settings_free(void *data)
@@ -33,6 +30,7 @@ kab_binding_settings_free(void *data)
     g_free(binding->dead_letter_topic);
     g_free(binding->group);
     g_free(binding->transactional_id);
+    g_free(binding->trace_endpoint);
     g_array_unref(binding->function_texts);
     g_array_unref(binding->consumer);
     g_array_unref(binding->producer);
@@ -51,7 +49,7 @@ binding_new(const char *name)
     binding->consumer = g_array_new(FALSE, FALSE, sizeof(KabProperty));
     binding->producer = g_array_new(FALSE, FALSE, sizeof(KabProperty));
     binding->texts = g_string_chunk_new(256);
-    binding->engine.metadata_cap = METADATA_CAP;
+    binding->engine.metadata_cap = KAB_COMMITTED_MAX_BYTES;
     binding->engine.seed =
         (uint64_t)g_random_int() << 32 | (uint64_t)g_random_int();
     return binding;
@@ -83,7 +81,8 @@ add_property(GArray *properties,
     g_array_append_val(properties, property);
 }
 
-/* [kafka] goes to both clients; which of it is whose, librdkafka knows. */
+/* Properties of [kafka] go to both clients; librdkafka knows which client a
+ * property belongs to. */
 static void
 add_kafka(KabBindingBuilder *at)
 {
@@ -139,7 +138,7 @@ dup_unknown_option(const KabFunction *function, const char *key)
                            nearest ? nearest : "");
 }
 
-/* NULL: it is right. */
+/* NULL: the value is valid. */
 static char *
 dup_option_problem(const KabFunction *function, const KabOptionText *text)
 {
@@ -203,7 +202,7 @@ kab_settings_check_function(const KabConfig *config,
     return false;
 }
 
-/* What is neither an option nor of a known prefix. */
+/* Reports a key that is neither an option nor has a known prefix. */
 static void
 refuse_key(KabBindingBuilder *at, const KabIniEntry *entry)
 {
@@ -218,6 +217,18 @@ refuse_key(KabBindingBuilder *at, const KabIniEntry *entry)
                               hint ? hint : ""));
 }
 
+/* The group as a property of the client: it says what the bridge sets anyway.
+ */
+static bool
+is_own_group(KabBindingBuilder *at, const char *name, const char *value)
+{
+    const char *group = value_of(at, "group");
+    g_autofree char *by_default =
+        g_strconcat("kabridge-", at->binding->name, NULL);
+    return strcmp(name, "group.id") == 0 &&
+           strcmp(value, group ? group : by_default) == 0;
+}
+
 static void
 read_client_property(KabBindingBuilder *at,
                      const KabIniEntry *entry,
@@ -226,6 +237,8 @@ read_client_property(KabBindingBuilder *at,
 {
     GArray *properties = kind == KAB_CLIENT_CONSUMER ? at->binding->consumer
                                                      : at->binding->producer;
+    if (kind == KAB_CLIENT_CONSUMER && is_own_group(at, name, entry->value))
+        return;
     kab_settings_check_property(at->builder, at->section, entry, name, kind);
     add_property(properties, at->binding, name, entry->value);
 }
@@ -241,23 +254,24 @@ read_function_option(KabBindingBuilder *at,
     g_array_append_val(binding->function_texts, text);
 }
 
-/* What follows the prefix; NULL: the key does not begin with it. */
+/* The part of key after the prefix; NULL: the key has another prefix. */
 static const char *
-behind(const char *key, const char *prefix)
+skip_prefix(const char *key, const char *prefix)
 {
     return g_str_has_prefix(key, prefix) ? key + strlen(prefix) : NULL;
 }
 
-/* An entry without value could not be expanded; that is said already. */
+/* An entry without a value could not be expanded; that fault is reported
+ * already. */
 static void
 read_entry(KabBindingBuilder *at, const KabIniEntry *entry)
 {
     const char *key = entry->key;
     KabBindingSettings *binding = at->binding;
     const KabOptionRow *row = kab_options_find(KAB_SECTION_BINDING, key);
-    const char *option = behind(key, function_prefix);
-    const char *consumer = behind(key, consumer_prefix);
-    const char *producer = behind(key, producer_prefix);
+    const char *option = skip_prefix(key, function_prefix);
+    const char *consumer = skip_prefix(key, consumer_prefix);
+    const char *producer = skip_prefix(key, producer_prefix);
     if (!row && !option && !consumer && !producer)
         refuse_key(at, entry);
     else if (!entry->value)
@@ -272,7 +286,7 @@ read_entry(KabBindingBuilder *at, const KabIniEntry *entry)
         kab_settings_store(at->builder, at->section, entry, row, binding);
 }
 
-/* As they are given: the structure is filled with the defaults first. */
+/* The modes as configured: the structure already holds the defaults. */
 static unsigned
 given_modes(KabBindingBuilder *at)
 {
@@ -289,7 +303,7 @@ given_modes(KabBindingBuilder *at)
 unsigned
 kab_binding_modes(const KabBindingSettings *binding)
 {
-    unsigned modes = binding->is_adaptive ? KAB_MODE_ADAPTIVE : 0;
+    unsigned modes = binding->engine.is_adaptive ? KAB_MODE_ADAPTIVE : 0;
     if (binding->engine.delivery == KAB_DELIVERY_EXACTLY_ONCE)
         modes |= KAB_MODE_EXACTLY_ONCE;
     return modes;
@@ -314,9 +328,23 @@ require_rows(KabBindingBuilder *at)
                   g_strdup("found none; wanted topics, separated by commas"));
 }
 
+/* An unset rebalance.drain.timeout must end well before max.poll.interval.ms,
+ * after which the group expels the member. */
+static void
+follow_poll_interval(KabBindingBuilder *at)
+{
+    KabCheck check = {at->builder, at->section, at->binding};
+    KabEngineOptions *engine = &at->binding->engine;
+    int64_t poll_us = kab_settings_property_us(
+        &check, KAB_CLIENT_CONSUMER, "max.poll.interval.ms", 300 * 1000 * 1000);
+    if (!value_of(at, "rebalance.drain.timeout"))
+        engine->rebalance_drain_timeout_us =
+            MIN(engine->rebalance_drain_timeout_us, poll_us / 2);
+}
+
 /* Defaults that depend on other options. */
 static void
-derive(KabBindingBuilder *at)
+derive_defaults(KabBindingBuilder *at)
 {
     KabBindingSettings *binding = at->binding;
     if (!binding->group)
@@ -326,12 +354,14 @@ derive(KabBindingBuilder *at)
         binding->transactional_id =
             g_strdup_printf("%s-%s-%s", binding->group, binding->name,
                             at->builder->settings->instance);
+    binding->instance = at->builder->settings->instance;
     if (!value_of(at, "on.failure"))
         binding->engine.on_failure = binding->dead_letter_topic
                                          ? KAB_ON_FAILURE_DLQ
                                          : KAB_ON_FAILURE_STOP;
     if (!binding->engine.threads)
         binding->engine.threads = binding->engine.max_in_flight;
+    follow_poll_interval(at);
 }
 
 static void
@@ -346,7 +376,7 @@ compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Does a later pair win? */
+/* Does a later pair override this one? */
 static bool
 is_overruled(const char *const *pairs, unsigned n, unsigned i)
 {
@@ -356,7 +386,7 @@ is_overruled(const char *const *pairs, unsigned n, unsigned i)
     return false;
 }
 
-/* Names and values that are in force, in whatever order they are given. */
+/* Digests the names and values in force, independent of their order. */
 static void
 digest_pairs(GChecksum *checksum, const GArray *array)
 {
@@ -438,7 +468,7 @@ kab_settings_add_binding(KabSettingsBuilder *builder,
     if (at.is_opened)
         check_function(builder->config, section, at.binding->module.function,
                        at.binding->function_texts, builder->faults);
-    derive(&at);
+    derive_defaults(&at);
     kab_settings_check_binding(builder, section, at.binding);
     store_digests(&at);
 }

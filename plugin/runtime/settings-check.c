@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What contradicts, though each value alone is right.
+/* Finds contradictions between values that are each valid alone.
  *
- * A pair is not judged when one of the two already is at fault.
+ * A pair is not checked if one of the two values is already at fault.
  */
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "context.h"
 #include "settings-internal.h"
 
 G_GNUC_PRINTF(3, 4)
 static void
-fault(const KabCheck *check, const char *key, const char *format, ...)
+add_fault(const KabCheck *check, const char *key, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -28,7 +29,7 @@ value_of(const KabCheck *check, const char *key)
     return entry && entry->value ? entry->value : NULL;
 }
 
-/* As given, or the default. */
+/* The value as configured, or the default. */
 static const char *
 words_of(const KabCheck *check, const char *key)
 {
@@ -49,7 +50,7 @@ is_right(const KabCheck *check, const char *key)
            (entry->value && kab_value_parse(&row->rule, entry->value, &value));
 }
 
-/* The key to blame of two: the one that is given. */
+/* Of two keys, the one to report: the one that is set. */
 static const char *
 given_of(const KabCheck *check, const char *key, const char *other)
 {
@@ -74,7 +75,7 @@ is_topic_name(const char *topic)
            strcmp(topic, ".") != 0 && strcmp(topic, "..") != 0;
 }
 
-/* librdkafka's own expressions are POSIX extended ones too. */
+/* librdkafka's patterns are POSIX extended regular expressions too. */
 static bool
 is_regular_expression(const char *pattern)
 {
@@ -112,10 +113,10 @@ check_topic(const KabCheck *check, const char *key, const char *topic)
 {
     g_autofree char *quoted = kab_quote(topic);
     if (!is_topic_name(topic))
-        fault(check, key,
-              "found %s; wanted a topic's name: 1 to 249 letters, digits, "
-              "dots, underscores or minuses",
-              quoted);
+        add_fault(check, key,
+                  "found %s; wanted a topic's name: 1 to 249 letters, digits, "
+                  "dots, underscores or minuses",
+                  quoted);
 }
 
 static void
@@ -124,20 +125,20 @@ check_inputs(const KabCheck *check)
     char **topics = check->binding->input_topics;
     if (!*topics && value_of(check, "input.topics") &&
         *value_of(check, "input.topics"))
-        fault(check, "input.topics",
-              "found no topic; wanted topics, separated by commas");
+        add_fault(check, "input.topics",
+                  "found no topic; wanted topics, separated by commas");
     for (char **topic = topics; *topic; topic++) {
         g_autofree char *quoted = kab_quote(*topic);
         if (!is_pattern(*topic))
             check_topic(check, "input.topics", *topic);
         else if (!is_regular_expression(*topic))
-            fault(check, "input.topics",
-                  "found %s; wanted a POSIX extended regular expression",
-                  quoted);
+            add_fault(check, "input.topics",
+                      "found %s; wanted a POSIX extended regular expression",
+                      quoted);
         for (char **earlier = topics; earlier != topic; earlier++)
             if (strcmp(*earlier, *topic) == 0)
-                fault(check, "input.topics", "found %s twice; wanted it once",
-                      quoted);
+                add_fault(check, "input.topics",
+                          "found %s twice; wanted it once", quoted);
     }
 }
 
@@ -148,10 +149,10 @@ check_is_no_input(const KabCheck *check, const char *key, const char *topic)
     for (char **input = check->binding->input_topics; *input; input++) {
         if (!is_input(*input, topic))
             continue;
-        fault(check, key,
-              "found %s, which input.topics reads (%s): the binding would "
-              "feed itself; wanted another topic",
-              quoted, *input);
+        add_fault(check, key,
+                  "found %s, which input.topics reads (%s): the binding would "
+                  "feed itself; wanted another topic",
+                  quoted, *input);
         return;
     }
 }
@@ -183,105 +184,224 @@ check_dead_letters(const KabCheck *check)
 {
     static const char key[] = "dead.letter.topic";
     const char *topic = check->binding->dead_letter_topic;
-    if (!topic) {
-        if (check->binding->engine.on_failure == KAB_ON_FAILURE_DLQ)
-            fault(check, "on.failure",
-                  "found \"dlq\" without dead.letter.topic; wanted both, or "
-                  "stop or drop");
+    if (!topic)
         return;
-    }
     g_autofree char *quoted = kab_quote(topic);
     check_topic(check, key, topic);
     check_is_no_input(check, key, topic);
     if (is_output(check->binding, topic))
-        fault(check, key,
-              "found %s, which is an output too; wanted a topic of its own",
-              quoted);
+        add_fault(check, key,
+                  "found %s, which is an output too; wanted a topic of its own",
+                  quoted);
 }
 
-/* --- Numbers ------------------------------------------------------------ */
+/* --- Values that belong together ----------------------------------------- */
 
-static void
-check_memory(const KabCheck *check)
+static bool
+has_room_for_a_batch(const KabBindingSettings *binding, int64_t property_us)
 {
-    const KabEngineOptions *engine = &check->binding->engine;
-    if (!is_right(check, "buffer.bytes") || !is_right(check, "batch.bytes") ||
-        engine->buffer_bytes >= engine->batch_bytes)
-        return;
-    fault(check, given_of(check, "buffer.bytes", "batch.bytes"),
-          "found buffer.bytes %s below batch.bytes %s; wanted room for one "
-          "batch at least",
-          words_of(check, "buffer.bytes"), words_of(check, "batch.bytes"));
+    return binding->engine.buffer_bytes >= binding->engine.batch_bytes;
 }
 
-static void
-check_backoff(const KabCheck *check)
+static bool
+has_backoff_below_its_maximum(const KabBindingSettings *binding,
+                              int64_t property_us)
 {
-    const KabEngineOptions *engine = &check->binding->engine;
-    if (!is_right(check, "retry.backoff") ||
-        !is_right(check, "retry.backoff.max") ||
-        engine->retry_backoff_us <= engine->retry_backoff_max_us)
-        return;
-    fault(check, given_of(check, "retry.backoff", "retry.backoff.max"),
-          "found retry.backoff %s above retry.backoff.max %s; wanted it below",
-          words_of(check, "retry.backoff"),
-          words_of(check, "retry.backoff.max"));
+    return binding->engine.retry_backoff_us <=
+           binding->engine.retry_backoff_max_us;
 }
 
-static void
-check_drain(const KabCheck *check)
+static bool
+drains_within_half(const KabBindingSettings *binding, int64_t property_us)
 {
-    static const char key[] = "rebalance.drain.timeout";
-    int64_t poll_us = kab_settings_property_us(
-        check, KAB_CLIENT_CONSUMER, "max.poll.interval.ms", 300 * 1000 * 1000);
-    if (!is_right(check, key) ||
-        check->binding->engine.rebalance_drain_timeout_us <= poll_us / 2)
-        return;
-    fault(check, key,
-          "found %s, more than half of the consumer's max.poll.interval.ms "
-          "(%" G_GINT64_FORMAT "); wanted at most %" G_GINT64_FORMAT "ms",
-          words_of(check, key), poll_us / 1000, poll_us / 2000);
+    return binding->engine.rebalance_drain_timeout_us <= property_us / 2;
 }
 
-static void
-check_transaction(const KabCheck *check)
+static bool
+is_exactly_once(const KabBindingSettings *binding)
 {
-    static const char key[] = "transaction.interval";
-    if (check->binding->engine.delivery != KAB_DELIVERY_EXACTLY_ONCE)
-        return;
-    int64_t timeout_us = kab_settings_property_us(
-        check, KAB_CLIENT_PRODUCER, "transaction.timeout.ms", 10 * 1000 * 1000);
-    if (is_right(check, key) &&
-        check->binding->engine.transaction_interval_us * 3 >= timeout_us)
-        fault(check, key,
-              "found %s, not below a third of the producer's "
-              "transaction.timeout.ms (%" G_GINT64_FORMAT
-              "); wanted less than %" G_GINT64_FORMAT "ms",
-              words_of(check, key), timeout_us / 1000, timeout_us / 3000);
+    return binding->engine.delivery == KAB_DELIVERY_EXACTLY_ONCE;
 }
 
-static void
-check_idempotence(const KabCheck *check)
+static bool
+collects_below_a_third(const KabBindingSettings *binding, int64_t property_us)
 {
-    const GArray *properties = check->binding->producer;
-    if (check->binding->engine.delivery != KAB_DELIVERY_EXACTLY_ONCE)
-        return;
+    return !is_exactly_once(binding) ||
+           binding->engine.transaction_interval_us * 3 < property_us;
+}
+
+static bool
+has_topic_for_letters(const KabBindingSettings *binding, int64_t property_us)
+{
+    return binding->dead_letter_topic ||
+           binding->engine.on_failure != KAB_ON_FAILURE_DLQ;
+}
+
+static bool
+has_topic_for_passing(const KabBindingSettings *binding, int64_t property_us)
+{
+    return binding->output_topic ||
+           binding->engine.on_failure != KAB_ON_FAILURE_PASS;
+}
+
+static bool
+is_idempotent(const KabBindingSettings *binding, int64_t property_us)
+{
+    const GArray *properties = binding->producer;
     const char *value = kab_properties_lookup(
         KAB_CLIENT_PRODUCER, (const KabProperty *)properties->data,
         properties->len, "enable.idempotence");
-    if (value && strcmp(value, "false") == 0)
-        fault(check, "delivery",
-              "found \"exactly-once\" with enable.idempotence=false; wanted "
-              "idempotence, or at-least-once");
+    return !is_exactly_once(binding) || g_strcmp0(value, "false") != 0;
+}
+
+/* A property of a client that a rule compares with. */
+typedef struct {
+    KabClientKind client;
+    const char *name; /* NULL: none */
+    int64_t standard_us;
+    int part; /* of it, at most */
+} Property;
+
+typedef struct {
+    const char *key, *other; /* other NULL: none */
+    Property property;
+    bool (*is_kept)(const KabBindingSettings *binding, int64_t property_us);
+    /* $1: the value of key; $2: of other; $3: of the property, in ms; $4: that
+     * part of it. */
+    const char *sentence;
+} Rule;
+
+static const Rule rules[] = {
+    {"on.failure",
+     NULL,
+     {0},
+     has_topic_for_letters,
+     "found \"dlq\" without dead.letter.topic; wanted both, or stop, drop or "
+     "pass"},
+    {"on.failure",
+     NULL,
+     {0},
+     has_topic_for_passing,
+     "found \"pass\" without output.topic; wanted both, or stop, dlq or drop"},
+    {"buffer.bytes",
+     "batch.bytes",
+     {0},
+     has_room_for_a_batch,
+     "found buffer.bytes $1 below batch.bytes $2; wanted room for one batch at "
+     "least"},
+    {"retry.backoff",
+     "retry.backoff.max",
+     {0},
+     has_backoff_below_its_maximum,
+     "found retry.backoff $1 above retry.backoff.max $2; wanted it below"},
+    {"rebalance.drain.timeout",
+     NULL,
+     {KAB_CLIENT_CONSUMER, "max.poll.interval.ms", 300 * G_USEC_PER_SEC, 2},
+     drains_within_half,
+     "found $1, more than half of the consumer's max.poll.interval.ms ($3); "
+     "wanted at most $4ms"},
+    {"transaction.interval",
+     NULL,
+     {KAB_CLIENT_PRODUCER, "transaction.timeout.ms", 10 * G_USEC_PER_SEC, 3},
+     collects_below_a_third,
+     "found $1, not below a third of the producer's transaction.timeout.ms "
+     "($3); wanted less than $4ms"},
+    {"delivery",
+     NULL,
+     {0},
+     is_idempotent,
+     "found \"exactly-once\" with enable.idempotence=false; wanted "
+     "idempotence, "
+     "or at-least-once"},
+};
+
+static char *
+dup_sentence(const KabCheck *check, const Rule *rule, int64_t property_us)
+{
+    GString *text = g_string_new(NULL);
+    for (const char *c = rule->sentence; *c; c++) {
+        if (*c != '$')
+            g_string_append_c(text, *c);
+        else if (*++c == '1')
+            g_string_append(text, words_of(check, rule->key));
+        else if (*c == '2')
+            g_string_append(text, words_of(check, rule->other));
+        else
+            g_string_append_printf(text, "%" G_GINT64_FORMAT,
+                                   property_us / 1000 /
+                                       (*c == '4' ? rule->property.part : 1));
+    }
+    return g_string_free(text, FALSE);
 }
 
 static void
-check_batching(const KabCheck *check)
+check_rule(const KabCheck *check, const Rule *rule)
 {
-    if (check->binding->is_adaptive)
-        fault(check, "batching",
-              "found \"adaptive\", which this version cannot do; wanted "
-              "static");
+    const Property *property = &rule->property;
+    if (!is_right(check, rule->key) ||
+        (rule->other && !is_right(check, rule->other)))
+        return;
+    int64_t property_us = 0;
+    if (property->name)
+        property_us = kab_settings_property_us(
+            check, property->client, property->name, property->standard_us);
+    if (rule->is_kept(check->binding, property_us))
+        return;
+    const char *key =
+        rule->other ? given_of(check, rule->key, rule->other) : rule->key;
+    g_autofree char *sentence = dup_sentence(check, rule, property_us);
+    add_fault(check, key, "%s", sentence);
+}
+
+/* --- The option of a function that counts the binding's calls ------------ */
+
+/* The option's value, as configured or by default; NULL: there is no such
+ * option, or its value is at fault. */
+static const char *
+function_value(const KabCheck *check, const char *name)
+{
+    const KabFunction *function = check->binding->module.function;
+    const KabOption *option = function ? kab_option_find(function, name) : NULL;
+    if (!option)
+        return NULL;
+    g_autofree char *key = g_strconcat("function.", name, NULL);
+    const char *value = value_of(check, key);
+    if (!value)
+        return option->default_value;
+    g_autofree char *problem = kab_option_problem(option, value);
+    return problem ? NULL : value;
+}
+
+/* A function that lets a record pass after some calls must get so many: else
+ * the record fails before. */
+static void
+check_patience(const KabCheck *check)
+{
+    static const char key[] = "function.missing.attempts";
+    const char *missing = function_value(check, "missing");
+    const char *wanted = function_value(check, "missing.attempts");
+    unsigned limit = check->binding->engine.retry_max_attempts;
+    if (g_strcmp0(missing, "retry") != 0 || !wanted || limit == 0 ||
+        !is_right(check, "retry.max.attempts") ||
+        g_ascii_strtoull(wanted, NULL, 10) <= limit)
+        return;
+    add_fault(check, given_of(check, key, "retry.max.attempts"),
+              "found missing.attempts %s above retry.max.attempts %u: the "
+              "record would fail before it passes; wanted it not above, or "
+              "retry.max.attempts 0 (no limit)",
+              wanted, limit);
+}
+
+static void
+check_trace(const KabCheck *check)
+{
+    const char *url = check->binding->trace_endpoint;
+    if (!url || g_str_has_prefix(url, "http://") ||
+        g_str_has_prefix(url, "https://"))
+        return;
+    g_autofree char *quoted = kab_quote(url);
+    add_fault(check, "trace.endpoint",
+              "found %s; wanted an http:// or https:// URL, or none", quoted);
 }
 
 void
@@ -294,12 +414,10 @@ kab_settings_check_binding(KabSettingsBuilder *builder,
     check_inputs(&check);
     check_outputs(&check);
     check_dead_letters(&check);
-    check_memory(&check);
-    check_backoff(&check);
-    check_drain(&check);
-    check_transaction(&check);
-    check_idempotence(&check);
-    check_batching(&check);
+    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++)
+        check_rule(&check, &rules[i]);
+    check_patience(&check);
+    check_trace(&check);
     kab_settings_check_clients(&check);
 }
 
@@ -319,7 +437,8 @@ dup_sorted_topics(const KabBindingSettings *binding)
     return g_strjoinv(",", topics);
 }
 
-/* Members of a group must read the same: each gets partitions of all. */
+/* Members of one group must read the same topics, because each may be assigned
+ * partitions of all of them. */
 static void
 check_groups(const KabCheck *check, const KabBindingSettings *earlier)
 {
@@ -328,10 +447,11 @@ check_groups(const KabCheck *check, const KabBindingSettings *earlier)
     g_autofree char *other = dup_sorted_topics(earlier);
     if (strcmp(binding->group, earlier->group) == 0 &&
         strcmp(topics, other) != 0)
-        fault(check, given_of(check, "group", "input.topics"),
-              "found group \"%s\" reading other topics than binding %s does "
-              "with it; wanted a group of its own, or the same topics",
-              binding->group, earlier->name);
+        add_fault(
+            check, given_of(check, "group", "input.topics"),
+            "found group \"%s\" reading other topics than binding %s does "
+            "with it; wanted a group of its own, or the same topics",
+            binding->group, earlier->name);
 }
 
 static void
@@ -341,9 +461,10 @@ check_ids(const KabCheck *check, const KabBindingSettings *earlier)
     if (binding->engine.delivery == KAB_DELIVERY_EXACTLY_ONCE &&
         earlier->engine.delivery == KAB_DELIVERY_EXACTLY_ONCE &&
         strcmp(binding->transactional_id, earlier->transactional_id) == 0)
-        fault(check, "transactional.id",
-              "found \"%s\", which binding %s has too; wanted one of its own",
-              binding->transactional_id, earlier->name);
+        add_fault(
+            check, "transactional.id",
+            "found \"%s\", which binding %s has too; wanted one of its own",
+            binding->transactional_id, earlier->name);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Can the clients of a binding be made? What librdkafka would find only then,
- * at its place in the file.
+/* Can the clients of a binding be created? Reports what librdkafka would refuse
+ * only at creation, with its place in the file.
  */
 #include "settings-internal.h"
 
@@ -58,7 +58,7 @@ kab_settings_check_brokers(const KabCheck *check)
     }
 }
 
-/* Where a property is given: in the binding's section, or in [kafka]. */
+/* Where a property is set: in the binding's section or in [kafka]. */
 static bool
 find_given(const KabCheck *check,
            const char *prefix,
@@ -78,10 +78,10 @@ find_given(const KabCheck *check,
     return entry || common;
 }
 
-/* The place to blame for librdkafka's sentence: where the first of the
- * properties that it names is given. */
+/* The place to report for a librdkafka message: where the first property that
+ * it names is set. */
 static KabFaultPlace
-blame(const KabCheck *check, const char *prefix, const char *sentence)
+blame_property(const KabCheck *check, const char *prefix, const char *sentence)
 {
     KabFaultPlace place = kab_fault_place(check->section, NULL);
     g_auto(GStrv) words = g_strsplit_set(sentence, " `,:", -1);
@@ -91,7 +91,7 @@ blame(const KabCheck *check, const char *prefix, const char *sentence)
     return place;
 }
 
-/* Outputs that linger are given up by then; INT64_MAX: never. */
+/* Deadline by which lingering outputs are given up; INT64_MAX: never. */
 static int64_t
 give_up_us(const KabCheck *check, const char **ret_name)
 {
@@ -108,7 +108,7 @@ give_up_us(const KabCheck *check, const char **ret_name)
     return timeout_us;
 }
 
-/* False: it was a fault. */
+/* False: linger.ms is at fault. */
 static bool
 check_linger(const KabCheck *check)
 {
@@ -119,7 +119,7 @@ check_linger(const KabCheck *check)
     const char *linger = kab_properties_lookup(
         KAB_CLIENT_PRODUCER, (const KabProperty *)properties->data,
         properties->len, key);
-    /* 0: a fault of its own. */
+    /* 0: reported as a fault of its own. */
     if (!limit_us || g_ascii_strtod(linger, NULL) * 1000 < (double)limit_us)
         return true;
     KabFaultPlace place = kab_fault_place(check->section, NULL);
@@ -133,8 +133,8 @@ check_linger(const KabCheck *check)
     return false;
 }
 
-/* What librdkafka says against a client with them. Returns a new string;
- * NULL: nothing. */
+/* librdkafka's error for a client with these properties. Returns a new string;
+ * NULL: no error. */
 static char *
 dup_refusal(KabClientKind kind, const GArray *properties)
 {
@@ -164,13 +164,13 @@ blame_client(const KabCheck *check,
              const char *sentence)
 {
     kab_fault_take(check->builder->faults, check->builder->config,
-                   blame(check, prefix, sentence),
+                   blame_property(check, prefix, sentence),
                    g_strdup_printf("found properties that make no %s: %s; "
                                    "wanted others",
                                    client, sentence));
 }
 
-/* What both are refused for is said once. */
+/* A fault that both clients have is reported once. */
 void
 kab_settings_check_clients(const KabCheck *check)
 {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What somebody may have meant by a key that a binding does not have. */
+/* Suggestions for unknown keys of a binding. */
 #include <string.h>
 
 #include "options-value.h"
 #include "settings-internal.h"
 
-/* "functon.url": the part before the first dot. */
+/* Limit of suggestions; nobody reads more. */
+enum { MOST_HINTS = 100 };
+
+/* "functon.url": corrects the part before the first dot. */
 static char *
 dup_right_prefix(const char *key)
 {
@@ -38,9 +41,21 @@ dup_property(KabSettingsBuilder *builder, const char *key)
 }
 
 char *
+kab_settings_dup_plain_hint(KabSettingsBuilder *builder,
+                            KabSection section,
+                            const char *key)
+{
+    if (builder->n_hints++ >= MOST_HINTS)
+        return NULL;
+    return g_strdup(kab_options_nearest(section, key));
+}
+
+char *
 kab_settings_dup_hint(KabSettingsBuilder *builder, const char *key)
 {
-    char *hint = g_strdup(kab_options_nearest(KAB_SECTION_BINDING, key));
+    if (builder->n_hints >= MOST_HINTS)
+        return NULL;
+    char *hint = kab_settings_dup_plain_hint(builder, KAB_SECTION_BINDING, key);
     if (!hint)
         hint = dup_right_prefix(key);
     return hint ? hint : dup_property(builder, key);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the settings share: the text, and the list of faults.
+/* Shared by the files of the settings: the text, and the list of faults.
  *
  * configuration.c keeps the text; settings.c turns sections into structures;
- * settings-binding.c does so for a binding; settings-check.c finds what
- * contradicts; settings-text.c prints.
+ * settings-binding.c does so for a binding; settings-check.c finds
+ * contradictions; settings-text.c prints.
  */
 #pragma once
 
@@ -12,31 +12,32 @@
 #include "options.h"
 #include "properties-known.h"
 
-/* A file as read, with what was set over it in it: such entries and
+/* A file as read, with the values set over it merged in: such entries and
  * sections have line 0. Owned by the program until kab_bridge_new(). */
 struct KabConfig {
     char *path;
     KabIni *ini;
-    GPtrArray *assignments; /* texts of kab_config_set(), in their order */
+    GPtrArray *assignments; /* arguments of kab_config_set(), in order */
 };
 
 /* A place and a sentence; faults are printed in the order of their lines. */
 typedef struct {
-    unsigned line, number; /* number: as they were found */
+    unsigned line, number; /* number: order of discovery */
     char *text;
 } KabConfigFault;
 
-/* Of one kab_settings_new(). */
+/* State of one kab_settings_new(). */
 typedef struct {
     const KabConfig *config;
     KabSettings *settings;
     KabFunctionsFrom functions_from;
     GPtrArray *faults; /* KabConfigFault */
-    GPtrArray *known;  /* of kab_settings_known() */
+    GPtrArray *known;  /* result of kab_settings_known() */
+    unsigned n_hints;  /* suggestions looked up */
 } KabSettingsBuilder;
 
-/* One fault. key NULL: of the section; section NULL: of the file. Line 0:
- * of what was set over the file, or, if is_absent, of no line at all. */
+/* Place of one fault. key NULL: the whole section; section NULL: the whole
+ * file. Line 0: a value set over the file, or, if is_absent, no line at all. */
 typedef struct {
     unsigned line;
     bool is_absent;
@@ -55,10 +56,10 @@ void kab_fault_take(GPtrArray *faults,
                     const KabConfig *config,
                     KabFaultPlace place,
                     char *sentence);
-/* Every fault, a line each, in order, as KAB_ERROR_CONFIG. */
+/* Reports all faults, one per line, in order, as KAB_ERROR_CONFIG. */
 void kab_faults_report(GPtrArray *faults, GError **error);
 
-/* The place of an entry, or, if it is not given, of its section. */
+/* The place of an entry or, if it is missing, of its section. */
 KabFaultPlace kab_fault_place(const KabIniSection *section, const char *key);
 
 /* A binding and where its faults go. */
@@ -69,8 +70,7 @@ typedef struct {
 } KabCheck;
 
 /* settings-clients.c */
-/* A property in milliseconds; standard_us if neither we nor the user set
- * it. */
+/* A property in milliseconds; standard_us if neither we nor the user set it. */
 int64_t kab_settings_property_us(const KabCheck *check,
                                  KabClientKind kind,
                                  const char *name,
@@ -78,7 +78,8 @@ int64_t kab_settings_property_us(const KabCheck *check,
 void kab_settings_check_brokers(const KabCheck *check);
 void kab_settings_check_clients(const KabCheck *check);
 
-/* settings.c: one value into its field; a fault if it does not fit. */
+/* settings.c: stores one value in its field; adds a fault if it does not
+ * fit. */
 void kab_settings_store(KabSettingsBuilder *builder,
                         const KabIniSection *section,
                         const KabIniEntry *entry,
@@ -87,9 +88,9 @@ void kab_settings_store(KabSettingsBuilder *builder,
 void kab_settings_store_default(const KabOptionRow *row,
                                 unsigned modes,
                                 void *structure);
-/* librdkafka's properties (KabKnownProperty), listed when first asked for. */
+/* librdkafka's properties (KabKnownProperty), listed at the first call. */
 const GPtrArray *kab_settings_known(KabSettingsBuilder *builder);
-/* name: without the prefix that says for which clients it is. */
+/* name: without the prefix that selects the client. */
 void kab_settings_check_property(KabSettingsBuilder *builder,
                                  const KabIniSection *section,
                                  const KabIniEntry *entry,
@@ -99,19 +100,23 @@ void kab_settings_check_property(KabSettingsBuilder *builder,
 void kab_settings_add_binding(KabSettingsBuilder *builder,
                               const KabIniSection *section);
 void kab_binding_settings_free(void *binding);
-/* settings-check.c: what contradicts in a binding, and among them. */
+/* settings-check.c: contradictions within a binding, and between bindings. */
 void kab_settings_check_binding(KabSettingsBuilder *builder,
                                 const KabIniSection *section,
                                 const KabBindingSettings *binding);
 void kab_settings_check_bindings(KabSettingsBuilder *builder);
 
-/* settings-hint.c: what key may have been meant in a binding. Returns a new
- * string; NULL: no idea. */
+/* settings-hint.c: the key that a user may have meant, in a section or in a
+ * binding. Returns a new string; NULL: no suggestion, or too many lookups: they
+ * are expensive, and a file may consist of unknown keys. */
+char *kab_settings_dup_plain_hint(KabSettingsBuilder *builder,
+                                  KabSection section,
+                                  const char *key);
 char *kab_settings_dup_hint(KabSettingsBuilder *builder, const char *key);
 
-/* "scoring" of "binding scoring"; NULL: not a binding's section. */
+/* "scoring" of "binding scoring"; NULL: not the section of a binding. */
 const char *kab_binding_name_of(const char *section);
-/* KAB_MODE_*, of a binding that has been read. */
+/* The KAB_MODE_* flags of a binding that has been read. */
 unsigned kab_binding_modes(const KabBindingSettings *binding);
 KabIniSection *kab_binding_section(const KabConfig *config,
                                    const KabBindingSettings *binding);

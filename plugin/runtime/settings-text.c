@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Effective values with their origin in front, as `check --print` shows
- * them: default, FILE:LINE (with "environment" if ${…} was in it), --set.
+/* Prints effective values, each after its origin, for `check --print`: default,
+ * FILE:LINE (with "environment" if ${…} was used), or --set.
  */
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 static const char hidden[] = "(secret)";
 
-/* Of one kab_settings_dup_text(). */
+/* State of one kab_settings_dup_text(). */
 typedef struct {
     const KabConfig *config;
     GString *text;
@@ -39,7 +39,7 @@ append_line(const KabPrint *print,
                            one_line);
 }
 
-/* What the field holds, for defaults that the settings work out. */
+/* The value of the field, for defaults that the settings derive. */
 static char *
 dup_derived(const KabOptionRow *row, const void *structure)
 {
@@ -141,7 +141,8 @@ append_property(const KabPrint *print,
                 kab_property_is_secret(name) ? hidden : value);
 }
 
-/* Ours that the user did not set; those of [kafka] stand there. */
+/* Properties that we set and the user did not; those of [kafka] are printed
+ * there. */
 static void
 append_client(const KabPrint *print,
               const KabIniSection *section,

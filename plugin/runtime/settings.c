@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From sections to settings: defaults first, then what is given.
+/* From sections to settings: first the defaults, then what is configured.
  *
- * Every fault is collected; structures are filled as far as they can be, so
- * that one pass finds all.
+ * Every fault is collected; structures are filled as far as possible, so that
+ * one pass finds all faults.
  */
 #include "configuration.h"
 
@@ -10,6 +10,10 @@
 #include <unistd.h>
 
 #include "settings-internal.h"
+#include "ticket.h"
+
+/* A binding's calls whose outputs are not all acknowledged, at most. */
+static const size_t most_attempts = 1 << 16;
 
 static const char kafka_section[] = "kafka";
 
@@ -75,7 +79,7 @@ kab_settings_known(KabSettingsBuilder *builder)
     return builder->known;
 }
 
-/* Is it a property of the other kind of client? It would change nothing. */
+/* Is it a property of the other kind of client, and so without effect? */
 static bool
 is_misplaced(KabSettingsBuilder *builder,
              const char *name,
@@ -88,7 +92,7 @@ is_misplaced(KabSettingsBuilder *builder,
     return property && !(property->clients & clients);
 }
 
-/* NULL: it is right. */
+/* NULL: the property is valid. */
 static char *
 dup_property_problem(KabSettingsBuilder *builder,
                      const char *name,
@@ -97,7 +101,7 @@ dup_property_problem(KabSettingsBuilder *builder,
 {
     char *message = NULL;
     const char *refusal = kab_property_refusal(name);
-    if (refusal)
+    if (refusal && !kab_property_is_set_to(name, value))
         return g_strdup_printf("found a property that the bridge sets itself "
                                "(%s); wanted none",
                                refusal);
@@ -157,7 +161,8 @@ refuse_key(KabSettingsBuilder *builder,
            const KabIniEntry *entry,
            KabSection known)
 {
-    const char *nearest = kab_options_nearest(known, entry->key);
+    g_autofree char *nearest =
+        kab_settings_dup_plain_hint(builder, known, entry->key);
     kab_fault_take(
         builder->faults, builder->config, kab_fault_place(section, entry->key),
         g_strdup_printf("found an unknown key; wanted one of "
@@ -199,7 +204,7 @@ read_kafka(KabSettingsBuilder *builder)
     }
 }
 
-/* A binding that only --set names was meant to be another. */
+/* A binding that exists only through --set is probably a misspelt name. */
 static bool
 is_mistaken(const KabIniSection *section)
 {
@@ -277,6 +282,19 @@ finish_plain_sections(KabSettingsBuilder *builder)
     }
 }
 
+/* Half of the table of calls is for bindings that a reload has ended, whose
+ * function still holds handles. */
+static void
+share_tickets(const KabSettings *settings)
+{
+    const GPtrArray *bindings = settings->bindings;
+    for (unsigned i = 0; i < bindings->len; i++) {
+        KabBindingSettings *binding = bindings->pdata[i];
+        binding->engine.max_attempts =
+            MIN(most_attempts, KAB_MAX_TICKETS / 2 / bindings->len);
+    }
+}
+
 KabSettings *
 kab_settings_new(const KabConfig *config,
                  KabFunctionsFrom functions_from,
@@ -286,8 +304,10 @@ kab_settings_new(const KabConfig *config,
     g_autoptr(KabSettings) settings = g_new0(KabSettings, 1);
     settings->bindings =
         g_ptr_array_new_with_free_func(kab_binding_settings_free);
-    KabSettingsBuilder builder = {config, settings, functions_from, faults,
-                                  NULL};
+    KabSettingsBuilder builder = {.config = config,
+                                  .settings = settings,
+                                  .functions_from = functions_from,
+                                  .faults = faults};
     add_ini_faults(&builder);
     for (int s = KAB_SECTION_ADMIN; s < KAB_N_SECTIONS; s++)
         read_plain_section(&builder, (KabSection)s);
@@ -295,6 +315,7 @@ kab_settings_new(const KabConfig *config,
     read_kafka(&builder);
     read_bindings(&builder);
     kab_settings_check_bindings(&builder);
+    share_tickets(settings);
     g_clear_pointer(&builder.known, g_ptr_array_unref);
     if (faults->len) {
         kab_faults_report(faults, error);

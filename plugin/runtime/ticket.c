@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process-wide table of tickets, and how a handle is read.
+/* The process-wide table of tickets, and how a handle is resolved.
  *
- * Tickets live in chunks that are made on demand and never freed, so looking
- * at the state of any index is always safe. A ticket's state is one atomic
- * word; every change of hands is a change of that word.
+ * Tickets live in chunks that are made on demand and never freed, so reading
+ * the state of any index is always safe. A ticket's state is one atomic word;
+ * every change of ownership is a change of that word.
  *
- *     free --take--> LIVE --enter--> LIVE|ENTERED --end--> ended --release-->
- *                      |                 |                   (next generation)
- *                      +----- cancel: |CANCELLED -----+
+ *   free --take--> LIVE --enter--> LIVE|ENTERED --end--> ended --release-->
+ *                    |                 |                   (next generation)
+ *                    +----- cancel: |CANCELLED -----+
  */
 #include "ticket.h"
 
@@ -33,25 +33,39 @@ enum {
     GENERATION_SHIFT = INDEX_BITS + CALLER_BITS,
     CHUNK_BITS = 6,
     CHUNK_SIZE = 1 << CHUNK_BITS,
-    N_CHUNKS = 1 << (INDEX_BITS - CHUNK_BITS),
+    N_CHUNKS = KAB_MAX_TICKETS >> CHUNK_BITS,
     N_CALLERS = 1 << CALLER_BITS,
 };
+_Static_assert(KAB_MAX_TICKETS == 1 << INDEX_BITS, "an index is INDEX_BITS");
+/* Smaller growth is not reported: most batches never need this much. */
+enum { GROWTH_BYTES = 64 * 1024 };
 #define GENERATION_MASK ((UINT64_C(1) << (64 - GENERATION_SHIFT)) - 1)
 
-/* Process-wide for the reason given in the header; never freed. */
+/* Process-wide, as the header explains; never freed. */
 static struct {
-    pthread_mutex_t mutex; /* of free, n_tickets and growth */
-    KabTicket *free;
+    pthread_mutex_t mutex; /* guards free, n_tickets and growth */
+    KabTicket *free;       /* of callers that are gone */
     uint32_t n_tickets;
     _Atomic(KabTicket *) chunks[N_CHUNKS];
     atomic_uint next_caller;
     atomic_uint doubles[N_CALLERS];
+    bool is_debugging; /* KABRIDGE_DEBUG=1 when the first caller was made */
 } table = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static bool
+is_debugging(void)
+{
+    const char *value = getenv("KABRIDGE_DEBUG");
+    return value && strcmp(value, "1") == 0;
+}
 
 unsigned
 kab_ticket_caller_number(void)
 {
-    return atomic_fetch_add(&table.next_caller, 1) % N_CALLERS;
+    unsigned number = atomic_fetch_add(&table.next_caller, 1);
+    if (number == 0)
+        table.is_debugging = is_debugging();
+    return number % N_CALLERS;
 }
 
 unsigned
@@ -63,32 +77,70 @@ kab_ticket_steal_doubles(const KabCaller *caller)
     return atomic_exchange(doubles, 0);
 }
 
-static void
-grow(void)
+/* The mutex is held. Returns a list of new tickets. */
+static KabTicket *
+make_chunk(void)
 {
     uint32_t first = table.n_tickets;
-    if (first >= (uint32_t)N_CHUNKS << CHUNK_BITS)
-        g_error("more than %u calls are unacknowledged at once", first);
-    KabTicket *chunk = g_new0(KabTicket, CHUNK_SIZE);
+    if (first >= KAB_MAX_TICKETS)
+        g_error("more than %u calls are not acknowledged, although each "
+                "binding stops taking records before: a fault of kabridge",
+                first);
+    KabTicket *chunk = g_new0(KabTicket, CHUNK_SIZE), *list = NULL;
     for (uint32_t i = CHUNK_SIZE; i-- > 0;) {
         chunk[i].index = first + i;
-        chunk[i].next_free = table.free;
-        table.free = &chunk[i];
+        chunk[i].next_free = list;
+        list = &chunk[i];
     }
     table.n_tickets += CHUNK_SIZE;
     atomic_store(&table.chunks[first >> CHUNK_BITS], chunk);
+    return list;
+}
+
+/* A call takes and returns its ticket without a lock: only the first ones of a
+ * caller come from the table. */
+static void
+stock_up(KabCaller *caller)
+{
+    pthread_mutex_lock(&table.mutex);
+    caller->free = table.free;
+    table.free = NULL;
+    if (!caller->free)
+        caller->free = make_chunk();
+    pthread_mutex_unlock(&table.mutex);
 }
 
 static KabTicket *
-take_free(void)
+take_free(KabCaller *caller)
+{
+    if (!caller->free)
+        stock_up(caller);
+    KabTicket *ticket = caller->free;
+    caller->free = ticket->next_free;
+    return ticket;
+}
+
+void
+kab_ticket_leave_all(KabCaller *caller)
 {
     pthread_mutex_lock(&table.mutex);
-    if (!table.free)
-        grow();
-    KabTicket *ticket = table.free;
-    table.free = ticket->next_free;
+    while (caller->free) {
+        KabTicket *ticket = caller->free;
+        caller->free = ticket->next_free;
+        ticket->next_free = table.free;
+        table.free = ticket;
+    }
     pthread_mutex_unlock(&table.mutex);
-    return ticket;
+}
+
+static void
+note_history(KabTicket *ticket)
+{
+    ticket->previous = ticket->history;
+    ticket->history = (KabHistory){.binding = ticket->caller->binding,
+                                   .function = ticket->caller->function->name,
+                                   .n = ticket->attempt->n,
+                                   .taken_us = g_get_monotonic_time()};
 }
 
 static uint64_t
@@ -97,7 +149,7 @@ generation_of(uint64_t state)
     return (state >> FLAGS) & GENERATION_MASK;
 }
 
-/* Room for a product a record, some bytes of values, and the reasons. */
+/* Space for one product per record, some bytes of values, and the reasons. */
 static size_t
 expected_bytes(size_t n)
 {
@@ -107,7 +159,7 @@ expected_bytes(size_t n)
 KabTicket *
 kab_ticket_take(KabCaller *caller, KabAttempt *attempt)
 {
-    KabTicket *ticket = take_free();
+    KabTicket *ticket = take_free(caller);
     ticket->caller = caller;
     ticket->attempt = attempt;
     ticket->serial = attempt->serial;
@@ -120,11 +172,10 @@ kab_ticket_take(KabCaller *caller, KabAttempt *attempt)
     ticket->entered_us = ticket->ended_us = ticket->deadline_us = 0;
     ticket->entered.deliver = caller->deliver_entered;
     ticket->answered.deliver = caller->deliver_answered;
-    ticket->previous = ticket->history;
-    ticket->history = (KabHistory){.binding = caller->binding,
-                                   .function = caller->function->name,
-                                   .n = attempt->n,
-                                   .taken_us = g_get_monotonic_time()};
+    ticket->grown_mail.deliver = caller->deliver_grown;
+    ticket->told = 0;
+    atomic_store_explicit(&ticket->grown, 0, memory_order_relaxed);
+    note_history(ticket);
     uint64_t state = atomic_load(&ticket->state);
     uint64_t generation = (generation_of(state) + 1) & GENERATION_MASK;
     atomic_store(&ticket->state, generation << FLAGS | LIVE);
@@ -138,15 +189,13 @@ kab_ticket_release(KabTicket *ticket)
     if (atomic_fetch_and(&ticket->state, gone) & LIVE)
         return;
     kab_arena_clear(&ticket->arena);
-    pthread_mutex_lock(&table.mutex);
-    ticket->next_free = table.free;
-    table.free = ticket;
-    pthread_mutex_unlock(&table.mutex);
+    ticket->next_free = ticket->caller->free;
+    ticket->caller->free = ticket;
 }
 
-/* The load pairs with the store in take(): a worker that asks for the handle
- * first sees everything the loop wrote before, whatever carried the pointer
- * between the threads. */
+/* The load pairs with the store in take(): a worker that first asks for the
+ * handle sees everything the loop wrote before, however the pointer got from
+ * one thread to the other. */
 KabBatch *
 kab_ticket_handle(const KabTicket *ticket)
 {
@@ -160,8 +209,8 @@ kab_ticket_handle(const KabTicket *ticket)
 bool
 kab_ticket_enter(KabTicket *ticket)
 {
-    /* Pairs with the store in take(): what the loop wrote is seen here,
-     * whatever carried the pointer between the threads. */
+    /* Pairs with the store in take(): makes the loop's writes visible here,
+     * however the pointer got from one thread to the other. */
     (void)atomic_load_explicit(&ticket->state, memory_order_acquire);
     ticket->entered_us = ticket->history.entered_us = g_get_monotonic_time();
     int64_t timeout_us = ticket->attempt->timeout_us;
@@ -214,13 +263,6 @@ kab_ticket_is_cancelled(const KabBatch *batch)
     return !is_current(handle, state) || (state & CANCELLED);
 }
 
-static bool
-is_debugging(void)
-{
-    const char *value = getenv("KABRIDGE_DEBUG");
-    return value && strcmp(value, "1") == 0;
-}
-
 static void G_GNUC_NORETURN
 abort_with_history(uintptr_t handle, const char *used_by)
 {
@@ -260,6 +302,20 @@ kab_ticket_demand(const KabBatch *batch, const char *used_by)
     return ticket;
 }
 
+/* The mail is posted only while it is not in the mailbox already. The answer
+ * follows it into the mailbox, so the ticket is not reused before both are
+ * delivered. */
+void
+kab_ticket_tell_growth(KabTicket *ticket)
+{
+    size_t grown = ticket->arena.total - ticket->told;
+    if (grown < GROWTH_BYTES)
+        return;
+    ticket->told = ticket->arena.total;
+    if (atomic_fetch_add(&ticket->grown, grown) == 0)
+        kab_mailbox_post(ticket->caller->mailbox, &ticket->grown_mail);
+}
+
 static void
 count_double(uintptr_t handle)
 {
@@ -282,6 +338,7 @@ kab_ticket_end(KabBatch *batch, const char *ended_by)
                                            state & ~(uint64_t)LIVE));
     ticket->ended_us = ticket->history.ended_us = g_get_monotonic_time();
     ticket->history.ended_by = ended_by;
-    ticket->history.thread = syscall(SYS_gettid);
+    if (table.is_debugging)
+        ticket->history.thread = syscall(SYS_gettid);
     return ticket;
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The process's table of calls: what a `KabBatch *` really is.
  *
- * A handle is a number, never an address: the index of a ticket, the number
- * of the caller (the executor of one binding) and a generation. A ticket is
- * used again and again; a handle of an older generation is recognised
- * without touching memory that may be gone. The table is the one piece of
- * process-wide mutable state: a function may keep a handle for ever, also
- * beyond the life of its binding.
+ * A handle is a number, never an address: the index of a ticket, the number of
+ * the caller (the executor of one binding) and a generation. Tickets are
+ * reused; a handle of an older generation is recognised without touching memory
+ * that may be freed. The table is the only process-wide mutable state, because
+ * a function may keep a handle forever, even beyond the life of its binding.
  *
- * Who owns a ticket: the loop from kab_ticket_take() until the call is
- * handed to the pool; the function until kab_ticket_end(), which only one
- * thread wins; then the loop again, until kab_ticket_release().
+ * Who owns a ticket: the loop from kab_ticket_take() until the call is handed
+ * to the pool; the function until kab_ticket_end(), which only one thread wins;
+ * then the loop again, until kab_ticket_release().
  */
 #pragma once
 
@@ -20,8 +19,14 @@
 #include "arena.h"
 #include "mailbox.h"
 
-/* What all calls of one function share. Created and freed by the executor;
- * constant while calls are out.
+/* Tickets at once in a process: the index of a handle has 20 bits. Each binding
+ * stops taking records at its share (KabEngineOptions.max_attempts). */
+#define KAB_MAX_TICKETS ((size_t)1 << 20)
+
+typedef struct KabTicket KabTicket;
+
+/* Shared by all calls of one function. Created and freed by the executor;
+ * constant while calls are out, but for what says otherwise.
  */
 typedef struct {
     const char *binding; /* borrowed */
@@ -29,19 +34,24 @@ typedef struct {
     void *instance;
     bool has_output_topic;
     const char *const *topics; /* that outputs may name; NULL-terminated */
-    /* All headers of a message in order: how many there are; fills in the
-     * first `capacity`. The bytes live as long as the message. NULL: none */
+    /* All headers of a message in order: returns how many there are and fills
+     * in the first `capacity`. The bytes live as long as the message.
+     * NULL: none */
     size_t (*get_headers)(void *message, KabHeader *ret, size_t capacity);
     KabMailbox *mailbox;
     KabChunkPool chunks;
-    unsigned number; /* in handles, from kab_ticket_caller_number() */
-    /* The call was answered: on the loop. */
+    KabTicket *free; /* tickets to take; used by the loop */
+    unsigned number; /* part of the handle; from kab_ticket_caller_number() */
+    /* Runs on the loop when the function was entered, and when it has
+     * answered. */
     void (*deliver_entered)(KabMail *mail, void *user);
     void (*deliver_answered)(KabMail *mail, void *user);
-    bool is_quiet; /* nobody waits for `entered`: there is no time-out */
+    /* Runs on the loop when the memory of an open call has grown. */
+    void (*deliver_grown)(KabMail *mail, void *user);
+    bool is_quiet; /* no time-out, so `entered` is not reported */
 } KabCaller;
 
-/* What becomes of a call, for the message of a misuse. */
+/* The history of a call, for the message about a misuse. */
 typedef struct {
     const char *binding, *function; /* static or resident: see executor */
     size_t n;
@@ -49,8 +59,6 @@ typedef struct {
     const char *ended_by;
     long thread;
 } KabHistory;
-
-typedef struct KabTicket KabTicket;
 
 struct KabTicket {
     atomic_uint_fast64_t state; /* generation and flags */
@@ -60,41 +68,51 @@ struct KabTicket {
     KabAttempt *attempt;
     uint64_t serial;
     KabArena arena;
-    KabHeader **headers; /* of each record, as asked for; in the arena */
+    KabHeader **headers; /* of each record, loaded on demand; in the arena */
     size_t *n_headers;
-    const char *last_topic; /* the one found last, of caller->topics */
+    const char *last_topic; /* last one looked up; from caller->topics */
     KabAnswer answer;
     int64_t entered_us, ended_us, deadline_us;
-    const char *misuse; /* the first one; static */
-    KabMail entered, answered;
+    const char *misuse;  /* the first misuse; static */
+    size_t told;         /* bytes of the arena already reported */
+    atomic_size_t grown; /* bytes that `grown_mail` is reporting */
+    KabMail entered, answered, grown_mail;
     KabHistory history, previous;
 };
 
-/* A number for a new caller. Thread: any. */
+/* Allocates the number of a new caller. Thread: any. */
 unsigned kab_ticket_caller_number(void);
-/* How many second answers this caller's handles got since the last time. */
+/* Answers to handles of this caller that had already ended, since the last
+ * call. */
 unsigned kab_ticket_steal_doubles(const KabCaller *caller);
 
-/* A ticket for one call. Thread: any. */
+/* Takes a ticket for one call. */
 KabTicket *kab_ticket_take(KabCaller *caller, KabAttempt *attempt);
-/* Its memory and number are free again. An unanswered one is never used
- * again: the function may still hold it. */
+/* Gives the caller's free tickets to other callers. Call when it takes no more.
+ */
+void kab_ticket_leave_all(KabCaller *caller);
+/* Frees its memory and number for reuse. An unanswered ticket is never reused,
+ * because the function may still hold its handle. */
 void kab_ticket_release(KabTicket *ticket);
 KabBatch *kab_ticket_handle(const KabTicket *ticket);
 
-/* The function is about to be entered. False: nobody wants it any more, and
- * it is not to be called. Thread: worker */
+/* Call before entering the function. False: the call was cancelled, do not
+ * enter. Thread: worker */
 bool kab_ticket_enter(KabTicket *ticket);
-/* The answer is not wanted any more. True if the function was entered and
- * must be told. */
+/* The answer is no longer wanted. True if the function was entered and must be
+ * told. */
 bool kab_ticket_cancel(KabTicket *ticket);
 
-/* What a handle stands for; NULL if it has ended. Thread: any. */
+/* The ticket of a handle; NULL if the handle has ended. Thread: any. */
 KabTicket *kab_ticket_find(const KabBatch *batch);
-/* The same; on one that has ended aborts with its history if
- * KABRIDGE_DEBUG=1. Thread: any. */
+/* The same, but with KABRIDGE_DEBUG=1 a handle that has ended aborts the
+ * process with its history. Thread: any. */
 KabTicket *kab_ticket_demand(const KabBatch *batch, const char *used_by);
 bool kab_ticket_is_cancelled(const KabBatch *batch);
-/* Ends the handle: the one caller that gets the ticket gives the answer.
- * NULL, and counted, if it was ended before. Thread: any. */
+/* Tells the loop how much memory the open call took since the last report, if
+ * it is 64 KiB or more, so that a function's data is charged while it arrives.
+ * Call before the answer, on the thread that holds the handle. */
+void kab_ticket_tell_growth(KabTicket *ticket);
+/* Ends the handle: the one caller that gets the ticket gives the answer. NULL,
+ * and counted, if the handle had ended before. Thread: any. */
 KabTicket *kab_ticket_end(KabBatch *batch, const char *ended_by);

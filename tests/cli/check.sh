@@ -54,3 +54,43 @@ if grep -q hunter out err; then fail "wanted no secret shown"; fi
 expect 0 check right.conf --set 'binding b/function.fail=no model'
 expect 78 check --connect right.conf --set 'binding b/function.fail=no model'
 says 'right.conf: [binding b] function: found fitting, which does not open: told to fail: no model'
+
+# A configuration is small, and faults cost no more than their number.
+expect 78 check /dev/zero
+says '/dev/zero: found no file that can be read; wanted a configuration of 1 MiB at most (it has more than 1048576 bytes)'
+# Under a sanitizer that many would take minutes: AddressSanitizer's strict
+# string checks read to the end of the text at every string call.
+many=75000
+[ -z "${SAN_FLAGS:-}" ] || many=1000
+awk -v many="$many" 'BEGIN { print "[binding b]"; for (i = 0; i < many; i++) printf "key.%06d=\n", i }' >many.conf
+start=$(date +%s)
+expect 78 check many.conf
+[ $(($(date +%s) - start)) -le 30 ] || fail "wanted $many unknown keys judged within 30 s"
+[ "$(wc -l <err)" -ge "$many" ] || fail 'wanted every unknown key named'
+
+# A module that was cut off is a fault, not a signal.
+mkdir -p broken
+head -c 9000 "$KABRIDGE_MODULE_PATH/fitting.so" >broken/short.so
+: >broken/empty.so
+mkdir -p broken/folder.so
+while read -r kind problem; do
+    sed "s|^function = .*|function = $PWD/broken/$kind.so|" right.conf >cut.conf
+    for verb in check run; do
+        expect 78 $verb cut.conf
+        says "cut.conf:6: [binding b] function: found $PWD/broken/$kind.so, $problem; wanted a module"
+    done
+done <<'KINDS'
+short which is cut off
+empty which is empty
+folder which is a directory
+KINDS
+
+# Too few descriptors for the bindings: one error with both numbers.
+{
+    printf '[kafka]\nbootstrap.servers = localhost:1\n[admin]\nlisten = off\n'
+    for i in $(seq 100); do
+        printf '[binding b%d]\ninput.topics = in\nfunction = fitting\nfunction.url = x\n' "$i"
+    done
+} >hundred.conf
+(ulimit -n 1024 && expect 69 run hundred.conf)
+says 'kabridge: found a limit of 1024 file descriptors (RLIMIT_NOFILE, ulimit -n); wanted at least 1532 for 100 bindings: raise it, or run the bindings in several processes'

@@ -6,6 +6,7 @@ CLI_TESTS = \
 	tests/cli/functions.sh \
 	tests/cli/new.sh \
 	tests/cli/output.sh \
+	tests/cli/ready.sh \
 	tests/cli/repair.sh \
 	tests/cli/usage.sh
 TESTS += $(CLI_TESTS)

@@ -14,11 +14,33 @@ prints 'made my-function; next: cd my-function && make test'
 ) || { cat make.log; exit 1; }
 expect 0 check my-function/my-function.conf \
     --set "binding my-function/function=./my-function/my-function.so"
+# It may name the library without a path, in any prefix.
+PKG_CONFIG_PATH=$top_builddir
+export PKG_CONFIG_PATH
+${CC:-cc} -shared -fPIC -o plain.so my-function/my-function.c \
+    $(pkg-config --cflags kabridge) "-L$top_builddir/.libs" -lkabridge ||
+    exit 1
+expect 0 check my-function/my-function.conf \
+    --set "binding my-function/function=./plain.so"
+
+# The Python one needs nothing to be built, and its rejected line is named.
+expect 0 new --language python my-python
+is_silent
+prints 'made my-python; next: cd my-python && make test'
+(
+    cd my-python
+    PYTHONDONTWRITEBYTECODE=1 MAKEFLAGS= make test KABRIDGE="$kabridge" \
+        >../make.log 2>&1
+) || { cat make.log; exit 1; }
+(
+    cd my-python
+    echo 'no JSON' | "$kabridge" try my-python.conf >../out 2>../err
+) && fail "a line that is no payment was taken"
+grep -q 'no payment: JSONDecodeError' err || fail "the reason is not told"
 
 expect 64 new my-function
-says 'kabridge: found that name here already; wanted a new one'
+says 'kabridge: found a file of that name; wanted a new name'
 expect 64 new ../outside
-expect 64 new other --language python
 expect 64 new other --language cobol
 says 'kabridge: found language "cobol"; wanted one of c, python'
 [ ! -e other ]

@@ -22,6 +22,9 @@ done
 expect 64 dlq list conf --dry-run
 says 'kabridge: --dry-run: found it with list, which changes nothing; wanted it with replay'
 
+expect 64 dlq list conf --format yaml
+says 'kabridge: found format "yaml"; wanted one of table, json'
+
 expect 64 skip conf --binding b --topic in --partition 0
 says 'kabridge: found no --offset; wanted the record that is to be skipped'
 expect 64 skip conf --binding b --topic in --partition 0 --offset -1

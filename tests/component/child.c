@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Processes, without GLib's own thread that waits for them: the thread
- * sanitizer cannot see into it.
+/* Child processes without GLib's own thread that waits for them:
+ * ThreadSanitizer cannot see into it.
  */
 #include "kab-test.h"
 
@@ -60,7 +60,8 @@ child_clear(Child *child)
     g_free(child->output);
 }
 
-/* Without its end. Returns a new string; NULL: there is no more. */
+/* Returns the next line without its newline, a new string; NULL: end of
+ * file. */
 static char *
 dup_line(FILE *stream)
 {
@@ -101,8 +102,8 @@ child_wait_for(Child *child, const char *wanted)
     g_free(child_dup_after(child, wanted));
 }
 
-static char *
-dup_output(Child *child)
+char *
+child_dup_results(Child *child)
 {
     GString *text = g_string_new(NULL);
     for (int c; (c = getc(child->results)) != EOF;)
@@ -116,7 +117,13 @@ child_assert_exit(Child *child, int status)
     char *line;
     while (child_read_line(child, &line))
         g_free(line);
-    child->output = dup_output(child);
+    child->output = child_dup_results(child);
+    child_assert_status(child, status);
+}
+
+void
+child_assert_status(Child *child, int status)
+{
     int wait_status = 0;
     waitpid(child->pid, &wait_status, 0);
     child->pid = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A process under test: its standard error is read line by line, its short
- * standard output at its end. Every function asserts on the test's thread.
+ * standard output when it has ended. Every function asserts on the test's
+ * thread.
  */
 #pragma once
 
@@ -10,30 +11,36 @@
 #include <glib.h>
 
 typedef struct {
-    GPid pid; /* 0: ended, or never begun */
+    GPid pid; /* 0: ended, or never started */
     FILE *errors, *results;
-    GString *log; /* lines of standard error that were read */
+    GString *log; /* lines of standard error read so far */
     char *output; /* standard output; NULL until it has exited */
 } Child;
 
 Child child_spawn(const char *const *argv);
-/* The command of this build; words: NULL-terminated, the verb first. */
+/* Starts the kabridge command of this build; words: NULL-terminated, the verb
+ * first. */
 Child child_spawn_command(const char *const *words);
-/* Ends it, if it has not ended. */
+/* Kills the process if it still runs, and frees what it holds. */
 void child_clear(Child *child);
 void child_signal(const Child *child, int number);
 /* False: the process has closed its standard error. */
 bool child_read_line(Child *child, char **ret_line);
-/* Reads on to a line with that text. Returns what is behind it, a new
+/* Reads until a line contains the text. Returns the rest of that line, a new
  * string. */
 char *child_dup_after(Child *child, const char *wanted);
 void child_wait_for(Child *child, const char *wanted);
-/* Reads on to the end. */
+/* Reads standard output to its end: before child_assert_exit() if it is more
+ * than a pipe takes. Returns a new string. */
+char *child_dup_results(Child *child);
+/* Reads to the end of standard error; asserts the exit status. */
 void child_assert_exit(Child *child, int status);
-/* Asks its admin server again and again until the answer holds the text:
- * another process's state wakes nobody here. */
+/* Waits for the end without reading; asserts the exit status. */
+void child_assert_status(Child *child, int status);
+/* Polls its admin server until the answer contains the text: a state change in
+ * another process cannot wake the test. */
 void child_await(const char *url, const char *path, const char *text);
-/* Was it in a line that was read? */
+/* Asserts that a line read so far contains the text. */
 void child_assert_said(const Child *child, const char *text);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Child, child_clear)

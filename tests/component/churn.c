@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Members of one group that come and go while records come all the time:
- * none may be lost, none done twice, and no assignment be lost.
+/* Members of one group come and go under a steady stream of records: no record
+ * may be lost or done twice, and no assignment lost.
  *
  *     churn BOOTSTRAP|mock [SECONDS [SEED [STRATEGY [KILLS]]]]
  *
  * With KILLS, members also vanish without leaving; then records may be done
- * twice, and only loss is a failure. Exit status 0: as it should be.
+ * twice, and only loss is a failure. Exit status 0: all is well.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +24,10 @@ typedef struct {
     KabMock *mock;
     rd_kafka_t *producer;
     Member *members[MEMBERS];
-    GArray *seen; /* of members that have left */
+    GArray *seen; /* records seen by members that have left */
     int64_t produced[PARTITIONS];
     int64_t next_us, end_us;
-    uint64_t rebalances[KAB_N_REBALANCES], refused, commits;
+    uint64_t rebalances[KAB_N_REBALANCES], commits;
     unsigned n_moves;
     bool kills;
     GRand *random;
@@ -69,7 +69,7 @@ create_topic(Churn *churn)
     rd_kafka_queue_destroy(queue);
 }
 
-/* Some records to each partition, every two milliseconds. */
+/* Produces some records to each partition, every two milliseconds. */
 static void
 trickle(Churn *churn)
 {
@@ -111,6 +111,7 @@ join(Churn *churn, size_t i)
         .topics = {churn->topic},
         .properties = {{"session.timeout.ms", "6000"},
                        {"partition.assignment.strategy", churn->strategy}},
+        .commit_interval_us = 10000,
     };
     churn->members[i] = member_new(&setup);
 }
@@ -123,10 +124,11 @@ leave(Churn *churn, size_t i)
     kab_source_get_state(member->source, 0, &state);
     for (size_t kind = 0; kind < KAB_N_REBALANCES; kind++)
         churn->rebalances[kind] += state.rebalances[kind];
-    churn->refused += member->n_refused;
-    churn->commits += member->n_commits;
-    /* One that was never assigned might have to be leaked, and would go on:
-     * no death at all. */
+    const KabCounters *counters = kab_engine_counters(member->engine);
+    for (size_t result = 0; result < KAB_N_COMMIT_RESULTS; result++)
+        churn->commits += counters->commits[result];
+    /* Kill only members that have been assigned: one that never was might have
+     * to be leaked, and would go on running. */
     bool dies = churn->kills && state.rebalances[KAB_REBALANCE_ASSIGNED] &&
                 g_rand_int_range(churn->random, 0, 3) == 0;
     if (!dies)
@@ -195,12 +197,12 @@ judge(const Churn *churn)
         n += (size_t)churn->produced[p];
     }
     printf("librdkafka %s, %s: %u moves, %" PRIu64 " events, %" PRIu64
-           " lost, %" PRIu64 " commits, %" PRIu64
-           " held back; %zu records, %zu missing, %zu doubled\n",
+           " lost, %" PRIu64
+           " commits; %zu records, %zu missing, %zu doubled\n",
            rd_kafka_version_str(), churn->strategy, churn->n_moves,
            churn->rebalances[0] + churn->rebalances[1] + churn->rebalances[2],
-           churn->rebalances[KAB_REBALANCE_LOST], churn->commits,
-           churn->refused, n, missing, doubled);
+           churn->rebalances[KAB_REBALANCE_LOST], churn->commits, n, missing,
+           doubled);
     return n && !missing &&
            (churn->kills ||
             (!doubled && !churn->rebalances[KAB_REBALANCE_LOST]));

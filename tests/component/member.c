@@ -22,18 +22,6 @@ ignore_attempt(void *user, KabAttempt *attempt)
 }
 
 static void
-release_message(void *user, void *message)
-{
-    kab_source_release_message(((Member *)user)->source, message);
-}
-
-static void *
-detach_message(void *user, void *message, KabRecord *record)
-{
-    return kab_source_detach_message(((Member *)user)->source, message, record);
-}
-
-static void
 ignore_epoch(void *user, uint32_t epoch)
 {
     (void)user;
@@ -49,44 +37,6 @@ end_transaction(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
     (void)n;
 }
 
-static bool
-commit(void *user, KabCommitItem *items, size_t n)
-{
-    Member *member = user;
-    bool is_asked = kab_source_commit(member->source, items, n);
-    member->n_commits += is_asked;
-    member->n_refused += !is_asked;
-    return is_asked;
-}
-
-static void
-load(void *user, KabPartition *partition)
-{
-    kab_source_load(((Member *)user)->source, partition);
-}
-
-static void
-add(void *user, KabPartition *partition, int64_t offset)
-{
-    kab_source_add(((Member *)user)->source, partition, offset);
-}
-
-static void
-unassign(void *user, KabPartition *partition)
-{
-    Member *member = user;
-    member->n_unassigned++;
-    kab_source_unassign(member->source, partition);
-}
-
-static void
-valve(void *user, KabPartition *partition, bool open)
-{
-    Member *member = user;
-    member->n_valves++;
-    kab_source_valve(member->source, partition, open);
-}
-
 static void
 stop(void *user, KabStopReason reason, const char *message)
 {
@@ -96,23 +46,36 @@ stop(void *user, KabStopReason reason, const char *message)
     member->stop_message = g_strdup(message);
 }
 
-static const KabEffects effects = {
+static const KabCallPort call_port = {
     .invoke = invoke,
     .cancel = ignore_attempt,
     .release_attempt = ignore_attempt,
-    .release_message = release_message,
-    .detach_message = detach_message,
-    .replace_sink = ignore_epoch,
-    .begin_transaction = ignore_epoch,
-    .end_transaction = end_transaction,
-    .abort_transaction = ignore_epoch,
-    .commit = commit,
-    .load = load,
-    .add = add,
-    .unassign = unassign,
-    .valve = valve,
-    .stop = stop,
 };
+
+static const KabSinkPort sink_port = {
+    .replace = ignore_epoch,
+    .begin = ignore_epoch,
+    .end = end_transaction,
+    .abort = ignore_epoch,
+};
+
+static const KabOwnerPort owner_port = {.stop = stop};
+
+static void
+connect_ports(Member *member)
+{
+    const KabPorts ports = {
+        .call = &call_port,
+        .call_user = member,
+        .source = &kab_source_port,
+        .source_user = member->source,
+        .sinks = {{&sink_port, member}},
+        .n_sinks = 1,
+        .owner = &owner_port,
+        .owner_user = member,
+    };
+    kab_engine_connect(member->engine, &ports);
+}
 
 /* --- Made -------------------------------------------------------------- */
 
@@ -140,7 +103,7 @@ make_engine(Member *member)
         .max_in_flight = 2,
         .threads = 2,
         .buffer_bytes = setup->buffer_bytes ? setup->buffer_bytes : 64 << 20,
-        .commit_interval_us = 10000,
+        .commit_interval_us = setup->commit_interval_us,
         .transaction_interval_us = 100000,
         .retry_max_attempts = 3,
         .retry_backoff_us = 100000,
@@ -150,10 +113,11 @@ make_engine(Member *member)
         .stall_timeout_us = 60000000,
         .metadata_cap = 3000,
     };
-    member->engine = kab_engine_new(&member->options, &effects, member);
+    member->engine = kab_engine_new(&member->options);
 }
 
-/* The mock cluster answers an idle fetch only after fetch.wait.max.ms. */
+/* fetch.wait.max.ms is kept short: the mock cluster answers an idle fetch only
+ * after it. */
 static void
 make_source(Member *member)
 {
@@ -176,6 +140,7 @@ make_source(Member *member)
         .properties = properties,
         .passes_headers = true,
         .n_properties = n,
+        .load_timeout_ms = setup->load_timeout_ms,
         .missing_topic_us =
             setup->missing_topic_us ? setup->missing_topic_us : 60000000,
     };
@@ -202,6 +167,7 @@ member_new(const MemberSetup *setup)
     };
     make_engine(member);
     make_source(member);
+    connect_ports(member);
     kab_engine_advance(member->engine, g_get_monotonic_time());
     kab_engine_sink_ready(member->engine, 1, g_get_monotonic_time());
     return member;

@@ -1,23 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the engine asks of its edges: the producer is the real one, all else is
- * noted in the rig. See producer-rig.h.
+/* The engine's effects: those for the producer reach the real one, all others
+ * are recorded in the rig. See producer-rig.h.
  */
 #include <string.h>
 
 #include "kab-test.h"
 #include "producer-rig-internal.h"
-#include "source.h"
 
 /* --- The fake source --------------------------------------------------- */
 
 rd_kafka_consumer_group_metadata_t *
-kab_source_get_group(KabSource *source)
+rig_dup_group(void *user)
 {
-    return ((Rig *)(void *)source)->group;
+    Rig *rig = user;
+    void *data = NULL;
+    size_t size = 0;
+    rd_kafka_consumer_group_metadata_t *copy = NULL;
+    if (!rig->group)
+        return NULL;
+    rd_kafka_error_t *error =
+        rd_kafka_consumer_group_metadata_write(rig->group, &data, &size);
+    assert_null(error);
+    error = rd_kafka_consumer_group_metadata_read(&copy, data, size);
+    assert_null(error);
+    rd_kafka_mem_free(NULL, data);
+    return copy;
 }
 
 size_t
-kab_source_get_headers(void *message, KabHeader *ret, size_t capacity)
+rig_get_headers(void *message, KabHeader *ret, size_t capacity)
 {
     RigMessage *given = message;
     for (size_t i = 0; i < MIN(given->n_headers, capacity); i++)
@@ -63,73 +74,12 @@ detach_message(void *user, void *message, KabRecord *record)
     return message;
 }
 
-static bool
-measure(void *user,
-        const KabProduct *product,
-        const KabRecord *input,
-        void *message)
-{
-    return kab_producer_measure(((Rig *)user)->producer, product, input,
-                                message);
-}
-
-static KabProduceStatus
-produce(void *user,
-        KabProduct *product,
-        const KabRecord *input,
-        void *message,
-        const KabDeadLetter *letter)
-{
-    return kab_producer_produce(((Rig *)user)->producer, product, input,
-                                message, letter);
-}
-
-static const char *
-explain(void *user)
-{
-    return kab_producer_explain(((Rig *)user)->producer);
-}
-
 static void
-replace_sink(void *user, uint32_t epoch)
-{
-    kab_producer_replace(((Rig *)user)->producer, epoch);
-}
-
-static void
-begin_transaction(void *user, uint32_t epoch)
-{
-    kab_producer_begin(((Rig *)user)->producer, epoch);
-}
-
-static void
-flush(void *user)
-{
-    kab_producer_flush(((Rig *)user)->producer);
-}
-
-static void
-end_transaction(void *user, uint32_t epoch, KabCommitItem *items, size_t n)
-{
-    Rig *rig = user;
-    rig->commit_items = items;
-    rig->n_commit_items = n;
-    kab_producer_end(rig->producer, epoch, items, n);
-}
-
-static void
-abort_transaction(void *user, uint32_t epoch)
-{
-    kab_producer_abort(((Rig *)user)->producer, epoch);
-}
-
-static bool
 commit(void *user, KabCommitItem *items, size_t n)
 {
     Rig *rig = user;
     rig->commit_items = items;
     rig->n_commit_items = n;
-    return true;
 }
 
 static void
@@ -162,24 +112,36 @@ stop(void *user, KabStopReason reason, const char *message)
     rig->stop_message = g_strdup(message);
 }
 
-const KabEffects rig_effects = {
+static const KabCallPort call_port = {
     .invoke = invoke,
     .cancel = cancel,
     .release_attempt = release_attempt,
-    .release_message = release_message,
-    .detach_message = detach_message,
-    .measure = measure,
-    .produce = produce,
-    .explain = explain,
-    .replace_sink = replace_sink,
-    .begin_transaction = begin_transaction,
-    .flush = flush,
-    .end_transaction = end_transaction,
-    .abort_transaction = abort_transaction,
-    .commit = commit,
+};
+
+static const KabSourcePort source_port = {
     .load = load,
     .add = add,
     .unassign = unassign,
     .valve = valve,
-    .stop = stop,
+    .commit = commit,
+    .release_message = release_message,
+    .detach_message = detach_message,
 };
+
+static const KabOwnerPort owner_port = {.stop = stop};
+
+void
+rig_connect(Rig *rig)
+{
+    const KabPorts ports = {
+        .call = &call_port,
+        .call_user = rig,
+        .source = &source_port,
+        .source_user = rig,
+        .sinks = {{&kab_producer_port, rig->producer}},
+        .n_sinks = 1,
+        .owner = &owner_port,
+        .owner_user = rig,
+    };
+    kab_engine_connect(rig->engine, &ports);
+}

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rig's topics, made and read by clients of their own. See producer-rig.h.
+/* The rig's topics, created and read by clients of their own. See
+ * producer-rig.h.
  */
 #include <string.h>
 
 #include "kab-test.h"
 #include "producer-rig-internal.h"
 
-/* As many as a topic gets that an older mock cluster makes when asked for it;
- * newer ones make none for a producer that does not wish it. */
+/* Partitions of a topic that an older mock cluster creates on request; newer
+ * ones create none for a producer that does not allow it. */
 enum { MOCK_PARTITIONS = 4 };
 
 /* --- Topics ------------------------------------------------------------ */
@@ -93,7 +94,8 @@ rig_add_partitions(Rig *rig, const char *topic, int n_partitions)
     rd_kafka_NewPartitions_destroy(wanted);
 }
 
-/* A broker that was stopped takes a while to coordinate again. */
+/* Ask repeatedly: a broker that was stopped needs a while before it
+ * coordinates the group again. */
 int64_t
 rig_read_committed(Rig *rig)
 {
@@ -146,7 +148,7 @@ destroy_reader(Reader *reader)
     rd_kafka_destroy(reader->client);
 }
 
-/* NULL: nothing came. */
+/* NULL: nothing arrived. */
 static rd_kafka_message_t *
 read_next(Reader *reader)
 {

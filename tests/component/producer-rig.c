@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include "kab-test.h"
+#include "api-keys.h"
 #include "producer-internal.h"
 #include "producer-rig-internal.h"
 
@@ -108,7 +109,9 @@ rig_new(void **state)
     };
     rig->setup = (KabProducerSetup){
         .edge = &rig->edge,
-        .source = (KabSource *)(void *)rig,
+        .get_headers = rig_get_headers,
+        .dup_group = rig_dup_group,
+        .group_user = rig,
         .group = rig->group_name,
         .output_topic = rig->out,
         .dead_letter_topic = rig->dead,
@@ -116,6 +119,7 @@ rig_new(void **state)
         .transactional_id = rig->group_name,
         .properties = rig->properties,
         .missing_topic_us = PATIENCE_US,
+        .report_us = 60 * G_USEC_PER_SEC,
     };
     rig->loads = g_ptr_array_new();
     rig->calls = g_ptr_array_new();
@@ -128,7 +132,7 @@ rig_new(void **state)
     return rig;
 }
 
-/* Before the first commit the input begins at offset 0. */
+/* Until the first commit the input begins at offset 0. */
 static void
 answer_loads(Rig *rig, int64_t now)
 {
@@ -145,10 +149,11 @@ rig_start(Rig *rig)
 {
     g_autoptr(GError) error = NULL;
     rig->options.delivery = rig->setup.delivery;
-    rig->engine = kab_engine_new(&rig->options, &rig_effects, rig);
+    rig->engine = kab_engine_new(&rig->options);
     rig->setup.engine = rig->engine;
     rig->producer = kab_producer_new(&rig->setup, &error);
     assert_null(error);
+    rig_connect(rig);
     int64_t now = g_get_monotonic_time();
     rig->partition = kab_engine_assigned(rig->engine, rig->in, 0, NULL, now);
     kab_engine_advance(rig->engine, now);
@@ -273,10 +278,11 @@ rig_delete_output(Rig *rig, int n)
     const rd_kafka_metadata_t *metadata;
     rd_kafka_mock_broker_set_rtt(rig->mock, 1, 200);
     rd_kafka_mock_broker_push_request_error_rtts(
-        rig->mock, 1, 0, 1, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, 1000);
+        rig->mock, 1, KAB_API_PRODUCE, 1,
+        RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, 1000);
     rd_kafka_mock_topic_set_error(rig->mock, rig->out,
                                   RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    /* Asked, and not waited for. */
+    /* Send the Metadata request, but do not wait for the answer. */
     rd_kafka_metadata(client->handle, 0, client->topics[0], &metadata, 1);
     rig_take_range(rig, n, n + 1);
     rig_until(rig, has_no_partitions);

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 COMPONENT_CPPFLAGS = $(KAFKA) -I$(top_srcdir)/tests/support \
 	-I$(top_srcdir)/tests/component $(CMOCKA_CFLAGS)
-COMPONENT_LIBS = libkab-kafka.la libkab-runtime.la libkab-core.la \
-	$(CMOCKA_LIBS) $(RDKAFKA_LIBS) $(GLIB_LIBS)
+COMPONENT_LIBS = libkab-kafka.la libkab-core.la $(CMOCKA_LIBS) \
+	$(RDKAFKA_LIBS) $(GLIB_LIBS) -lm
 MEMBER = \
 	tests/support/kab-test.h \
 	tests/component/member.c \
 	tests/component/member.h
 
-SOURCE_TESTS = test-message test-source
+SOURCE_TESTS = test-commit-rhythm test-message test-source
 check_PROGRAMS += $(SOURCE_TESTS)
 TESTS += $(SOURCE_TESTS)
+
+test_commit_rhythm_CPPFLAGS = $(COMPONENT_CPPFLAGS)
+test_commit_rhythm_SOURCES = $(MEMBER) tests/component/test-commit-rhythm.c
+test_commit_rhythm_LDADD = $(COMPONENT_LIBS)
 
 test_message_CPPFLAGS = $(COMPONENT_CPPFLAGS)
 test_message_SOURCES = tests/support/kab-test.h tests/component/test-message.c

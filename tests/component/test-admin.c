@@ -8,12 +8,12 @@
 #include "admin.h"
 #include "exposition.h"
 
-/* What the server asks for, on its own thread: constant during a test, or
- * set before the request that reads it. */
+/* What the server reads on its own thread: constant during a test, or set
+ * before the request that reads it. */
 typedef struct {
     KabAdminView view;
     KabAdmin *admin;
-    char *reason; /* of the one binding; NULL: ready */
+    char *reason; /* of the only binding; NULL: ready */
     bool is_live;
     GSocketClient *client;
 } Fixture;
@@ -75,6 +75,20 @@ is_live(void *user)
     return ((Fixture *)user)->is_live;
 }
 
+static GPtrArray *
+read_tap(void *user,
+         const char *binding,
+         uint64_t after,
+         uint64_t *ret_next,
+         uint64_t *ret_missed)
+{
+    if (strcmp(binding, "scoring") != 0)
+        return NULL;
+    *ret_next = after + 1;
+    *ret_missed = 0;
+    return g_ptr_array_new();
+}
+
 static int
 setup(void **state)
 {
@@ -82,6 +96,7 @@ setup(void **state)
     fixture->view = (KabAdminView){.snapshots = make_snapshots,
                                    .find = find,
                                    .is_live = is_live,
+                                   .read_tap = read_tap,
                                    .instance = "host-1",
                                    .user = fixture};
     fixture->is_live = true;
@@ -119,7 +134,7 @@ send_text(GSocketConnection *connection, const char *text)
         g_output_stream_write_all(out, text, strlen(text), NULL, NULL, NULL));
 }
 
-/* Everything until the server closes. */
+/* Reads everything until the server closes the connection. */
 static char *
 read_all(GSocketConnection *connection)
 {
@@ -136,9 +151,10 @@ static Reply
 ask(Fixture *fixture, const char *method, const char *path)
 {
     g_autoptr(GSocketConnection) connection = connect_to(fixture);
-    g_autofree char *request = g_strdup_printf("%s %s HTTP/1.1\r\nHost: x\r\n"
-                                               "Connection: close\r\n\r\n",
-                                               method, path);
+    g_autofree char *request =
+        g_strdup_printf("%s %s HTTP/1.1\r\nHost: localhost\r\n"
+                        "Connection: close\r\n\r\n",
+                        method, path);
     send_text(connection, request);
     g_autofree char *text = read_all(connection);
     Reply reply = {0};
@@ -160,7 +176,7 @@ assert_is_json(const Reply *reply)
     json_decref(value);
 }
 
-TEST(live_says_whether_the_loops_turn)
+TEST(live_is_503_when_a_loop_does_not_turn)
 {
     Fixture *fixture = *state;
     g_auto(Reply) good = ask(fixture, "GET", "/live");
@@ -184,7 +200,7 @@ TEST(ready_is_503_with_reasons)
     assert_is_json(&bad);
 }
 
-TEST(metrics_are_what_a_scraper_takes)
+TEST(metrics_are_valid_prometheus_text)
 {
     g_auto(Reply) reply = ask(*state, "GET", "/metrics");
     assert_int_equal(reply.status, 200);
@@ -220,7 +236,7 @@ TEST(an_unknown_record_is_404)
     assert_is_json(&reply);
 }
 
-TEST(a_record_that_is_not_named_whole_is_400)
+TEST(a_query_that_names_no_complete_record_is_400)
 {
     static const char *const queries[] = {
         "/status?topic=a",
@@ -239,7 +255,7 @@ TEST(a_record_that_is_not_named_whole_is_400)
     }
 }
 
-TEST(the_page_stands_alone)
+TEST(the_page_loads_nothing_from_elsewhere)
 {
     g_auto(Reply) reply = ask(*state, "GET", "/");
     assert_int_equal(reply.status, 200);
@@ -248,6 +264,35 @@ TEST(the_page_stands_alone)
     assert_true(g_str_has_prefix(reply.body, "<!doctype html>\n"));
     assert_true(g_str_has_suffix(reply.body, "</html>\n"));
     assert_null(strstr(reply.body, "https://"));
+}
+
+TEST(a_tap_is_read_over_loopback_by_a_local_name)
+{
+    g_auto(Reply) reply = ask(*state, "GET", "/tap?binding=scoring&after=7");
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.body,
+                        "{\"next\":8,\"missed\":0,\"records\":[]}\n");
+    g_auto(Reply) unknown = ask(*state, "GET", "/tap?binding=other");
+    assert_int_equal(unknown.status, 404);
+    g_auto(Reply) unnamed = ask(*state, "GET", "/tap");
+    assert_int_equal(unnamed.status, 400);
+}
+
+/* DNS rebinding: what a browser sends for a site whose name was made to
+ * resolve to this host. */
+TEST(a_tap_is_refused_by_the_name_of_a_site)
+{
+    Fixture *fixture = *state;
+    g_autoptr(GSocketConnection) connection = connect_to(fixture);
+    send_text(connection, "GET /tap?binding=scoring HTTP/1.1\r\nHost: "
+                          "example.com\r\nConnection: close\r\n\r\n");
+    char answer[4096];
+    gsize n;
+    GInputStream *in = g_io_stream_get_input_stream(G_IO_STREAM(connection));
+    assert_true(
+        g_input_stream_read_all(in, answer, sizeof answer - 1, &n, NULL, NULL));
+    answer[n] = '\0';
+    assert_true(g_str_has_prefix(answer, "HTTP/1.1 403"));
 }
 
 TEST(an_unknown_path_is_404)
@@ -301,7 +346,54 @@ TEST(a_head_without_end_is_refused_and_others_are_served)
     assert_int_equal(reply.status, 200);
 }
 
-/* How long /live takes beside n connections that ask nothing. */
+TEST(text_that_is_none_is_answered_with_json)
+{
+    static const char *const paths[] = {
+        "/status?topic=%ff%fe&partition=0&offset=0",
+        "/status?topic=\xff\xfe&partition=0&offset=0",
+        "/status?topic=%0d%0aX:%20y&partition=0&offset=0",
+        "/status?topic=a%00b&partition=0&offset=0",
+        "/tap?binding=%ff",
+        "/%ff",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(paths); i++) {
+        g_auto(Reply) reply = ask(*state, "GET", paths[i]);
+        assert_int_equal(reply.status, 404);
+        assert_is_json(&reply);
+        assert_null(strstr(reply.head, "X: y"));
+    }
+}
+
+/* What a scanner sends. Each is refused, and the server goes on. */
+TEST(a_hostile_request_is_refused_and_others_are_served)
+{
+    static const char *const requests[] = {
+        "GET http://elsewhere/metrics HTTP/1.1\r\nHost: x\r\n",
+        "GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n",
+        "CONNECT elsewhere:443 HTTP/1.1\r\nHost: x\r\n",
+        "get /live HTTP/1.1\r\nHost: x\r\n",
+        "PRI * HTTP/2.0\r\n",
+        "POST /live HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n",
+        "POST /live HTTP/1.1\r\nHost: x\r\n"
+        "Content-Length: 99999999999999999999999\r\n",
+        "POST /live HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        "Content-Length: 5\r\n",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
+        g_autoptr(GSocketConnection) connection = connect_to(*state);
+        g_autofree char *request =
+            g_strconcat(requests[i], "Connection: close\r\n\r\nzz\r\n", NULL);
+        send_text(connection, request);
+        g_autofree char *text = read_all(connection);
+        if (!g_str_has_prefix(text, "HTTP/1.1 4") &&
+            !g_str_has_prefix(text, "HTTP/1.1 505"))
+            fail_msg("%s was answered with %s", requests[i], text);
+        g_auto(Reply) reply = ask(*state, "GET", "/live");
+        assert_int_equal(reply.status, 200);
+    }
+}
+
+/* How long /live takes while n idle connections are open. */
 static int64_t
 ask_beside_idle_ones_us(Fixture *fixture, size_t n)
 {
@@ -335,7 +427,7 @@ TEST(a_port_that_is_taken_is_unavailable)
     assert_non_null(strstr(error->message, listen));
 }
 
-TEST(an_address_that_is_none_is_unavailable)
+TEST(an_invalid_listen_address_is_unavailable)
 {
     static const char *const addresses[] = {
         "127.0.0.1:99999", "127.0.0.1:http:1", "192.0.2.1:0", ""};
@@ -347,7 +439,8 @@ TEST(an_address_that_is_none_is_unavailable)
     }
 }
 
-/* A machine without IPv6 refuses it like any other missing address. */
+/* A machine without IPv6 refuses the address like any other that does not
+ * exist. */
 TEST(ipv6_is_served_or_refused_by_name)
 {
     Fixture *fixture = *state;
@@ -365,23 +458,27 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-        T(live_says_whether_the_loops_turn),
+        T(live_is_503_when_a_loop_does_not_turn),
         T(ready_is_503_with_reasons),
-        T(metrics_are_what_a_scraper_takes),
+        T(metrics_are_valid_prometheus_text),
         T(status_names_every_binding),
         T(status_finds_a_record),
         T(an_unknown_record_is_404),
-        T(a_record_that_is_not_named_whole_is_400),
-        T(the_page_stands_alone),
+        T(a_query_that_names_no_complete_record_is_400),
+        T(the_page_loads_nothing_from_elsewhere),
+        T(a_tap_is_read_over_loopback_by_a_local_name),
+        T(a_tap_is_refused_by_the_name_of_a_site),
         T(an_unknown_path_is_404),
         T(another_method_is_405),
         T(head_has_the_length_and_no_body),
         T(a_connection_takes_one_request_after_another),
         T(a_head_without_end_is_refused_and_others_are_served),
+        T(text_that_is_none_is_answered_with_json),
+        T(a_hostile_request_is_refused_and_others_are_served),
         T(idle_connections_keep_nobody_waiting),
         T(connections_beyond_the_limit_make_room_soon),
         T(a_port_that_is_taken_is_unavailable),
-        T(an_address_that_is_none_is_unavailable),
+        T(an_invalid_listen_address_is_unavailable),
         T(ipv6_is_served_or_refused_by_name),
 #undef T
     };

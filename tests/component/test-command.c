@@ -2,8 +2,8 @@
 /* The command and the embedding example as processes, on the embedded broker:
  * `run` with its signals, its admin server and its exit statuses.
  *
- * All of them join their groups at once, before the first test: the broker
- * takes three seconds for it.
+ * All of them join their groups at once, before the first test: a join takes
+ * the broker three seconds.
  */
 #include "kab-test.h"
 
@@ -11,57 +11,41 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include <gio/gunixsocketaddress.h>
+#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "api-keys.h"
 #include "child.h"
 #include "exposition.h"
 #include "fetch.h"
+#include "manager.h"
+#include "mock-client.h"
 #include "mock.h"
 
 enum { N_RECORDS = 300, TIMEOUT_MS = 20000, WATCHDOG_S = 120 };
-/* Of the protocol. */
-enum { JOIN_GROUP = 11 };
 
 typedef struct {
     KabMock *mock;
     char *directory, *config, *stuck_config, *url, *stuck_url;
     rd_kafka_t *producer;
-    GSocket *manager; /* the service manager of `run` */
-    char *manager_path;
+    Manager manager; /* of `run` */
     Child run, stuck, embed;
 } Fixture;
 
 /* --- Broker ------------------------------------------------------------ */
-
-static rd_kafka_t *
-new_client(rd_kafka_type_t type, const Fixture *fixture)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers",
-                      kab_mock_bootstrap(fixture->mock), NULL, 0);
-    if (type == RD_KAFKA_CONSUMER)
-        rd_kafka_conf_set(conf, "group.id", "test-reader", NULL, 0);
-    rd_kafka_t *client = rd_kafka_new(type, conf, NULL, 0);
-    g_assert(client);
-    return client;
-}
 
 static void
 produce(Fixture *fixture, const char *topic)
 {
     for (int i = 0; i < N_RECORDS; i++) {
         g_autofree char *value = g_strdup_printf("word-%d", i);
-        rd_kafka_producev(fixture->producer, RD_KAFKA_V_TOPIC(topic),
-                          RD_KAFKA_V_VALUE(value, strlen(value)),
-                          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                          RD_KAFKA_V_END);
+        mock_client_produce(fixture->producer, topic, value);
     }
 }
 
-/* What was read of a topic until each of the records had been there. */
+/* What was read from a topic until each of the records had arrived. */
 typedef struct {
     unsigned n_different, n_repeated;
 } Seen;
@@ -69,13 +53,7 @@ typedef struct {
 static Seen
 read_copies(Fixture *fixture, const char *topic, bool is_reversed)
 {
-    rd_kafka_t *consumer = new_client(RD_KAFKA_CONSUMER, fixture);
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, 0)->offset =
-        RD_KAFKA_OFFSET_BEGINNING;
-    rd_kafka_assign(consumer, list);
-    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_t *consumer = mock_client_new_reader(fixture->mock, topic);
     g_autoptr(GHashTable) seen =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     Seen result = {0};
@@ -100,7 +78,7 @@ read_copies(Fixture *fixture, const char *topic, bool is_reversed)
     return result;
 }
 
-/* The child says what it has in hand before it is ended for it. */
+/* On a failure, the child first logs the state of its records. */
 static void
 assert_each_once(Fixture *fixture,
                  Child *child,
@@ -145,36 +123,6 @@ static const char stuck_text[] = "[binding stone]\n"
                                  "batch.count = 100\n"
                                  "max.in.flight = 1\n";
 
-/* Where the service manager is told of states. */
-static bool
-listen_as_manager(Fixture *fixture)
-{
-    fixture->manager_path =
-        g_build_filename(fixture->directory, "notify", NULL);
-    fixture->manager =
-        g_socket_new(G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_DATAGRAM, 0, NULL);
-    g_autoptr(GSocketAddress) address =
-        g_unix_socket_address_new(fixture->manager_path);
-    return g_socket_bind(fixture->manager, address, FALSE, NULL);
-}
-
-/* Is a state told that holds this line? The others are let go. */
-static bool
-is_told(Fixture *fixture, const char *line)
-{
-    char state[1024];
-    g_socket_set_timeout(fixture->manager, TIMEOUT_MS / 1000);
-    for (;;) {
-        gssize n = g_socket_receive(fixture->manager, state, sizeof state - 1,
-                                    NULL, NULL);
-        if (n < 0)
-            return false;
-        state[n] = '\0';
-        if (strstr(state, line))
-            return true;
-    }
-}
-
 static int
 setup(void **state)
 {
@@ -198,11 +146,10 @@ setup(void **state)
         g_getenv("top_builddir"), "tests", "support", "modules", ".libs", NULL);
     g_setenv("KABRIDGE_MODULE_PATH", modules, TRUE);
     g_setenv("BOOTSTRAP_SERVERS", kab_mock_bootstrap(fixture->mock), TRUE);
-    if (!listen_as_manager(fixture))
+    if (!manager_listen(&fixture->manager, fixture->directory, "4000000"))
         return -1;
-    g_setenv("NOTIFY_SOCKET", fixture->manager_path, TRUE);
     fixture->run = COMMAND("run", fixture->config);
-    g_unsetenv("NOTIFY_SOCKET");
+    manager_hide();
     fixture->stuck = COMMAND("run", fixture->stuck_config);
     g_autofree char *embed =
         g_build_filename(g_getenv("top_builddir"), "embed", NULL);
@@ -210,7 +157,7 @@ setup(void **state)
         g_getenv("top_srcdir"), "examples", "embed.conf", NULL);
     fixture->embed =
         child_spawn((const char *const[]){embed, embed_config, NULL});
-    fixture->producer = new_client(RD_KAFKA_PRODUCER, fixture);
+    fixture->producer = mock_client_new_producer(fixture->mock);
     produce(fixture, "words");
     produce(fixture, "stones");
     return rd_kafka_flush(fixture->producer, TIMEOUT_MS) ? -1 : 0;
@@ -225,9 +172,7 @@ teardown(void **state)
     child_clear(&fixture->embed);
     rd_kafka_destroy(fixture->producer);
     kab_mock_free(fixture->mock);
-    g_clear_object(&fixture->manager);
-    g_unlink(fixture->manager_path);
-    g_free(fixture->manager_path);
+    manager_clear(&fixture->manager);
     g_unlink(fixture->config);
     g_unlink(fixture->stuck_config);
     g_rmdir(fixture->directory);
@@ -266,21 +211,20 @@ TEST(every_record_is_copied_and_the_admin_server_tells)
     assert_string_equal(consumed, "300");
     g_auto(Child) top = COMMAND("top", "--once", url);
     child_assert_exit(&top, EX_OK);
+    g_auto(Child) check = COMMAND("ready", url);
+    child_assert_exit(&check, EX_OK);
+    assert_string_equal(check.output, "ready\n");
 }
 
-#ifdef HAVE_SYSTEMD
-static const bool tells_manager = true;
-#else
-static const bool tells_manager = false;
-#endif
-
-TEST(the_service_manager_is_told)
+TEST(systemd_is_told_of_ready_watchdog_and_status)
 {
     Fixture *fixture = *state;
-    if (!tells_manager)
+    if (!manager_is_known)
         return;
-    assert_true(is_told(fixture, "READY=1"));
-    assert_true(is_told(fixture, "WATCHDOG=1\nSTATUS=1 bindings are ready"));
+    Manager *manager = &fixture->manager;
+    assert_true(manager_is_told(manager, "READY=1"));
+    assert_true(manager_is_told(manager, "WATCHDOG=1"));
+    assert_true(manager_is_told(manager, "STATUS=1 bindings are ready"));
 }
 
 TEST(a_signal_logs_the_state)
@@ -297,6 +241,17 @@ TEST(a_reload_with_a_fault_changes_nothing)
     child_signal(&fixture->run, SIGHUP);
     child_wait_for(&fixture->run, "batch.cuont");
     child_wait_for(&fixture->run, "nothing was changed");
+}
+
+TEST(a_reload_of_a_file_that_is_gone_changes_nothing)
+{
+    Fixture *fixture = *state;
+    g_unlink(fixture->config);
+    child_signal(&fixture->run, SIGHUP);
+    child_wait_for(&fixture->run, "found no file that can be read");
+    child_wait_for(&fixture->run, "nothing was changed");
+    g_autofree char *ready = kab_fetch(fixture->url, "/ready", NULL);
+    assert_string_equal(ready, "{\"ready\":true,\"reasons\":[]}\n");
 }
 
 TEST(a_reload_changes_in_place_what_it_can)
@@ -325,6 +280,7 @@ TEST(a_function_that_a_reload_cannot_open_is_not_ready)
     reload_with(fixture, "[binding second]\ninput.topics = stones\n"
                          "function = fitting\nfunction.url = x\n"
                          "function.fail = asked\n");
+    child_wait_for(&fixture->run, "not started: ");
     g_autoptr(GError) error = NULL;
     assert_null(kab_fetch(fixture->url, "/ready", &error));
     g_autofree char *status = kab_fetch(fixture->url, "/status", NULL);
@@ -333,11 +289,11 @@ TEST(a_function_that_a_reload_cannot_open_is_not_ready)
     assert_non_null(strstr(status, "told to fail: asked"));
 }
 
-TEST(a_section_that_a_reload_removes_is_not_missed)
+TEST(a_bridge_stays_ready_when_a_reload_removes_a_binding)
 {
     Fixture *fixture = *state;
     reload_with(fixture, "");
-    child_assert_said(&fixture->run, "its section is gone");
+    child_assert_said(&fixture->run, "removed from the configuration");
     g_autofree char *ready = kab_fetch(fixture->url, "/ready", NULL);
     assert_non_null(ready);
     assert_string_equal(ready, "{\"ready\":true,\"reasons\":[]}\n");
@@ -349,7 +305,8 @@ TEST(a_stop_drains_and_ends_with_0)
     child_signal(&fixture->run, SIGTERM);
     child_assert_exit(&fixture->run, EX_OK);
     child_assert_said(&fixture->run, "stopping");
-    assert_true(!tells_manager || is_told(fixture, "STOPPING=1"));
+    assert_true(!manager_is_known ||
+                manager_is_told(&fixture->manager, "STOPPING=1"));
     assert_null(strstr(fixture->run.log->str, "delivered again"));
 }
 
@@ -368,7 +325,7 @@ reload_stuck(Fixture *fixture, const char *more, const char *wanted)
     child_wait_for(&fixture->stuck, wanted);
 }
 
-TEST(a_reload_that_cannot_finish_a_call_stops_nothing)
+TEST(a_reload_that_cannot_drain_a_binding_keeps_it_running)
 {
     Fixture *fixture = *state;
     Child *stuck = &fixture->stuck;
@@ -407,7 +364,8 @@ TEST(a_port_that_is_taken_ends_with_69)
     child_assert_said(&child, "cannot listen on 127.0.0.1:");
 }
 
-/* The last that joins: the broker refuses for as long as it is asked. */
+/* The last child to join: the broker refuses its JoinGroup as long as the test
+ * lasts. */
 TEST(a_join_that_is_refused_is_told_with_the_reason)
 {
     Fixture *fixture = *state;
@@ -415,8 +373,8 @@ TEST(a_join_that_is_refused_is_told_with_the_reason)
     for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
         errors[i] = RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT;
     rd_kafka_mock_push_request_errors_array(kab_mock_cluster(fixture->mock),
-                                            JOIN_GROUP, G_N_ELEMENTS(errors),
-                                            errors);
+                                            KAB_API_JOIN_GROUP,
+                                            G_N_ELEMENTS(errors), errors);
     write_config(fixture, fixture->config, copy_text);
     g_auto(Child) child = COMMAND("run", fixture->config);
     g_autofree char *url =
@@ -430,7 +388,7 @@ TEST(a_join_that_is_refused_is_told_with_the_reason)
                 "Invalid session timeout\"");
 }
 
-TEST(every_line_at_the_end_says_who_speaks)
+TEST(every_fault_line_at_the_end_begins_with_kabridge)
 {
     Fixture *fixture = *state;
     write_config(fixture, fixture->config,
@@ -440,10 +398,11 @@ TEST(every_line_at_the_end_says_who_speaks)
                  "function.url = x\nfunction.fail = second\n");
     g_auto(Child) child = COMMAND("run", fixture->config);
     child_assert_exit(&child, EX_CONFIG);
-    child_assert_said(&child, "\nkabridge: binding one: function fitting: told "
-                              "to fail: first\n"
-                              "kabridge: binding two: function fitting: told "
-                              "to fail: second\n");
+    child_assert_said(&child,
+                      "\nkabridge: [binding one] function: found fitting, "
+                      "which does not open: told to fail: first\n"
+                      "kabridge: [binding two] function: found fitting, "
+                      "which does not open: told to fail: second\n");
 }
 
 TEST(a_wrong_configuration_ends_with_78_and_every_fault)
@@ -474,19 +433,20 @@ main(void)
         cmocka_unit_test(wrong_usage_ends_with_64),
         cmocka_unit_test(a_port_that_is_taken_ends_with_69),
         cmocka_unit_test(every_record_is_copied_and_the_admin_server_tells),
-        cmocka_unit_test(the_service_manager_is_told),
+        cmocka_unit_test(systemd_is_told_of_ready_watchdog_and_status),
         cmocka_unit_test(a_signal_logs_the_state),
         cmocka_unit_test(a_reload_with_a_fault_changes_nothing),
+        cmocka_unit_test(a_reload_of_a_file_that_is_gone_changes_nothing),
         cmocka_unit_test(a_reload_changes_in_place_what_it_can),
         cmocka_unit_test(a_function_that_a_reload_cannot_open_is_not_ready),
-        cmocka_unit_test(a_section_that_a_reload_removes_is_not_missed),
+        cmocka_unit_test(a_bridge_stays_ready_when_a_reload_removes_a_binding),
         cmocka_unit_test(a_stop_drains_and_ends_with_0),
         cmocka_unit_test(an_embedding_program_bridges_two_topics),
-        cmocka_unit_test(a_reload_that_cannot_finish_a_call_stops_nothing),
+        cmocka_unit_test(a_reload_that_cannot_drain_a_binding_keeps_it_running),
         cmocka_unit_test(
             a_second_stop_leaves_at_once_and_says_how_many_are_left),
         cmocka_unit_test(a_join_that_is_refused_is_told_with_the_reason),
-        cmocka_unit_test(every_line_at_the_end_says_who_speaks),
+        cmocka_unit_test(every_fault_line_at_the_end_begins_with_kabridge),
         cmocka_unit_test(a_wrong_configuration_ends_with_78_and_every_fault),
     };
     alarm(WATCHDOG_S);

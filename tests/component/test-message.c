@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages as librdkafka gives them, and copied out of their response. */
+/* Messages as librdkafka delivers them, and copied out of their fetch
+ * response. */
 #include "kab-test.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "message.h"
 #include "mock.h"
-#include "source-internal.h"
+#include "record-layout.h"
 
 typedef struct {
     KabMock *mock;
@@ -41,6 +43,8 @@ produce_all(const char *bootstrap)
     produce_one(producer, "key", "value", headers);
     produce_one(producer, NULL, NULL, NULL);
     produce_one(producer, "", "", NULL);
+    produce_one(producer, "key", "value", NULL);
+    produce_one(producer, NULL, "value", NULL);
     assert_int_equal(rd_kafka_flush(producer, 10000), 0);
     rd_kafka_destroy(producer);
 }
@@ -71,7 +75,7 @@ unmake(void **state)
     return 0;
 }
 
-/* The record at an offset, as the source would give it to the engine. */
+/* Reads the record at an offset, as the source would give it to the engine. */
 static void *
 consume(Fixture *fixture, int64_t offset, KabRecord *ret_record)
 {
@@ -108,8 +112,8 @@ static void
 assert_headers(void *message)
 {
     KabHeader headers[3];
-    assert_int_equal(kab_source_get_headers(message, NULL, 0), 3);
-    assert_int_equal(kab_source_get_headers(message, headers, 3), 3);
+    assert_int_equal(kab_message_get_headers(message, NULL, 0), 3);
+    assert_int_equal(kab_message_get_headers(message, headers, 3), 3);
     assert_string_equal(headers[0].name, "first");
     assert_bytes(headers[0].value, "1");
     assert_string_equal(headers[1].name, "null");
@@ -123,80 +127,117 @@ TEST(headers_are_read_in_order_of_both_kinds)
     KabRecord record;
     void *message = consume(*state, 0, &record);
     assert_headers(message);
-    message = kab_source_detach_message(NULL, message, &record);
+    message = kab_message_detach(message, &record);
     assert_headers(message);
     KabHeader first;
-    assert_int_equal(kab_source_get_headers(message, &first, 1), 3);
+    assert_int_equal(kab_message_get_headers(message, &first, 1), 3);
     assert_string_equal(first.name, "first");
-    kab_source_release_message(NULL, message);
+    kab_message_release(message);
 }
 
-/* As the source gives it to the engine. */
+/* A message as the source gives it to the engine. */
 static void *
-hold(rd_kafka_message_t *message, bool passes_headers)
+hold(Fixture *fixture, int64_t offset, bool passes_headers, KabRecord *ret)
 {
-    KabSource *source = g_new0(KabSource, 1);
-    source->setup.passes_headers = passes_headers;
-    void *held = kab_source_hold_message(source, message);
-    g_free(source);
-    return held;
+    return kab_message_hold(consume(fixture, offset, ret),
+                            kab_message_header_use(passes_headers));
 }
 
 TEST(a_held_message_says_the_same_whether_its_headers_are_passed_or_not)
 {
     for (int passes_headers = 0; passes_headers < 2; passes_headers++) {
         KabRecord record;
-        void *message = hold(consume(*state, 0, &record), passes_headers);
+        void *message = hold(*state, 0, passes_headers, &record);
         assert_headers(message);
-        message = kab_source_detach_message(NULL, message, &record);
+        message = kab_message_detach(message, &record);
         assert_headers(message);
         assert_bytes(record.value, "value");
-        kab_source_release_message(NULL, message);
+        kab_message_release(message);
 
-        message = hold(consume(*state, 2, &record), passes_headers);
-        assert_int_equal(kab_source_get_headers(message, NULL, 0), 0);
-        message = kab_source_detach_message(NULL, message, &record);
-        assert_int_equal(kab_source_get_headers(message, NULL, 0), 0);
+        message = hold(*state, 2, passes_headers, &record);
+        assert_int_equal(kab_message_get_headers(message, NULL, 0), 0);
+        message = kab_message_detach(message, &record);
+        assert_int_equal(kab_message_get_headers(message, NULL, 0), 0);
         assert_bytes(record.value, "");
-        kab_source_release_message(NULL, message);
+        kab_message_release(message);
 
-        kab_source_release_message(
-            NULL, hold(consume(*state, 0, &record), passes_headers));
+        kab_message_release(hold(*state, 0, passes_headers, &record));
     }
 }
 
-TEST(a_detached_record_says_the_same)
+TEST(headers_that_were_moved_out_can_be_moved_and_read_again)
+{
+    for (int passes_headers = 0; passes_headers < 2; passes_headers++) {
+        KabRecord record;
+        void *message = hold(*state, 0, passes_headers, &record);
+        for (int i = 0; i < 2; i++) {
+            rd_kafka_headers_t *moved = kab_message_move_headers(message);
+            assert_int_equal(rd_kafka_header_cnt(moved), 3);
+            assert_headers(message);
+            rd_kafka_headers_destroy(moved);
+        }
+        message = kab_message_detach(message, &record);
+        assert_headers(message);
+        assert_null(kab_message_move_headers(message));
+        kab_message_release(message);
+    }
+}
+
+TEST(a_message_without_headers_has_none_to_move)
+{
+    for (int passes_headers = 0; passes_headers < 2; passes_headers++) {
+        KabRecord record;
+        void *message = hold(*state, 2, passes_headers, &record);
+        assert_null(kab_message_move_headers(message));
+        kab_message_release(message);
+    }
+}
+
+TEST(a_detached_record_keeps_key_and_value)
 {
     KabRecord record;
     void *message = consume(*state, 0, &record);
     KabRecord before = record;
-    message = kab_source_detach_message(NULL, message, &record);
+    message = kab_message_detach(message, &record);
     assert_bytes(record.key, "key");
     assert_bytes(record.value, "value");
     assert_ptr_not_equal(record.value.data, before.value.data);
-    assert_ptr_equal(kab_source_detach_message(NULL, message, &record),
-                     message);
-    kab_source_release_message(NULL, message);
+    assert_ptr_equal(kab_message_detach(message, &record), message);
+    kab_message_release(message);
 }
 
-TEST(absent_and_empty_stay_apart)
+TEST(a_null_and_an_empty_value_stay_different)
 {
     KabRecord record;
     void *message = consume(*state, 1, &record);
     assert_bytes(record.key, NULL);
     assert_bytes(record.value, NULL);
-    assert_int_equal(kab_source_get_headers(message, NULL, 0), 0);
-    message = kab_source_detach_message(NULL, message, &record);
+    assert_int_equal(kab_message_get_headers(message, NULL, 0), 0);
+    message = kab_message_detach(message, &record);
     assert_bytes(record.key, NULL);
     assert_bytes(record.value, NULL);
-    assert_int_equal(kab_source_get_headers(message, NULL, 0), 0);
-    kab_source_release_message(NULL, message);
+    assert_int_equal(kab_message_get_headers(message, NULL, 0), 0);
+    kab_message_release(message);
 
     message = consume(*state, 2, &record);
     assert_bytes(record.value, "");
-    message = kab_source_detach_message(NULL, message, &record);
+    message = kab_message_detach(message, &record);
     assert_bytes(record.value, "");
-    kab_source_release_message(NULL, message);
+    kab_message_release(message);
+}
+
+/* Otherwise each of them costs an allocation and a parse. */
+TEST(records_without_headers_are_known_without_parsing)
+{
+    KabRecord record;
+    for (int64_t offset = 3; offset < 5; offset++) {
+        rd_kafka_message_t *message = consume(*state, offset, &record);
+        assert_true(kab_record_layout_lacks_headers(message));
+        rd_kafka_message_destroy(message);
+    }
+    rd_kafka_message_t *message = consume(*state, 0, &record);
+    assert_false(kab_record_layout_lacks_headers(message));
+    rd_kafka_message_destroy(message);
 }
 
 int
@@ -206,8 +247,12 @@ main(void)
         cmocka_unit_test(headers_are_read_in_order_of_both_kinds),
         cmocka_unit_test(
             a_held_message_says_the_same_whether_its_headers_are_passed_or_not),
-        cmocka_unit_test(a_detached_record_says_the_same),
-        cmocka_unit_test(absent_and_empty_stay_apart),
+        cmocka_unit_test(
+            headers_that_were_moved_out_can_be_moved_and_read_again),
+        cmocka_unit_test(a_message_without_headers_has_none_to_move),
+        cmocka_unit_test(a_detached_record_keeps_key_and_value),
+        cmocka_unit_test(a_null_and_an_empty_value_stay_different),
+        cmocka_unit_test(records_without_headers_are_known_without_parsing),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }

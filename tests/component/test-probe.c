@@ -3,6 +3,10 @@
  */
 #include "kab-test.h"
 
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+#include "api-keys.h"
 #include "mock.h"
 #include "probe.h"
 
@@ -25,7 +29,7 @@ drop_cluster(void **state)
     return 0;
 }
 
-/* Every finding, a line each, "ok " or "no " in front. */
+/* Returns all findings, one per line, prefixed with "ok " or "no ". */
 static char *
 look(KabProbeSetup setup, const char *servers)
 {
@@ -52,7 +56,7 @@ assert_has(const char *text, const char *wanted)
         fail_msg("\"%s\" is not in:\n%s", wanted, text);
 }
 
-TEST(it_finds_what_is_there)
+TEST(a_check_finds_brokers_topics_and_partitions)
 {
     const char *inputs[] = {"in", NULL};
     KabProbeSetup setup = {.input_topics = inputs, .output_topic = "out"};
@@ -64,7 +68,24 @@ TEST(it_finds_what_is_there)
     assert_null(strstr(text, "\nno "));
 }
 
-TEST(it_names_a_missing_topic_and_the_command_that_creates_it)
+/* As a cluster answers that has never had a group. */
+TEST(a_check_waits_for_a_coordinator_that_is_not_there_yet)
+{
+    const char *inputs[] = {"in", NULL};
+    KabProbeSetup setup = {.input_topics = inputs};
+    rd_kafka_resp_err_t errors[4];
+    for (size_t i = 0; i < G_N_ELEMENTS(errors); i++)
+        errors[i] = RD_KAFKA_RESP_ERR_NOT_COORDINATOR;
+    rd_kafka_mock_push_request_errors_array(kab_mock_cluster(*state),
+                                            KAB_API_OFFSET_FETCH,
+                                            G_N_ELEMENTS(errors), errors);
+    g_autofree char *text = look(setup, kab_mock_bootstrap(*state));
+    assert_has(text, "ok consumer group g: its coordinator answers");
+    rd_kafka_mock_clear_request_errors(kab_mock_cluster(*state),
+                                       KAB_API_OFFSET_FETCH);
+}
+
+TEST(a_check_names_a_missing_topic_and_the_command_that_creates_it)
 {
     const char *inputs[] = {"in", NULL};
     KabProbeSetup setup = {.input_topics = inputs, .dead_letter_topic = "dead"};
@@ -73,7 +94,7 @@ TEST(it_names_a_missing_topic_and_the_command_that_creates_it)
     assert_has(text, "--create --topic dead");
 }
 
-TEST(it_compares_partitions_that_must_be_the_same)
+TEST(a_check_compares_partition_counts_that_must_be_equal)
 {
     const char *inputs[] = {"in", NULL};
     KabProbeSetup setup = {.input_topics = inputs,
@@ -84,7 +105,7 @@ TEST(it_compares_partitions_that_must_be_the_same)
     assert_has(text, "--alter --topic out --partitions 4");
 }
 
-TEST(it_counts_what_a_pattern_matches)
+TEST(a_check_counts_the_topics_that_a_pattern_matches)
 {
     const char *inputs[] = {"^i.", NULL};
     KabProbeSetup setup = {.input_topics = inputs};
@@ -92,7 +113,7 @@ TEST(it_counts_what_a_pattern_matches)
     assert_has(text, "ok input pattern ^i.: 1 topics match now");
 }
 
-TEST(it_ends_when_no_broker_answers)
+TEST(a_check_ends_when_no_broker_answers)
 {
     const char *inputs[] = {"in", NULL};
     KabProbeSetup setup = {.input_topics = inputs};
@@ -105,12 +126,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_finds_what_is_there),
+        cmocka_unit_test(a_check_finds_brokers_topics_and_partitions),
+        cmocka_unit_test(a_check_waits_for_a_coordinator_that_is_not_there_yet),
         cmocka_unit_test(
-            it_names_a_missing_topic_and_the_command_that_creates_it),
-        cmocka_unit_test(it_compares_partitions_that_must_be_the_same),
-        cmocka_unit_test(it_counts_what_a_pattern_matches),
-        cmocka_unit_test(it_ends_when_no_broker_answers),
+            a_check_names_a_missing_topic_and_the_command_that_creates_it),
+        cmocka_unit_test(a_check_compares_partition_counts_that_must_be_equal),
+        cmocka_unit_test(a_check_counts_the_topics_that_a_pattern_matches),
+        cmocka_unit_test(a_check_ends_when_no_broker_answers),
     };
     return cmocka_run_group_tests(tests, make_cluster, drop_cluster);
 }

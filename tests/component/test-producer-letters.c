@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dead letters through the producer, against a mock cluster: what they hold,
- * and what becomes of one that the broker refuses.
+/* Dead letters through the producer, against a mock cluster: what they
+ * contain, and what happens to one that the broker refuses.
  */
 #include "kab-test.h"
 
+#include "api-keys.h"
 #include "producer-rig.h"
-
-enum { PRODUCE = 0 };
 
 static void
 reject(Rig *rig, const KabRecord *record, KabResult *result)
@@ -35,7 +34,7 @@ take_with_header(Rig *rig, const char *value)
     rig_take(rig, message);
 }
 
-/* Those of a letter, and what stands before and behind them. */
+/* Asserts a dead letter's headers, with the headers before and after them. */
 static void
 assert_headers(const Rig *rig,
                const RigRecord *record,
@@ -77,7 +76,8 @@ TEST(a_dead_letter_says_where_it_came_from_and_why)
     rig_free(rig);
 }
 
-/* As the broker does with a request of one record. */
+/* Refuses the next n requests, as the broker refuses a request of one
+ * record. */
 static void
 refuse_next(Rig *rig, size_t n)
 {
@@ -86,7 +86,8 @@ refuse_next(Rig *rig, size_t n)
         RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
     };
     g_assert(n <= G_N_ELEMENTS(errors));
-    rd_kafka_mock_push_request_errors_array(rig->mock, PRODUCE, n, errors);
+    rd_kafka_mock_push_request_errors_array(rig->mock, KAB_API_PRODUCE, n,
+                                            errors);
 }
 
 static void
@@ -120,7 +121,7 @@ TEST(a_letter_the_broker_refuses_is_sent_again_without_its_record)
     rig_free(rig);
 }
 
-TEST(so_it_is_in_a_transaction)
+TEST(a_refused_letter_in_a_transaction_is_sent_again_without_its_record)
 {
     Rig *rig = open_rejecting(state, KAB_DELIVERY_EXACTLY_ONCE);
     refuse_next(rig, 1);
@@ -146,7 +147,7 @@ is_drained(Rig *rig)
     return kab_engine_is_drained(rig->engine);
 }
 
-TEST(a_letter_that_is_refused_twice_stops_the_binding)
+TEST(a_dead_letter_that_is_refused_twice_stops_the_binding)
 {
     Rig *rig = open_rejecting(state, KAB_DELIVERY_AT_LEAST_ONCE);
     refuse_next(rig, 2);
@@ -168,10 +169,11 @@ main(void)
         cmocka_unit_test(a_dead_letter_says_where_it_came_from_and_why),
         cmocka_unit_test(
             a_letter_the_broker_refuses_is_sent_again_without_its_record),
-        cmocka_unit_test(so_it_is_in_a_transaction),
+        cmocka_unit_test(
+            a_refused_letter_in_a_transaction_is_sent_again_without_its_record),
         cmocka_unit_test(
             a_letter_larger_than_its_topic_takes_is_sent_without_its_record),
-        cmocka_unit_test(a_letter_that_is_refused_twice_stops_the_binding),
+        cmocka_unit_test(a_dead_letter_that_is_refused_twice_stops_the_binding),
     };
     return cmocka_run_group_tests(tests, rig_setup_broker, rig_teardown_broker);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transactions against a mock cluster: it answers every request, and stores
- * no offsets of them. What a real broker decides is tested in tests/kafka.
+/* Transactions against a mock cluster: it answers every request, but stores no
+ * transactional offsets. What a real broker decides is tested in tests/kafka.
  */
 #include "kab-test.h"
 
+#include "api-keys.h"
 #include "producer-internal.h"
 #include "producer-rig.h"
 
@@ -118,7 +119,7 @@ TEST(without_a_member_no_offsets_are_sent)
 TEST(offsets_the_group_refuses_abort_the_transaction)
 {
     Rig *rig = open_exactly_once(state);
-    rd_kafka_mock_push_request_errors(rig->mock, 28, 1,
+    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_TXN_OFFSET_COMMIT, 1,
                                       RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
@@ -132,7 +133,7 @@ TEST(offsets_the_group_refuses_abort_the_transaction)
 TEST(a_refused_record_aborts_and_the_others_are_sent_again)
 {
     Rig *rig = open_exactly_once(state);
-    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_INVALID_RECORD);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
@@ -145,7 +146,7 @@ TEST(a_refused_record_aborts_and_the_others_are_sent_again)
 TEST(a_fenced_producer_is_replaced_once)
 {
     Rig *rig = open_exactly_once(state);
-    rd_kafka_mock_push_request_errors(rig->mock, 26, 1,
+    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_END_TXN, 1,
                                       RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
     rig_take_range(rig, 0, 10);
     rig_until(rig, has_lost);
@@ -159,7 +160,8 @@ TEST(a_coordinator_that_loads_is_asked_again)
 {
     Rig *rig = open_exactly_once(state);
     rd_kafka_mock_push_request_errors(
-        rig->mock, 26, 3, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+        rig->mock, KAB_API_END_TXN, 3,
+        RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
         RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
         RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
     rig_take_range(rig, 0, 10);
@@ -184,7 +186,8 @@ TEST(a_topic_that_may_not_be_written_stops_with_the_next_step)
     rig_set(rig, "transaction.timeout.ms", "1500");
     rig_open(rig);
     rd_kafka_mock_push_request_errors(
-        rig->mock, 24, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+        rig->mock, KAB_API_ADD_PARTITIONS_TO_TXN, 1,
+        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     rig_take_range(rig, 0, 10);
     rig_until(rig, is_stopped);
     assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
@@ -196,7 +199,8 @@ TEST(a_group_that_may_not_be_read_stops_with_the_next_step)
 {
     Rig *rig = open_exactly_once(state);
     rd_kafka_mock_push_request_errors(
-        rig->mock, 28, 1, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+        rig->mock, KAB_API_TXN_OFFSET_COMMIT, 1,
+        RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
     rig_take_range(rig, 0, 10);
     rig_until(rig, is_stopped);
     assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
@@ -204,12 +208,12 @@ TEST(a_group_that_may_not_be_read_stops_with_the_next_step)
     rig_free(rig);
 }
 
-/* As if its call had begun long ago. */
+/* The client's call is made to look as if it had begun long ago. */
 TEST(a_call_that_does_not_return_costs_the_client_not_the_records)
 {
     Rig *rig = open_exactly_once(state);
     rd_kafka_mock_broker_push_request_error_rtts(
-        rig->mock, 1, 26, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 2000);
+        rig->mock, 1, KAB_API_END_TXN, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 2000);
     rig_take_range(rig, 0, 10);
     rig_until(rig, is_ending);
     atomic_store(&rig->producer->client->call_us, 1);
@@ -226,7 +230,7 @@ has_unreported(Rig *rig)
     return rig->producer->client->n_unreported > 0;
 }
 
-/* As if librdkafka had lost it. */
+/* Simulates a delivery report that librdkafka has lost. */
 static void
 lose_report(Rig *rig)
 {
@@ -241,7 +245,7 @@ lose_report(Rig *rig)
     }
 }
 
-/* As if the transaction had begun long ago. */
+/* The transaction is made to look as if it had begun long ago. */
 TEST(outputs_that_are_never_reported_cost_the_client_not_the_records)
 {
     Rig *rig = open_exactly_once(state);
@@ -255,6 +259,38 @@ TEST(outputs_that_are_never_reported_cost_the_client_not_the_records)
     rig_free(rig);
 }
 
+static bool
+is_idle(Rig *rig)
+{
+    return !rig->producer->client->is_busy;
+}
+
+static bool
+has_retired(Rig *rig)
+{
+    return rig->producer->retired->len > 0;
+}
+
+/* The client is made to look as if its call never returned, and as if it had
+ * been replaced long ago. */
+TEST(a_replaced_client_that_holds_outputs_for_good_stops_the_binding)
+{
+    Rig *rig = open_exactly_once(state);
+    rig_take_range(rig, 0, 10);
+    lose_report(rig);
+    rig_until(rig, is_idle);
+    KabClient *client = rig->producer->client;
+    client->is_busy = true;
+    atomic_store(&client->call_us, 1);
+    rig_until(rig, has_retired);
+    client->retired_us = 1;
+    rig_until(rig, is_stopped);
+    assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
+    assert_non_null(strstr(rig->stop_message, "start kabridge again"));
+    client->is_busy = false;
+    rig_free(rig);
+}
+
 TEST(outputs_that_are_never_reported_do_not_hold_the_end_back)
 {
     Rig *rig = open_exactly_once(state);
@@ -263,7 +299,7 @@ TEST(outputs_that_are_never_reported_do_not_hold_the_end_back)
     rig_free(rig);
 }
 
-/* librdkafka 2.0.2 reports nothing of the second record, not even when it is
+/* librdkafka 2.0.2 never reports the second record, not even when it is
  * purged: see reports_us() in producer.c. */
 TEST(a_topic_that_is_deleted_in_a_transaction_costs_no_record)
 {
@@ -291,12 +327,26 @@ TEST(a_transactional_id_that_is_not_allowed_stops)
     Rig *rig = rig_new(state);
     rig->setup.delivery = KAB_DELIVERY_EXACTLY_ONCE;
     rd_kafka_mock_push_request_errors(
-        rig->mock, 22, 1,
+        rig->mock, KAB_API_INIT_PRODUCER_ID, 1,
         RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     rig_start(rig);
     rig_until(rig, is_stopped);
     assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
     assert_non_null(strstr(rig->stop_message, "transactional id"));
+    rig_free(rig);
+}
+
+TEST(an_id_that_cannot_be_taken_is_told_and_tried_again)
+{
+    Rig *rig = rig_new(state);
+    rig->setup.delivery = KAB_DELIVERY_EXACTLY_ONCE;
+    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_INIT_PRODUCER_ID, 1,
+                                      RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
+    rig_open(rig);
+    pthread_mutex_lock(&rig->log_lock);
+    const char *line = strstr(rig->log->str, "cannot be taken");
+    pthread_mutex_unlock(&rig->log_lock);
+    assert_non_null(line);
     rig_free(rig);
 }
 
@@ -317,6 +367,8 @@ main(void)
         cmocka_unit_test(
             outputs_that_are_never_reported_cost_the_client_not_the_records),
         cmocka_unit_test(
+            a_replaced_client_that_holds_outputs_for_good_stops_the_binding),
+        cmocka_unit_test(
             outputs_that_are_never_reported_do_not_hold_the_end_back),
         cmocka_unit_test(
             a_topic_that_is_deleted_in_a_transaction_costs_no_record),
@@ -324,6 +376,7 @@ main(void)
             a_topic_that_may_not_be_written_stops_with_the_next_step),
         cmocka_unit_test(a_group_that_may_not_be_read_stops_with_the_next_step),
         cmocka_unit_test(a_transactional_id_that_is_not_allowed_stops),
+        cmocka_unit_test(an_id_that_cannot_be_taken_is_told_and_tried_again),
     };
     cmocka_set_test_filter(g_getenv("KAB_TEST"));
     return cmocka_run_group_tests(tests, rig_setup_broker, rig_teardown_broker);

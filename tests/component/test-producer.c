@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The producer against a mock cluster, at least once: every output reported
- * exactly once, whatever the broker says.
+/* The producer against a mock cluster, at least once: every output is reported
+ * exactly once, whatever the broker answers.
  */
 #include "kab-test.h"
 
+#include "api-keys.h"
 #include "producer-internal.h"
 #include "producer-rig.h"
 
@@ -60,7 +61,7 @@ TEST(key_value_timestamp_and_headers_are_kept)
     rig_free(rig);
 }
 
-/* More than one request in flight would fail, too, each in its own way. */
+/* One request in flight: several would each fail in their own way. */
 static Rig *
 open_one_at_a_time(void **state)
 {
@@ -73,7 +74,7 @@ open_one_at_a_time(void **state)
 TEST(a_record_the_broker_finds_invalid_goes_to_the_dead_letters)
 {
     Rig *rig = open_one_at_a_time(state);
-    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_INVALID_RECORD);
     rig_take_range(rig, 0, 1);
     rig_finish(rig);
@@ -90,8 +91,8 @@ TEST(a_record_the_broker_finds_invalid_goes_to_the_dead_letters)
 TEST(neighbours_of_an_invalid_record_are_sent_again_alone)
 {
     Rig *rig = open_one_at_a_time(state);
-    /* The request of several, then one of the records alone. */
-    rd_kafka_mock_push_request_errors(rig->mock, 0, 2,
+    /* First the request with several records, then one of the records alone. */
+    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 2,
                                       RD_KAFKA_RESP_ERR_INVALID_RECORD,
                                       RD_KAFKA_RESP_ERR_INVALID_RECORD);
     rig_take_range(rig, 0, 10);
@@ -107,7 +108,7 @@ TEST(neighbours_of_an_invalid_record_are_sent_again_alone)
 TEST(a_request_too_large_is_sent_again_in_smaller_ones)
 {
     Rig *rig = open_one_at_a_time(state);
-    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
@@ -121,7 +122,8 @@ TEST(a_moved_leader_is_found_without_losing_the_sink)
 {
     Rig *rig = open_one_at_a_time(state);
     rd_kafka_mock_push_request_errors(
-        rig->mock, 0, 3, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        rig->mock, KAB_API_PRODUCE, 3,
+        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
         RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
         RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
     rig_take_range(rig, 0, 10);
@@ -131,10 +133,10 @@ TEST(a_moved_leader_is_found_without_losing_the_sink)
     rig_free(rig);
 }
 
-TEST(an_error_nobody_has_judged_is_a_lost_sink)
+TEST(an_unlisted_produce_error_replaces_the_producer)
 {
     Rig *rig = open_one_at_a_time(state);
-    rd_kafka_mock_push_request_errors(rig->mock, 0, 1,
+    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_POLICY_VIOLATION);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
@@ -148,7 +150,8 @@ TEST(not_authorised_stops_with_the_next_step)
 {
     Rig *rig = open_one_at_a_time(state);
     rd_kafka_mock_push_request_errors(
-        rig->mock, 0, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+        rig->mock, KAB_API_PRODUCE, 1,
+        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
     assert_true(rig->is_stopped);
@@ -163,7 +166,7 @@ name_partition_9(Rig *rig, const KabRecord *record, KabResult *result)
     rig_output(rig, record, result)->partition = 9;
 }
 
-TEST(a_partition_that_does_not_exist_is_the_record_s_fault)
+TEST(an_output_to_a_missing_partition_fails_its_record)
 {
     Rig *rig = rig_new(state);
     rig->answer = name_partition_9;
@@ -230,7 +233,7 @@ is_all_out(Rig *rig)
     return state.emitted == 100;
 }
 
-TEST(outputs_out_are_reported_when_it_closes)
+TEST(unacknowledged_outputs_are_reported_when_the_producer_closes)
 {
     Rig *rig = rig_new(state);
     rig_open(rig);
@@ -241,7 +244,41 @@ TEST(outputs_out_are_reported_when_it_closes)
     rig_free(rig);
 }
 
-TEST(properties_that_contradict_are_found_at_once)
+TEST(a_client_that_reports_nothing_while_brokers_answer_is_replaced)
+{
+    Rig *rig = rig_new(state);
+    rig->setup.report_us = 200 * 1000;
+    rig_open(rig);
+    rd_kafka_mock_broker_push_request_error_rtts(
+        rig->mock, 1, KAB_API_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 5000);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(rig_state(rig).losses[KAB_LOSS_WATCHDOG], 1);
+    assert_int_equal(rig->n_called, 10);
+    rig_free(rig);
+}
+
+static bool
+no_broker_answers(void *rig)
+{
+    return false;
+}
+
+TEST(a_client_that_reports_nothing_during_an_outage_is_kept)
+{
+    Rig *rig = rig_new(state);
+    rig->setup.report_us = 50 * 1000;
+    rig->setup.brokers_answer = no_broker_answers;
+    rig_open(rig);
+    rd_kafka_mock_broker_push_request_error_rtts(
+        rig->mock, 1, KAB_API_PRODUCE, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 1000);
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(rig_state(rig).losses[KAB_LOSS_WATCHDOG], 0);
+    rig_free(rig);
+}
+
+TEST(contradicting_producer_properties_are_refused_at_start)
 {
     Rig *rig = rig_new(state);
     g_autoptr(GError) error = NULL;
@@ -352,7 +389,7 @@ has_ten_out(Rig *rig)
     return rig->producer->client->n_unreported == 10;
 }
 
-/* Ten outputs are produced, and linger for longer than a test waits. */
+/* Produces ten outputs that linger for longer than a test waits. */
 static Rig *
 open_with_ten_that_linger(void **state)
 {
@@ -381,7 +418,7 @@ TEST(what_lingers_is_sent_when_its_partition_is_revoked)
     rig_free(rig);
 }
 
-/* Without a transaction librdkafka reports what it has lost. */
+/* Outside a transaction librdkafka reports the messages it drops. */
 TEST(a_topic_that_is_deleted_costs_no_record)
 {
     Rig *rig = rig_new(state);
@@ -408,14 +445,20 @@ main(void)
         cmocka_unit_test(neighbours_of_an_invalid_record_are_sent_again_alone),
         cmocka_unit_test(a_request_too_large_is_sent_again_in_smaller_ones),
         cmocka_unit_test(a_moved_leader_is_found_without_losing_the_sink),
-        cmocka_unit_test(an_error_nobody_has_judged_is_a_lost_sink),
+        cmocka_unit_test(an_unlisted_produce_error_replaces_the_producer),
         cmocka_unit_test(not_authorised_stops_with_the_next_step),
-        cmocka_unit_test(a_partition_that_does_not_exist_is_the_record_s_fault),
+        cmocka_unit_test(an_output_to_a_missing_partition_fails_its_record),
         cmocka_unit_test(an_output_too_large_is_measured_before_it_is_sent),
         cmocka_unit_test(
             a_missing_topic_stops_with_the_command_that_creates_it),
-        cmocka_unit_test(outputs_out_are_reported_when_it_closes),
-        cmocka_unit_test(properties_that_contradict_are_found_at_once),
+        cmocka_unit_test(
+            unacknowledged_outputs_are_reported_when_the_producer_closes),
+        cmocka_unit_test(
+            a_client_that_reports_nothing_while_brokers_answer_is_replaced),
+        cmocka_unit_test(
+            a_client_that_reports_nothing_during_an_outage_is_kept),
+        cmocka_unit_test(
+            contradicting_producer_properties_are_refused_at_start),
         cmocka_unit_test(a_fatal_producer_is_replaced),
         cmocka_unit_test(a_full_queue_is_waited_for),
         cmocka_unit_test(outputs_go_to_the_topic_and_partition_they_name),

@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Members of one partition each, every one in a group of its own, on one
- * mock cluster. They join side by side: a join takes the mock three seconds.
+/* Members with one partition each, each in a group of its own, on one mock
+ * cluster. They join side by side: a join takes the mock three seconds.
  */
 #include "kab-test.h"
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
+#include "api-keys.h"
 #include "committed.h"
 #include "member.h"
+#include "message.h"
 #include "mock.h"
-
-enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9, HEARTBEAT = 12 };
+#include "source-internal.h"
 
 #define N 500
 #define TIMEOUT 20000
 
 #define MEMBERS(X)                                                             \
-    X(PLAIN, "plain")     /* the whole way of N records */                     \
-    X(EAGER, "eager")     /* range assignor; its offset is out of range */     \
-    X(OUTSIDE, "outside") /* cooperative, and out of range */                  \
-    X(LATEST, "latest")   /* begins at the end */                              \
-    X(BEYOND, "beyond")   /* with records finished beyond the offset */        \
-    X(FOREIGN, "foreign") /* with metadata of another program */               \
-    X(NARROW, "narrow")   /* with a small buffer, and calls that are held */   \
-    X(MISSING, "missing") /* its topic does not exist */                       \
-    X(PATTERN, "pattern") /* its pattern matches its output */
+    X(PLAIN, "plain")       /* N records from start to commit */               \
+    X(EAGER, "eager")       /* range assignor; offset out of range */          \
+    X(OUTSIDE, "outside")   /* cooperative; offset out of range */             \
+    X(LATEST, "latest")     /* begins at the end */                            \
+    X(BEYOND, "beyond")     /* records finished beyond the offset */           \
+    X(FOREIGN, "foreign")   /* metadata written by another program */          \
+    X(NARROW, "narrow")     /* a small buffer; calls are held */               \
+    X(MISSING, "missing")   /* its topic does not exist */                     \
+    X(PATTERN, "pattern")   /* its pattern matches its output */               \
+    X(INTERNAL, "internal") /* its pattern matches an internal topic */        \
+    X(NAMED, "named")       /* the same, but the topic is named */
 
 enum {
 #define X(NAME, text) NAME,
@@ -38,6 +41,13 @@ static const char *const names[] = {
 #define X(NAME, text) text,
     MEMBERS(X)
 #undef X
+};
+
+/* NULL: subscribes to the topic by name. */
+static const char *const patterns[N_MEMBERS] = {
+    [PATTERN] = "^patter.",
+    [INTERNAL] = "^(internal|__.*)$",
+    [NAMED] = "^(named|__.*)$",
 };
 
 typedef struct {
@@ -64,6 +74,12 @@ static bool
 has_committed_all(void *data)
 {
     return member_partition(data, 0).committed == N;
+}
+
+static bool
+has_committed_all_twice(void *data)
+{
+    return member_partition(data, 0).committed == 2 * N;
 }
 
 static bool
@@ -100,6 +116,8 @@ make_topics(KabMock *mock)
         if (i != PATTERN)
             produce(bootstrap, names[i], 0, 0, N);
     }
+    kab_mock_create_topic(mock, "__consumer_offsets", 1, NULL);
+    kab_mock_create_topic(mock, "__transaction_state", 1, NULL);
     commit_alone(bootstrap, "eager", "eager", 100000, NULL);
     commit_alone(bootstrap, "outside", "outside", 100000, NULL);
     commit_alone(bootstrap, "beyond", "beyond", 100, metadata);
@@ -113,13 +131,15 @@ make_member(KabMock *mock, size_t i)
 {
     MemberSetup setup = {
         .bootstrap = kab_mock_bootstrap(mock),
-        .group = names[i],
-        .topics = {i == PATTERN ? "^patter." : names[i]},
+        .group = i == LATEST ? "the gr\xc3\xb6up" : names[i],
+        .topics = {patterns[i] ? patterns[i] : names[i],
+                   i == NAMED ? "__consumer_offsets" : NULL},
         .outputs = {i == PATTERN ? "pattern" : NULL},
         .start_latest = i == LATEST,
         .batch_count = i == NARROW ? 10 : 0,
         .buffer_bytes = i == NARROW ? 20 * 512 : 0,
         .missing_topic_us = i == MISSING ? 1000000 : 0,
+        .commit_interval_us = 10000,
     };
     if (i == EAGER)
         setup.properties[0] =
@@ -171,8 +191,8 @@ look_at_messages(Member *member, const KabAttempt *attempt)
         assert_memory_equal(record->value.data, value, record->value.len);
         assert_true(record->timestamp_ms > 0);
         KabHeader headers[4];
-        assert_int_equal(kab_source_get_headers(attempt->messages[i], headers,
-                                                G_N_ELEMENTS(headers)),
+        assert_int_equal(kab_message_get_headers(attempt->messages[i], headers,
+                                                 G_N_ELEMENTS(headers)),
                          1);
         assert_string_equal(headers[0].name, "h");
         assert_memory_equal(headers[0].value.data, value, strlen(value));
@@ -196,7 +216,38 @@ TEST(what_is_taken_is_finished_and_committed)
     assert_false(source.has_silent_broker);
     assert_false(source.is_rebalancing);
     assert_int_equal(source.rebalances[KAB_REBALANCE_ASSIGNED], 1);
-    assert_non_null(kab_source_get_group(member->source));
+}
+
+static void
+assert_has_group(const Member *member)
+{
+    rd_kafka_consumer_group_metadata_t *group =
+        kab_source_dup_group(member->source);
+    assert_non_null(group);
+    rd_kafka_consumer_group_metadata_destroy(group);
+}
+
+TEST(a_group_beyond_ascii_has_metadata_for_transactions)
+{
+    Fixture *fixture = *state;
+    assert_has_group(fixture->members[PLAIN]);
+    assert_has_group(fixture->members[LATEST]);
+    assert_false(fixture->members[LATEST]->is_stopped);
+}
+
+TEST(a_pattern_leaves_internal_topics_out)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[INTERNAL];
+    run(fixture, has_committed_all, member);
+    assert_int_equal(member_n_partitions(member), 1);
+}
+
+TEST(an_internal_topic_that_is_named_is_read)
+{
+    Fixture *fixture = *state;
+    Member *member = fixture->members[NAMED];
+    assert_int_equal(member_n_partitions(member), 2);
 }
 
 static void
@@ -217,7 +268,7 @@ TEST(an_offset_out_of_range_goes_on_at_the_beginning)
     assert_went_on_at_the_beginning(*state, OUTSIDE);
 }
 
-TEST(so_it_does_with_an_eager_assignor)
+TEST(an_offset_out_of_range_under_an_eager_assignor_goes_on_at_the_beginning)
 {
     assert_went_on_at_the_beginning(*state, EAGER);
 }
@@ -301,12 +352,18 @@ has_refusals(void *data)
            member_partition(data, 0).committed == N + 10;
 }
 
+/* Another member of the cluster may commit meanwhile and meet one of the
+ * answers: so there are several of each. */
 TEST(a_refused_commit_is_classified_and_repeated)
 {
     Fixture *fixture = *state;
     Member *member = fixture->members[PLAIN];
     rd_kafka_mock_push_request_errors(
-        kab_mock_cluster(fixture->mock), OFFSET_COMMIT, 2,
+        kab_mock_cluster(fixture->mock), KAB_API_OFFSET_COMMIT, 6,
+        RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
+        RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE,
+        RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
+        RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE,
         RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
         RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE);
     produce(kab_mock_bootstrap(fixture->mock), "plain", 0, N, N + 10);
@@ -324,15 +381,15 @@ is_any_fenced(void *data)
     return false;
 }
 
-/* Which of them asks first is all the same; one that another test stopped may
- * ask too, and shows nothing: so an answer for each.
+/* Any member may be the next to send a heartbeat, even one that another test
+ * has stopped, where the error shows nothing: so inject one error per member.
  */
 TEST(a_member_that_is_fenced_stops_the_binding)
 {
     Fixture *fixture = *state;
     for (size_t i = 0; i < N_MEMBERS; i++)
         rd_kafka_mock_push_request_errors(kab_mock_cluster(fixture->mock),
-                                          HEARTBEAT, 1,
+                                          KAB_API_HEARTBEAT, 1,
                                           RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
     assert_true(members_run(fixture->members, N_MEMBERS, is_any_fenced, fixture,
                             TIMEOUT));
@@ -343,7 +400,7 @@ ignore_log(void *user, KabLogLevel level, KabPlace place, const char *message)
 {
 }
 
-/* librdkafka finds this one after it has run the interceptors. */
+/* librdkafka detects this error only after it has run the interceptors. */
 TEST(a_consumer_that_cannot_be_made_is_an_error)
 {
     const KabEdge edge = {.log = ignore_log, .wake_fd = -1};
@@ -362,13 +419,85 @@ TEST(a_consumer_that_cannot_be_made_is_an_error)
     assert_non_null(strstr(error->message, "nobody's"));
 }
 
+/* --- An outage --------------------------------------------------------- */
+
+static bool
+has_time_passed(void *data)
+{
+    return g_get_monotonic_time() > *(const int64_t *)data;
+}
+
+/* The only member of a group, with N records on a mock cluster of its own. */
+static Member *
+alone_member(const char *name, KabMock **ret_mock, int load_timeout_ms)
+{
+    KabMock *mock = *ret_mock = kab_mock_new(1, NULL);
+    kab_mock_create_topic(mock, name, 1, NULL);
+    produce(kab_mock_bootstrap(mock), name, 0, 0, N);
+    return member_new(&(MemberSetup){
+        .bootstrap = kab_mock_bootstrap(mock),
+        .group = name,
+        .topics = {name},
+        .load_timeout_ms = load_timeout_ms,
+    });
+}
+
+/* KAB_QUIRK_ADMIN_TIMEOUT: the client would abort the process when the broker
+ * is back, if a request had begun and timed out meanwhile. With the time-out of
+ * users this takes an outage of an hour. */
+TEST(an_outage_may_be_longer_than_the_time_out_of_a_load)
+{
+    enum { LOAD_MS = 1000, OUTAGE_US = 9000000, TURN_MS = 100 };
+    KabMock *mock;
+    Member *member = alone_member("dark", &mock, LOAD_MS);
+    assert_true(members_run(&member, 1, has_committed_all, member, TIMEOUT));
+    rd_kafka_mock_broker_set_down(kab_mock_cluster(mock), 1);
+    int64_t end_us = g_get_monotonic_time() + OUTAGE_US;
+    while (!has_time_passed(&end_us)) /* the owner's turns, by its clock */
+        members_run(&member, 1, has_time_passed, &end_us, TURN_MS);
+    rd_kafka_mock_broker_set_up(kab_mock_cluster(mock), 1);
+    produce(kab_mock_bootstrap(mock), "dark", 0, N, 2 * N);
+    assert_true(
+        members_run(&member, 1, has_committed_all_twice, member, TIMEOUT));
+    member_leave(member, &member, 1);
+    kab_mock_free(mock);
+}
+
+static bool
+is_loading(void *data)
+{
+    return ((const Member *)data)->source->is_load_out;
+}
+
+/* KAB_QUIRK_STUCK_BROKER: the answer is lost, and made to look as if it had
+ * been waited for long. */
+TEST(a_load_that_is_never_answered_is_asked_for_again)
+{
+    KabMock *mock;
+    Member *member = alone_member("mute", &mock, 0);
+    assert_true(members_run(&member, 1, is_loading, member, TIMEOUT));
+    rd_kafka_event_t *answer =
+        rd_kafka_queue_poll(member->source->admin, TIMEOUT);
+    assert_non_null(answer);
+    rd_kafka_event_destroy(answer);
+    assert_false(members_run(&member, 1, has_committed_all, member, 500));
+    member->source->load_asked_us = 1;
+    assert_true(members_run(&member, 1, has_committed_all, member, TIMEOUT));
+    member_leave(member, &member, 1);
+    kab_mock_free(mock);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_taken_is_finished_and_committed),
+        cmocka_unit_test(a_group_beyond_ascii_has_metadata_for_transactions),
+        cmocka_unit_test(a_pattern_leaves_internal_topics_out),
+        cmocka_unit_test(an_internal_topic_that_is_named_is_read),
         cmocka_unit_test(an_offset_out_of_range_goes_on_at_the_beginning),
-        cmocka_unit_test(so_it_does_with_an_eager_assignor),
+        cmocka_unit_test(
+            an_offset_out_of_range_under_an_eager_assignor_goes_on_at_the_beginning),
         cmocka_unit_test(
             a_start_at_the_end_is_committed_before_a_record_is_called),
         cmocka_unit_test(
@@ -381,6 +510,8 @@ main(void)
         cmocka_unit_test(a_refused_commit_is_classified_and_repeated),
         cmocka_unit_test(a_consumer_that_cannot_be_made_is_an_error),
         cmocka_unit_test(a_member_that_is_fenced_stops_the_binding),
+        cmocka_unit_test(a_load_that_is_never_answered_is_asked_for_again),
+        cmocka_unit_test(an_outage_may_be_longer_than_the_time_out_of_a_load),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }

@@ -43,29 +43,68 @@ END
 
 seq 1 3000 >"$root/lines"
 try 0 "$root/conf" --binding same "$root/lines"
-cmp "$root/lines" "$root/out" || fail "the outputs are not the lines"
-grep -q '^3000 lines in 429 batches: 3000 done' "$root/err" || fail "no sum"
+cmp "$root/lines" "$root/out" ||
+    fail "the outputs are not the input lines, in their order"
+grep -q '^3000 lines in 429 batches: 3000 done' "$root/err" ||
+    fail "no summary on standard error"
 
 printf 'a\n\nlast' | try 0 "$root/conf" --binding same -
-printf 'a\n\nlast\n' | cmp - "$root/out" || fail "an empty or a last line"
+printf 'a\n\nlast\n' | cmp - "$root/out" ||
+    fail "an empty line or a last line without a newline changed"
 
 try 0 "$root/conf" --binding same /dev/null
-[ ! -s "$root/out" ] || fail "outputs of nothing"
+[ ! -s "$root/out" ] || fail "an empty input has outputs"
 
 # The mark is what chaos does with a line: rejected, poison, dropped, as is.
 line() { printf '%012d:%06d:%010d:%s:\n' "$1" "$1" 0 "$2"; }
 { line 1 .; line 2 R; line 3 .; line 4 P; line 5 D; line 6 .; } >"$root/lines"
 try 65 "$root/conf" --binding marks "$root/lines"
-{ line 1 .; line 3 .; line 6 .; } | cmp - "$root/out" || fail "the good ones"
-grep -q "^$root/lines:2: rejected after " "$root/err" || fail "line 2"
-grep -q "^$root/lines:4: permanent after" "$root/err" || fail "line 4"
-grep -q '3 done, 1 without output, 2 failed' "$root/err" || fail "no sum"
+{ line 1 .; line 3 .; line 6 .; } | cmp - "$root/out" ||
+    fail "the outputs are not those of the good lines"
+grep -q "^$root/lines:2: rejected after " "$root/err" ||
+    fail "line 2 is not named as rejected"
+grep -q "^$root/lines:4: permanent after" "$root/err" ||
+    fail "line 4 is not named as failed"
+grep -q '3 done, 1 without output, 2 failed' "$root/err" ||
+    fail "no summary on standard error"
+
+# The same as JSON: an object a line, drops in their place.
+json() { line "$1" "$2" | sed 's/.*/{"key":"k","value":"&"}/'; }
+{ json 1 .; json 2 R; echo '{"walue":1}'; json 4 D; json 5 .; } >"$root/lines"
+try 65 "$root/conf" --binding marks --json "$root/lines"
+said() { grep -v '"reject"' "$root/out"; }
+{
+    echo "{\"line\":1,\"outcome\":\"value\",\"key\":\"k\",\"value\":\"$(line 1 .)\"}"
+    echo '{"line":4,"outcome":"drop"}'
+    echo "{\"line\":5,\"outcome\":\"value\",\"key\":\"k\",\"value\":\"$(line 5 .)\"}"
+} >"$root/wanted"
+said | cmp - "$root/wanted" ||
+    fail "values and the drop are not JSON objects in order"
+grep -q '^{"line":2,"outcome":"reject","class":"rejected",' "$root/out" ||
+    fail "the rejected record is not a JSON object"
+grep -q '"line":3,.*"stage":"decode".*found walue; wanted key, value' \
+    "$root/out" || fail "a line that is no record is not named"
+grep -qE '^batches of [0-9.]+ records, at most [1-4]; calls of .* ms, at most' \
+    "$root/err" || fail "batch sizes and call times are not printed"
+
+# Bytes of every kind come out as they went in.
+cat >"$root/lines" <<'END'
+{"key":null,"value":{"a": [1.10, "}"],"b":"\\\""}}
+{"key":"k","value":"text\\n"}
+{"key":7,"value":null}
+{"key":"k","value_base64":"AP8="}
+END
+try 0 "$root/conf" --binding same --json "$root/lines"
+sed 's/^{"line":[0-9]*,"outcome":"value",/{/; s/"key":"7"/"key":7/' "$root/out" |
+    cmp - "$root/lines" || fail "bytes did not come out as they went in"
 
 # The call never returns.
 line 1 H | try 65 "$root/conf" --binding stuck
-grep -q 'did not answer within call.timeout' "$root/err" || fail "a time-out"
+grep -q 'did not answer within call.timeout' "$root/err" ||
+    fail "the time-out is not named"
 
 line 1 F | try 69 "$root/conf" --binding marks
 try 65 "$root/conf" --binding same "$root/none"
 try 64 "$root/conf"
-grep -q 'wanted one of same, marks' "$root/err" || fail "the bindings' names"
+grep -q 'wanted one of same, marks' "$root/err" ||
+    fail "the bindings to choose from are not named"

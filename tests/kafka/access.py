@@ -5,20 +5,22 @@ with 69, and costs no record.
 The listener without a log-in belongs to the tests; bridges come by the other
 one, each test with a user of its own, who may do only what the test grants.
 """
-import socket
+import re
 import struct
-import threading
 
 from acl import Acls
 from broker import Broker
 from harness import TESTS, test, wait_for
+from proxy import Proxy
 
 SECURED = """\
 listeners=PLAINTEXT://127.0.0.1:{{broker}},\\
   SASL_PLAINTEXT://127.0.0.1:{{spare}},CONTROLLER://127.0.0.1:{{controller}}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,\\
   SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256
+listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=\\
+  org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.sasl_plaintext.plain.sasl.jaas.config=\\
   org.apache.kafka.common.security.plain.PlainLoginModule required {users};
 authorizer.class.name=\\
@@ -124,7 +126,7 @@ class Stage:
         return self.kit.command("check", "--connect", self.bridge.config_path)
 
 
-@test("the rights that it needs, and no more", "access", secured)
+@test("exactly the rights of doc/security.md", "access", secured)
 def granted_rights_suffice(kit):
     for delivery in "at-least-once", "exactly-once":
         stage = Stage(kit, delivery=delivery)
@@ -200,7 +202,7 @@ def an_unusable_transactional_id_stops(kit):
     stage.goes_on()
 
 
-@test("nothing to write, and no right to", "access", secured)
+@test("no output topic, and no right to write", "access", secured)
 def reading_alone_takes_no_right_to_write(kit):
     stage = Stage(kit, ["output"], marks={"mark": "D"})
     del stage.bridge.binding["output.topic"]
@@ -278,6 +280,50 @@ def a_wrong_password_stops(kit):
     stage.goes_on()
 
 
+@test("SCRAM with an older librdkafka", "access", secured)
+def scram_names_what_may_be_wrong(kit):
+    """Brokers of Kafka 4 refuse the right password of a librdkafka before
+    2.6.1, too; nobody has a SCRAM password here."""
+    stage = Stage(kit)
+    stage.bridge.sections["kafka"]["sasl.mechanism"] = "SCRAM-SHA-256"
+    stage.bridge.write_config()
+    cause = "use librdkafka 2.6.1 or newer"
+    found = kit.command("check", stage.bridge.config_path)
+    kit.expect(found.returncode == 0 and cause in found.stderr,
+               f"check warns: {found.stderr}")
+    found = stage.check()
+    kit.expect(found.returncode == 69 and cause in found.stderr,
+               f"check --connect says it, too: {found.stderr}")
+    stage.bridge.start()
+    stage.stops_by_itself("log-in", cause)
+
+
+NAMELESS = """\
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker},\
+  LOST://no-such-host.invalid:{spare}
+listeners=PLAINTEXT://127.0.0.1:{broker},LOST://127.0.0.1:{spare},\
+  CONTROLLER://127.0.0.1:{controller}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOST:PLAINTEXT,\
+  CONTROLLER:PLAINTEXT
+"""
+
+
+@test("a broker that advertises an unknown name", "access",
+      lambda: Broker(more=NAMELESS))
+def an_advertised_name_that_does_not_resolve_is_named(kit):
+    source, sink = kit.topic(), kit.topic()
+    bridge = kit.bridge(source, sink)
+    bridge.sections["kafka"]["bootstrap.servers"] = re.search(
+        "LOST://(127[^,\\n]*)",
+        (kit.broker.folder / "server.properties").read_text())[1].strip("\\")
+    bridge.write_config()
+    found = kit.command("check", "--connect", bridge.config_path)
+    kit.expect(found.returncode == 69
+               and "advertises no-such-host.invalid:" in found.stderr
+               and "advertised.listeners" in found.stderr,
+               f"check names it: {found.stderr}")
+
+
 @test("dead letters that may not be written", "access", secured)
 def an_unwritable_dead_letter_topic_stops(kit):
     for delivery in "at-least-once", "exactly-once":
@@ -300,7 +346,7 @@ def an_unwritable_dead_letter_topic_stops(kit):
         kit.arrived(counts, 0 if delivery == "exactly-once" else RECORDS)
 
 
-class Door:
+class Door(Proxy):
     """A way to the broker that shuts in the face of whoever logs in, until
     it is opened."""
 
@@ -308,47 +354,17 @@ class Door:
 
     def __init__(self, address):
         host, port = address.rsplit(":", 1)
-        self.inside = host, int(port)
         self.is_open = False
         self.shut = 0
-        self.door = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.door.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__((host, int(port)))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.door.shutdown(socket.SHUT_RDWR)
-        self.door.close()
-
-    def _serve(self):
-        while True:
-            try:
-                client, _ = self.door.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self.inside)
-            for pair in (client, server), (server, client):
-                threading.Thread(target=self._pass, args=pair,
-                                 daemon=True).start()
-
-    def _pass(self, source, sink):
+    def goes_in(self, data):
         """Small requests come whole, and one at a time until the log-in."""
-        try:
-            while data := source.recv(65536):
-                key = struct.unpack(">h", data[4:6])[0] if len(data) > 5 else 0
-                if key == self.LOG_IN and not self.is_open:
-                    self.shut += 1
-                    break
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in source, sink:
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        key = struct.unpack(">h", data[4:6])[0] if len(data) > 5 else 0
+        if key != self.LOG_IN or self.is_open:
+            return True
+        self.shut += 1
+        return False
 
 
 @test("the connection breaks at the log-in", "access", secured)

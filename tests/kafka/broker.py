@@ -36,6 +36,8 @@ from pathlib import Path
 VERSION = "4.1.2"
 HERE = Path(__file__).resolve().parent
 READY_S = 90
+# Generated records have old timestamps, and a topic whose properties are
+# altered takes the broker's retention: it would delete them at once.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -52,6 +54,7 @@ transaction.state.log.num.partitions=8
 transaction.abort.timed.out.transaction.cleanup.interval.ms=500
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=16777216
+log.retention.ms=-1
 """
 
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The function of the tests against a real broker: identity, but slow and
- * failing as its options say, and with a log of what it was called with.
+ * failing as its options say, and it logs every record it is called with.
  *
- * What it does follows from the seed, the number of the call and the numbers
- * of its records, never from a clock. A record's number is the twelve digits
- * at the beginning of its value, or of its header "id"; its mark is the
- * character after the third colon of its value (tests/kafka/record.c):
+ * Its behaviour depends only on the seed, the call's number and its records'
+ * numbers, never on a clock. A record's number is the twelve digits at the
+ * beginning of its value, or of its header "id"; its mark is the character
+ * after the third colon of its value (tests/kafka/record.c):
  *
  *     P  permanent failure of every batch it is in     R  rejected
  *     T  the batch is too large                        I  rejected as input
@@ -29,7 +29,7 @@
 typedef struct {
     uint64_t seed;
     int64_t delay_us, per_record_us, hold_us, slow_us;
-    int64_t fail, overload, retry, silent, slow; /* of a thousand */
+    int64_t fail, overload, retry, silent, slow; /* per thousand */
     int64_t crash_after;                         /* records; 0: never */
     bool never, async;
     const char *refuse;
@@ -37,7 +37,7 @@ typedef struct {
     atomic_uint_fast64_t calls, records;
 } Chaos;
 
-/* What process() hands to a thread of its own. */
+/* Given by process() to a thread of its own. */
 typedef struct {
     Chaos *chaos;
     KabBatch *batch;
@@ -119,7 +119,7 @@ has_mark(const KabBatch *batch, char mark)
     return false;
 }
 
-/* One write, so that lines of several processes do not mix. */
+/* A single write, so that lines of several processes do not mix. */
 static void
 write_log(const Chaos *chaos, const KabBatch *batch)
 {
@@ -148,7 +148,7 @@ wait_until_cancelled(const KabBatch *batch)
         rest(10000);
 }
 
-/* Fails the whole batch if something in it, or chance, says so. */
+/* Fails the whole batch if one of its records, or chance, says so. */
 static bool
 failed(Chaos *chaos, KabBatch *batch, uint64_t call)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts what became of generated records, from what readers of committed
- * records see, and what a function noted in its call log.
+/* Counts what became of generated records, from what read_committed readers
+ * see and from a function's call log.
  *
- * A record that came twice is in order if it was when it first came: a
- * replay after a crash repeats, it does not reorder.
+ * Repeats do not count as out of order; only a record's first copy is checked:
+ * a replay after a crash repeats records, it does not reorder them.
  */
 #include "tool.h"
 
@@ -17,12 +17,12 @@ typedef struct {
     Pattern pattern;
     Record record;
     uint16_t *seen;  /* by number */
-    int64_t *latest; /* by key or partition: the highest number that came */
+    int64_t *latest; /* highest number seen, by key or partition */
     bool by_partition, bytes;
-    char dropped; /* records with this mark have no output; 0: all have */
+    char dropped; /* mark of records without output; 0: all have one */
     int64_t read, foreign, different, disorder;
     int examples;
-    GArray *times; /* Moment of each output, for pauses; NULL: not wanted */
+    GArray *times; /* Moment of each output, for pauses; NULL: off */
 } Check;
 
 typedef struct {
@@ -104,8 +104,8 @@ by_partition_and_time(const void *a, const void *b)
     return (x->ms > y->ms) - (x->ms < y->ms);
 }
 
-/* Between two outputs of a partition: the longest, and of the long ones the
- * partition, from when and to when. */
+/* Pauses between two outputs of a partition: the longest and, for each long
+ * one, the partition, its begin and its end. */
 static void
 print_pauses(GArray *times)
 {
@@ -152,8 +152,8 @@ check_free(Check *check)
     g_free(check);
 }
 
-/* Prints the counts of everything that was seen. */
-static void
+/* Prints the counts of all records seen. Returns how many are lost. */
+static int64_t
 check_print(const Check *check, int64_t dead)
 {
     int64_t lost = 0, doubled = 0;
@@ -172,6 +172,34 @@ check_print(const Check *check, int64_t dead)
     if (check->times)
         print_pauses(check->times);
     printf("}\n");
+    return lost;
+}
+
+/* For whoever looks for a lost record: is it there for another reader, or in
+ * an aborted transaction? */
+static bool
+see_again(const rd_kafka_message_t *message, void *data)
+{
+    Check *check = data;
+    int64_t number = record_number(message);
+    if (number >= 0 && number < check->pattern.records &&
+        check->seen[number] == 0 && check->examples++ < EXAMPLES)
+        fprintf(stderr, "record %" PRId64 " stands at %d/%" PRId64 "\n", number,
+                message->partition, message->offset);
+    return true;
+}
+
+static void
+look_for_lost(const Words *words, const char *topic, Check *check)
+{
+    static const char *const levels[] = {"read_committed", "read_uncommitted"};
+    for (size_t i = 0; i < G_N_ELEMENTS(levels); i++) {
+        fprintf(stderr, "lost records read again, %s:\n", levels[i]);
+        g_hash_table_insert(words->values, g_strdup("isolation"),
+                            g_strdup(levels[i]));
+        check->examples = 0;
+        read_topic(words, topic, NULL, see_again, check);
+    }
 }
 
 static int64_t
@@ -183,7 +211,7 @@ seen_total(const Check *check)
     return total;
 }
 
-/* also=: the dead letters; a record there has its result. */
+/* also=: the dead-letter topic; a record there has its result. */
 static int64_t
 read_also(const Words *words, Check *check)
 {
@@ -201,8 +229,10 @@ verb_check(const Words *words)
     check->bytes = words_flag(words, "bytes");
     if (words_flag(words, "pauses"))
         check->times = g_array_new(FALSE, FALSE, sizeof(Moment));
-    read_topic(words, words_need(words, "topic"), NULL, see, check);
-    check_print(check, read_also(words, check));
+    const char *topic = words_need(words, "topic");
+    read_topic(words, topic, NULL, see, check);
+    if (check_print(check, read_also(words, check)))
+        look_for_lost(words, topic, check);
     check_free(check);
     return 0;
 }
@@ -253,7 +283,7 @@ verb_commits(const Words *words)
     return 0;
 }
 
-/* A call log has a line a record of a call: its number. */
+/* A call log has one line per record per call: the record's number. */
 int
 verb_calls(const Words *words)
 {

@@ -8,6 +8,18 @@ from harness import size, test, wait_for
 MILLION = 1000000
 
 
+@test("a group beyond ASCII", "delivery")
+def a_group_beyond_ascii_commits(kit):
+    for delivery in "at-least-once", "exactly-once":
+        source, sink = kit.topic(2), kit.topic(2)
+        kit.tool("generate", topic=source, records=2000)
+        bridge = kit.bridge(source, sink, delivery, delivery=delivery,
+                            group=f"gröup-{source}").start()
+        kit.caught_up(bridge, source, 20)
+        kit.expect(bridge.stop() == 0, f"{delivery}: leaves with 0")
+        kit.arrived(kit.tool("check", topic=sink, records=2000, bytes=True))
+
+
 @test("1,000,000 records over 8 partitions arrive once", "delivery")
 def a_million_records_arrive_once(kit):
     source, sink = kit.topic(), kit.topic()
@@ -92,7 +104,7 @@ def every_shape_passes_byte_by_byte(kit):
     bytes_pass(kit, "at-least-once")
 
 
-@test("the same in transactions", "delivery")
+@test("null keys, tombstones and the rest, in transactions", "delivery")
 def every_shape_passes_in_transactions(kit):
     bytes_pass(kit, "exactly-once")
 
@@ -116,7 +128,7 @@ def aborted_records_never_pass(kit):
     markers(kit, "at-least-once")
 
 
-@test("the same under exactly-once", "delivery")
+@test("input in transactions, some aborted, exactly once", "delivery")
 def aborted_records_never_pass_in_transactions(kit):
     markers(kit, "exactly-once")
 
@@ -195,7 +207,7 @@ def out_of_range_goes_on_at_the_beginning(kit):
     kit.arrived(kit.tool("check", topic=sink, records=1000))
 
 
-@test("metadata of another program in the committed offset", "delivery")
+@test("metadata of another program beside the offset", "delivery")
 def foreign_metadata_is_no_obstacle(kit):
     source, sink = kit.topic(1), kit.topic(1)
     kit.tool("generate", topic=source, records=1000)
@@ -259,8 +271,8 @@ def an_unfinished_stop_leaves_with_75(kit):
                "stderr says how many come again")
 
 
-@test("wrong words, wrong configurations, missing topics", "delivery")
-def exit_codes_are_the_contracts(kit):
+@test("wrong usage, wrong configurations, missing topics", "delivery")
+def exit_statuses_are_those_of_the_manual(kit):
     source, sink = kit.topic(1), kit.topic(1)
     kit.expect(kit.command("run").returncode == 64, "no file: 64")
     kit.expect(kit.command("run", "--nonsense").returncode == 64,
@@ -312,7 +324,7 @@ def a_failed_record_stops_the_binding(kit):
                          dropped="R"))
 
 
-@test("a function that says fatal", "delivery")
+@test("a function that answers that it cannot go on", "delivery")
 def a_fatal_answer_stops_the_binding(kit):
     source, sink = kit.topic(1), kit.topic(1)
     kit.tool("generate", topic=source, records=2000, mark="F",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of records that fail, and of a service that refuses."""
 import signal
+import time
 
 from broker import Broker
 from harness import test, wait_for
@@ -158,6 +159,28 @@ def a_too_large_output_is_a_dead_letter(kit):
     kit.expect(stages == {"produce"}, f"stage produce: {stages}")
 
 
+@test("max.message.bytes of the output is raised meanwhile", "failure")
+def a_raised_limit_is_seen(kit):
+    """Asked again before a record is refused, and not before 5 s have
+    passed since it was asked last."""
+    source, dead = kit.topic(1), kit.topic(1)
+    sink = kit.topic(1, max_message_bytes=5000)
+    kit.tool("generate", topic=source, records=800, pattern="mixed")
+    bridge = kit.bridge(source, sink, dead_letter_topic=dead).start()
+    kit.caught_up(bridge, source)
+    kit.expect(len(kit.dump(dead)) == 100, "100 are too large at first")
+    kit.tool("alter", topic=sink, property="max.message.bytes", value=200000)
+    time.sleep(6)
+    kit.tool("generate", topic=source, records=800, pattern="mixed",
+             **{"from": 800})
+    kit.caught_up(bridge, source)
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+    counts = kit.tool("check", topic=sink, also=dead, records=1600,
+                      pattern="mixed", bytes=True)
+    kit.arrived(counts)
+    kit.expect(counts.dead == 100, f"{counts.dead} dead letters of 100")
+
+
 @test("the output topic is deleted, and made again", "failure")
 def a_deleted_output_fails_no_record(kit):
     for option in ({"on_failure": "drop"}, {"dead_letter_topic": None}):
@@ -206,12 +229,12 @@ def a_recreated_input_is_read_from_its_beginning(kit):
     recreate(kit, "at-least-once")
 
 
-@test("the same under exactly-once", "failure")
+@test("the input topic is made again, under exactly-once", "failure")
 def a_recreated_input_is_read_once(kit):
     recreate(kit, "exactly-once")
 
 
-@test("a run with every fault of a function, and of a group", "failure")
+@test("every fault of a function and a group, in one run", "failure")
 def what_happened_is_counted(kit):
     source, sink = kit.topic(4), kit.topic(4)
     held = dict(mark="H", mark_first=2000, mark_every=10 ** 9)
@@ -251,7 +274,7 @@ def what_happened_is_counted(kit):
                "nothing is lost")
 
 
-@test("dlq replay sends them back", "failure")
+@test("kabridge dlq replay sends dead letters back", "failure")
 def replay_sends_records_back(kit):
     source, sink, dead = kit.topic(2), kit.topic(2), kit.topic(1)
     marks = dict(mark="Q", mark_every=50)

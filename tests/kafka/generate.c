@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes records, at once or at a rate, plain or in transactions of which
- * some are aborted. SIGTERM ends it early; what it printed counts.
+/* Writes records, at once or at a rate, plain or in transactions, some of
+ * which are aborted. SIGTERM ends it early; the printed counts still hold.
  */
 #include "tool.h"
 
@@ -16,7 +16,7 @@ typedef struct {
     int partitions;
     bool spread; /* record n to partition n % partitions; else by key */
     int64_t transaction, abort_every;
-    int64_t aborted; /* how many were written in vain */
+    int64_t aborted; /* records written in aborted transactions */
     int64_t failed;
 } Generator;
 
@@ -89,7 +89,8 @@ produce(Generator *generator, int64_t number)
     }
 }
 
-/* A transaction of as many records, none of which may ever be seen. */
+/* Writes a full transaction and aborts it: none of its records may ever be
+ * seen. */
 static void
 abort_some(Generator *generator, int64_t number)
 {
@@ -113,7 +114,7 @@ before_record(Generator *generator, int64_t number, int64_t from)
     must(rd_kafka_begin_transaction(generator->client));
 }
 
-/* How many records are due now. */
+/* Number of records due by now. */
 static int64_t
 due(int64_t rate, int64_t start_us)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Topics and groups: make, delete, look at. */
+/* Topics and groups: create, delete, inspect. */
 #include "tool.h"
 
 #include <stdio.h>
@@ -42,7 +42,8 @@ verb_create(const Words *words)
         1, reason, sizeof(reason));
     if (!topic)
         fail("%s", reason);
-    /* Made records have old timestamps. */
+    /* Generated records have old timestamps: keep retention from deleting
+     * them. */
     rd_kafka_NewTopic_set_config(topic, "retention.ms", "-1");
     if (words_get(words, "config", NULL))
         set_config(topic, words_get(words, "config", NULL));
@@ -56,6 +57,23 @@ verb_create(const Words *words)
         fail("%s", rd_kafka_topic_result_error_string(results[0]));
     rd_kafka_event_destroy(event);
     rd_kafka_NewTopic_destroy(topic);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(client);
+    return 0;
+}
+
+int
+verb_alter(const Words *words)
+{
+    rd_kafka_t *client = client_new(words, RD_KAFKA_PRODUCER, NULL, NULL);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
+    rd_kafka_ConfigResource_t *topic = rd_kafka_ConfigResource_new(
+        RD_KAFKA_RESOURCE_TOPIC, words_need(words, "topic"));
+    rd_kafka_ConfigResource_set_config(topic, words_need(words, "property"),
+                                       words_need(words, "value"));
+    rd_kafka_AlterConfigs(client, &topic, 1, NULL, queue);
+    rd_kafka_event_destroy(wait_result(queue));
+    rd_kafka_ConfigResource_destroy(topic);
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(client);
     return 0;
@@ -190,8 +208,8 @@ verb_commit(const Words *words)
     return 0;
 }
 
-/* What wait compares: records before the committed offsets, before the ends,
- * and between the two. */
+/* The quantities wait compares: numbers of records before the committed
+ * offsets, before the ends, and between the two. */
 typedef struct {
     int64_t committed, end, lag;
 } Totals;

@@ -3,17 +3,13 @@
 import os
 import random
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 from broker import Broker
 from harness import test, wait_for
+from newer import NEWER, newer_library
 
-NEWER = "2.16.1"
 SESSION_S = 6
 
 
@@ -29,7 +25,7 @@ transaction.abort.timed.out.transaction.cleanup.interval.ms=500
 """)
 
 
-@test("hand-over between two healthy members", "groups")
+@test("hand-over between two healthy members", "groups", alone=True)
 def a_hand_over_is_quick_and_repeats_nothing(kit):
     source = kit.topic()
     sink = kit.topic(8, message_timestamp_type="LogAppendTime")
@@ -161,17 +157,17 @@ def churn(kit, seconds, environment=None, **options):
     kit.expect(calls.repeated == 0, f"calls repeated {calls.repeated}")
 
 
-@test("three members come and go", "groups")
+@test("three members come and go", "groups", alone=True)
 def churn_loses_no_assignment(kit):
     churn(kit, 30)
 
 
-@test("three members come and go, eager assignment", "groups")
+@test("three members come and go, eager assignment", "groups", alone=True)
 def churn_with_an_eager_assignor(kit):
     churn(kit, 15, consumer_partition_assignment_strategy="range")
 
 
-@test("three members come and go, exactly once", "groups")
+@test("three members come and go, exactly once", "groups", alone=True)
 def churn_under_exactly_once(kit):
     churn(kit, 20, delivery="exactly-once")
 
@@ -218,7 +214,7 @@ def fence(kit, source, sink, **same):
     return members, ended
 
 
-@test("two processes with one transactional id that was set", "groups")
+@test("two processes whose files set one transactional.id", "groups")
 def a_transactional_id_of_two_is_named(kit):
     source, sink = kit.topic(), kit.topic()
     feeder = kit.tool_start("generate", topic=source, rate=2000, seconds=10)
@@ -289,27 +285,9 @@ def a_static_member_whose_place_is_taken_leaves(kit):
                "nothing is lost")
 
 
-def newer_library(kit):
-    """A folder with a current librdkafka, from the wheel of its Python
-    binding, which carries it as a plain shared library."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "kabridge" / f"librdkafka-{NEWER}"
-    link = folder / "librdkafka.so.1"
-    if link.exists():
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-deps",
-                    "--root-user-action=ignore",
-                    "--target", folder, f"confluent-kafka=={NEWER}"],
-                   check=True, stdout=sys.stderr)
-    library = next(folder.glob("confluent_kafka.libs/librdkafka*.so*"))
-    link.symlink_to(library.relative_to(folder))
-    return folder
-
-
 @test("the consumer group protocol of KIP-848, newer librdkafka", "groups")
 def the_new_group_protocol_works(kit):
-    path = {"LD_LIBRARY_PATH": str(newer_library(kit))}
+    path = {"LD_LIBRARY_PATH": str(newer_library())}
     source, sink = kit.topic(), kit.topic()
     feeder = kit.tool_start("generate", topic=source, rate=3000, seconds=12)
     members = [kit.bridge(source, sink, f"member{i}", order="key",
@@ -333,9 +311,9 @@ def the_new_group_protocol_works(kit):
                          order="key"))
 
 
-@test("three members come and go, newer librdkafka", "groups")
+@test("three members come and go, newer librdkafka", "groups", alone=True)
 def churn_with_a_newer_library(kit):
-    churn(kit, 15, {"LD_LIBRARY_PATH": str(newer_library(kit))})
+    churn(kit, 15, {"LD_LIBRARY_PATH": str(newer_library())})
 
 
 def epoch(bridge):
@@ -352,7 +330,7 @@ def busy_and_idle(kit, source, sink):
     busy, idle = (kit.bridge(source, sink, name, delivery="exactly-once",
                              consumer_group_protocol="consumer",
                              consumer_debug="cgrp", environment={
-                                 "LD_LIBRARY_PATH": str(newer_library(kit))})
+                                 "LD_LIBRARY_PATH": str(newer_library())})
                   for name in ("busy", "idle"))
     busy.sections["log"]["level"] = "debug"
     busy.write_config()
@@ -407,7 +385,8 @@ def a_zombie_of_the_new_group_protocol_commits_nothing(kit):
     kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True))
 
 
-@test("three members come and go, KIP-848, exactly once", "groups", lively)
+@test("three members come and go, KIP-848, exactly once", "groups", lively,
+      alone=True)
 def churn_with_the_new_group_protocol(kit):
-    churn(kit, 20, {"LD_LIBRARY_PATH": str(newer_library(kit))},
+    churn(kit, 20, {"LD_LIBRARY_PATH": str(newer_library())},
           consumer_group_protocol="consumer", delivery="exactly-once")

@@ -6,7 +6,6 @@ of its own, bridges, and `expect`, which prints one ok or not ok line for each
 claim. Whatever a test starts is ended when it returns, and the end of each
 bridge's log is shown if a claim failed.
 """
-import itertools
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from broker import Broker, free_port
+from newer import newer_library
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("top_builddir") or TOP / "build").resolve()
@@ -31,13 +31,14 @@ CHAOS = BUILD / ".libs" / "chaos.so"
 TESTS = {}
 
 
-def test(sentence, suite, broker=Broker):
+def test(sentence, suite, broker=Broker, alone=False):
     """Registers a test under its function's name; broker makes the one that
-    it is run on, shared with its neighbours that name the same."""
+    it is run on, shared with its neighbours that name the same. alone: what
+    it claims is a matter of milliseconds, so no other test runs beside it."""
     def register(function):
         TESTS[function.__name__] = SimpleNamespace(
             name=function.__name__, sentence=sentence, suite=suite,
-            broker=broker, run=function)
+            broker=broker, alone=alone, run=function)
         return function
     return register
 
@@ -214,7 +215,11 @@ class Kit:
             if isinstance(value, bool):
                 value = str(value).lower()
             command.append(f"{name.replace('_', '.')}={value}")
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        # What checks is the same, whichever library is under test.
+        environment = {name: value for name, value in os.environ.items()
+                       if name != "LD_LIBRARY_PATH"}
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
+                                   env=environment)
         self.started.append(process)
         return process
 
@@ -271,9 +276,29 @@ class Kit:
 
     def caught_up(self, bridge, source, seconds=60):
         got = self.wait_lag(bridge, source, seconds)
+        if not got.reached:
+            self._tell_why()
         return self.expect(
             got.reached, "committed offsets equal the end "
             f"(committed {got.committed} of {got.end}, {got.seconds:.1f} s)")
+
+    def _tell_why(self):
+        """The lag does not go: what each bridge says of itself."""
+        for bridge in self.bridges:
+            if not bridge.alive:
+                self.note(f"why: {bridge.name} does not run")
+                continue
+            for b in (bridge.status() or {}).get("bindings", ()):
+                self.note(f"why: {bridge.name}: {b['state']}, {b['reason']}; "
+                          f"{b['calls_in_flight']} calls, "
+                          f"{b['buffer_records']} records; "
+                          f"stall {json.dumps(b['stall'])}; "
+                          f"last error {b['last_error']}")
+                for p in b["partitions"]:
+                    self.note(f"why:   [{p['partition']}] {p['state']} at "
+                              f"{p['position']}, committed {p['committed']}, "
+                              f"oldest {p['oldest_unfinished']} waits for "
+                              f"{p['waits_for']}")
 
     def goes_on(self, bridge, what, seconds=10):
         """Claims that a fault, which ends now, is soon followed by finished
@@ -356,36 +381,138 @@ class Background:
         return self.result
 
 
-def run_tests(make, tests):
-    """Runs them on one broker; the counts of claims kept and broken."""
-    kept = broken = 0
-    with make() as broker:
+class Stand:
+    """Runs tests one after the other on a broker that it starts; another
+    kind of broker takes its place where a test wants one."""
+
+    def __init__(self):
+        self.kind = self.broker = None
+
+    def close(self):
+        if self.broker:
+            self.broker.__exit__(None, None, None)
+        self.kind = self.broker = None
+
+    def _provide(self, kind):
+        if self.kind is not kind:
+            self.close()
+            self.broker = kind().__enter__()
+            self.kind = kind
+        return self.broker
+
+    def run(self, chosen):
+        """The counts of claims kept and broken."""
+        print(f"# {chosen.name}: {chosen.sentence}", flush=True)
+        begin = time.monotonic()
+        broker = self._provide(chosen.broker)
+        kit = Kit(broker, chosen.name)
+        try:
+            broker.start()
+            chosen.run(kit)
+        except Exception as error:
+            kit.expect(False, f"{type(error).__name__}: {error}")
+        finally:
+            if not broker.external:
+                broker.resume()
+            kit.end(kit.failures > 0)
+        print(f"# {chosen.name}: {time.monotonic() - begin:.1f} s",
+              flush=True)
+        return kit.claims - kit.failures, kit.failures
+
+
+def run_in_turn(tests):
+    stand = Stand()
+    counts = [0, 0]
+    try:
         for chosen in tests:
-            kit = Kit(broker, chosen.name)
-            print(f"# {chosen.name}: {chosen.sentence}", flush=True)
-            begin = time.monotonic()
-            try:
-                broker.start()
-                chosen.run(kit)
-            except Exception as error:
-                kit.expect(False, f"{type(error).__name__}: {error}")
-            finally:
-                if not broker.external:
-                    broker.resume()
-                kit.end(kit.failures > 0)
-            print(f"# {chosen.name}: {time.monotonic() - begin:.1f} s",
-                  flush=True)
-            broken += kit.failures
-            kept += kit.claims - kit.failures
-    return kept, broken
+            for at, n in enumerate(stand.run(chosen)):
+                counts[at] += n
+    finally:
+        stand.close()
+    return counts
+
+
+DONE = "#done"
+
+
+def serve():
+    """A worker of run_side_by_side(): runs each test that standard input
+    names, and ends what it prints with DONE and the counts."""
+    stand = Stand()
+    try:
+        for name in sys.stdin:
+            print(DONE, *stand.run(TESTS[name.strip()]), flush=True)
+    finally:
+        stand.close()
+    return 0
+
+
+def run_side_by_side(tests, jobs):
+    """The same with several workers, each with a broker of its own. What a
+    test prints is shown whole when the test has ended."""
+    waiting, lock = list(tests), threading.Lock()
+    counts, workers = [0, 0], []
+
+    def take():
+        with lock:
+            return waiting.pop(0) if waiting else None
+
+    def run_one(worker, chosen):
+        worker.stdin.write(chosen.name + "\n")
+        worker.stdin.flush()
+        lines = []
+        for line in worker.stdout:
+            if line.startswith(DONE):
+                return "".join(lines), map(int, line.split()[1:])
+            lines.append(line)
+        return ("".join(lines) + f"not ok - {chosen.name}: the worker ended "
+                f"with {worker.wait()}\n"), (0, 1)
+
+    def work():
+        worker = None
+        while chosen := take():
+            if worker is None or worker.poll() is not None:
+                worker = subprocess.Popen(
+                    [sys.executable, sys.argv[0], "--serve"], text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                workers.append(worker)
+            text, some = run_one(worker, chosen)
+            with lock:
+                print(text, end="", flush=True)
+                for at, n in enumerate(some):
+                    counts[at] += n
+        if worker:
+            worker.stdin.close()
+            worker.stdout.read()
+            worker.wait()
+
+    threads = [threading.Thread(target=work) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:  # a signal ended the wait
+        waiting.clear()
+        for worker in workers:
+            worker.terminate()
+    return counts
 
 
 def main(words):
-    """run.py [NAME or SUITE]...: these tests, or all; --list names them."""
+    """What run.py says of its words."""
     if words == ["--list"]:
         for chosen in TESTS.values():
             print(f"{chosen.suite:8} {chosen.name:36} {chosen.sentence}")
         return 0
+    if words == ["--serve"]:
+        return serve()
+    jobs = 1
+    if words[:1] == ["--jobs"]:
+        jobs, words = int(words[1]), words[2:]
+    if words[:1] == ["--newer"]:
+        os.environ["LD_LIBRARY_PATH"] = str(newer_library())
+        words = words[1:]
     known = {*TESTS, *(chosen.suite for chosen in TESTS.values())}
     unknown = [word for word in words if word not in known]
     if unknown:
@@ -394,9 +521,9 @@ def main(words):
         return 64
     tests = [chosen for chosen in TESTS.values()
              if not words or {chosen.name, chosen.suite} & set(words)]
-    kept = broken = 0
-    for make, some in itertools.groupby(tests, lambda chosen: chosen.broker):
-        counts = run_tests(make, some)
-        kept, broken = kept + counts[0], broken + counts[1]
+    beside = [chosen for chosen in tests if jobs > 1 and not chosen.alone]
+    alone = [chosen for chosen in tests if chosen not in beside]
+    kept, broken = map(sum, zip(run_side_by_side(beside, jobs),
+                                run_in_turn(alone)))
     print(f"{kept} passed, {broken} failed")
     return 1 if broken else 0

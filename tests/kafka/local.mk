@@ -14,20 +14,27 @@ kab_kafka_tool_LDADD = $(GLIB_LIBS) $(RDKAFKA_LIBS)
 EXTRA_DIST += \
 	tests/kafka/access.py \
 	tests/kafka/acl.py \
+	tests/kafka/adaptive.py \
 	tests/kafka/broker.py \
 	tests/kafka/chaos.py \
+	tests/kafka/crowd.py \
 	tests/kafka/delivery.py \
 	tests/kafka/failure.py \
 	tests/kafka/faults.py \
 	tests/kafka/groups.py \
 	tests/kafka/harness.py \
+	tests/kafka/newer.py \
 	tests/kafka/pom.xml \
+	tests/kafka/producer.py \
 	tests/kafka/prove.py \
+	tests/kafka/proxy.py \
 	tests/kafka/reach.py \
 	tests/kafka/repair.py \
 	tests/kafka/run.py \
 	tests/kafka/soak.py \
 	tests/kafka/storm.py \
+	tests/kafka/wire.py \
+	tests/kafka/worker.py \
 	script/bootstrap \
 	script/build.sh \
 	script/demo \

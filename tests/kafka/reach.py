@@ -3,6 +3,7 @@
 import re
 import time
 
+from crowd import Crowd
 from harness import size, test, wait_for
 
 MIB = 1 << 20
@@ -163,6 +164,38 @@ def a_binding_that_hangs_stops_no_other(kit):
     kit.expect(size(log), "while the function of the first was called")
     kit.expect(bridge.stop() == 75, "leaves with 75")
     kit.arrived(kit.tool("check", topic=sink, records=50000, bytes=True))
+
+
+@test("1,000 idle connections and slow readers at the admin server", "reach",
+      alone=True)
+def a_crowd_at_the_admin_server_slows_no_record(kit):
+    """In processor time a record: a rate also has what others do in it. The
+    bound is wide; bench/run.sh admin measures."""
+    records, source = 300000, kit.topic()
+    kit.tool("generate", topic=source, records=records)
+
+    def microseconds(crowded):
+        sink = kit.topic()
+        bridge = kit.bridge(source, sink, sink, group=f"group-{sink}",
+                            function="identity").start()
+        kit.expect(wait_for(lambda: bridge.get("/live"), 20), "it listens")
+        crowd = Crowd(bridge.admin) if crowded else None
+        kit.caught_up(bridge, source)
+        used = bridge.cpu_seconds()
+        if crowd:
+            begin = time.monotonic()
+            live = wait_for(lambda: bridge.get("/live"), 20)
+            kit.note(f"/live said {live and live[0]} after "
+                     f"{time.monotonic() - begin:.1f} s")
+            kit.note(f"{crowd.stop()} came again")
+        kit.expect(bridge.stop() == 0, "leaves with 0")
+        kit.arrived(kit.tool("check", topic=sink, records=records))
+        return used / records * 1e6
+
+    runs = [(microseconds(False), microseconds(True)) for _ in range(2)]
+    alone, beside = (min(each) for each in zip(*runs))
+    kit.expect(beside < 1.5 * alone + 0.5, f"{beside:.2f} µs a record, "
+               f"{alone:.2f} without them")
 
 
 @test("an idle bridge", "reach")

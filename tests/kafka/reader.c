@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads topics to their end: check, dump, commits.
- *
- * The end is the high watermark at the start. A reader of committed records
- * passes it only when every transaction before it has ended, which its end of
- * partition events tell. To a client that reads only those, the end would be
- * where the first open transaction begins.
+/* The end is the high watermark at the start. A read_committed consumer passes
+ * it only when every transaction before it has ended, which its
+ * end-of-partition events show. Asked by such a consumer, the end would be the
+ * last stable offset.
  */
 #include "tool.h"
 
@@ -16,7 +14,7 @@ enum { TAKE = 1000, PATIENCE_US = 60 * G_USEC_PER_SEC };
 typedef struct {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
-    int64_t *ends; /* by partition; what is read up to */
+    int64_t *ends; /* by partition; where reading ends */
     int partitions, open;
     ReadFunc read;
     void *data;
@@ -57,7 +55,7 @@ reader_assign(Reader *reader, const char *topic)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-/* The reader stands at this offset of the partition. */
+/* The reader has reached this offset of the partition. */
 static void
 reader_reached(Reader *reader, int32_t partition, int64_t offset)
 {
@@ -114,7 +112,8 @@ read_topic(const Words *words,
     reader.client = client_new(
         words, RD_KAFKA_CONSUMER, "group.id", "kab-kafka-tool",
         "enable.auto.commit", "false", "enable.auto.offset.store", "false",
-        "enable.partition.eof", "true", "isolation.level", "read_committed",
+        "enable.partition.eof", "true", "isolation.level",
+        words_get(words, "isolation", "read_committed"),
         "auto.offset.reset", "error", "queued.min.messages", "1000000",
         "fetch.wait.max.ms", "10", NULL);
     reader_find_ends(&reader, words, topic, ends);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records that follow from their number.
+/* Records derived from their number.
  *
- * A plain value is "NUMBER:KEY:SEQUENCE:MARK:" and then filling bytes up to
- * its size. A mixed topic repeats eight shapes instead; as some of those have
- * no value, every record of it has its number in the header "id".
+ * A plain value is "NUMBER:KEY:SEQUENCE:MARK:", padded to its size. A mixed
+ * topic repeats eight shapes instead; as some of those have no value, every
+ * record of it carries its number in the header "id".
  */
 #include "tool.h"
 
@@ -24,6 +24,8 @@ pattern_from_words(const Words *words)
         .mark = words_get(words, "mark", "")[0],
         .mark_every = words_number(words, "mark.every", 1),
         .mark_first = words_number(words, "mark.first", 0),
+        .headers =
+            (size_t)CLAMP(words_number(words, "headers", 0), 0, RECORD_HEADERS),
     };
 }
 
@@ -36,7 +38,7 @@ record_mark(const Pattern *pattern, int64_t number)
     return pattern->mark;
 }
 
-/* A small generator, so that a byte differs from its neighbours. */
+/* A small pseudo-random generator, so that neighbouring bytes differ. */
 static void
 fill(char *bytes, size_t from, size_t to, int64_t number, bool binary)
 {
@@ -121,6 +123,8 @@ record_make(const Pattern *pattern, int64_t number, Record *record)
     record->key = record->value = NULL;
     record->key_size = record->value_size = record->n_headers = 0;
     make_plain(pattern, number, record);
+    for (size_t i = 0; i < pattern->headers; i++)
+        add_header(record, "a-header", "0123456789abcdef", 16);
     if (!pattern->mixed)
         return;
     int n = snprintf(record->id, sizeof(record->id), "%012" PRId64, number);

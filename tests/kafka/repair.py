@@ -3,7 +3,7 @@
 from harness import test
 
 
-@test("a skipped record is passed, all others are done once", "repair")
+@test("kabridge skip passes one record; others are done once", "repair")
 def skip_passes_one_record(kit):
     source, sink = kit.topic(1), kit.topic(1)
     marks = dict(mark="R", mark_every=40, mark_first=13)
@@ -35,7 +35,7 @@ def skip_passes_one_record(kit):
     kit.expect(counts.doubled == 0, f"{counts.doubled} results twice")
 
 
-@test("dead letters go back and are done", "repair")
+@test("replayed dead letters are done", "repair")
 def replay_sends_dead_letters_back(kit):
     source, sink, dead = kit.topic(3), kit.topic(3), kit.topic(2)
     marks = dict(mark="R", mark_every=4, mark_first=1)

@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the `kabridge` command against a real broker.
 
-    tests/kafka/run.py [NAME or SUITE]...     all, or those
+    tests/kafka/run.py [--jobs N] [--newer] [NAME or SUITE]...
     tests/kafka/run.py --list
+
+All tests, or those that are named; N side by side, each on a broker of its
+own; --newer: on a current librdkafka instead of the distribution's.
 
 Uses the build in $top_builddir, or build/.
 """
@@ -18,8 +21,11 @@ import groups  # noqa: F401
 import reach  # noqa: F401
 import repair  # noqa: F401
 import access  # noqa: F401
+import adaptive  # noqa: F401
 import chaos  # noqa: F401
 import producer  # noqa: F401
+import worker  # noqa: F401
+import wire  # noqa: F401
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

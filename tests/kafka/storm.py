@@ -190,8 +190,10 @@ class Storm:
             **self.marks)
         calls = self.kit.tool("calls", file=self.log, records=self.records)
         # The feeder's own: not each broker's restart leaves it idempotent.
-        came_twice = self.kit.tool("check", topic=self.source,
-                                   records=self.records).doubled
+        fed = self.kit.tool("check", topic=self.source, records=self.records)
+        if fed.lost:
+            self.kit.note(f"{fed.lost} records were never written")
+        came_twice = fed.doubled
         counts.doubled -= came_twice
         self.counts, self.calls = counts, calls
         if came_twice:

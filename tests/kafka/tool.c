@@ -7,18 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATTERN " records keys size pattern mark mark.every mark.first"
+#define PATTERN " records keys size pattern headers mark mark.every mark.first"
 
 typedef struct {
     const char *name;
     int (*run)(const Words *words);
-    const char *takes; /* beside brokers */
+    const char *takes; /* besides brokers= */
     const char *help;
 } Verb;
 
 static const Verb verbs[] = {
     {"create", verb_create, "topic partitions config",
      "make a topic; config is property:value, comma between"},
+    {"alter", verb_alter, "topic property value",
+     "set a property of a topic, and all others to their defaults"},
     {"delete", verb_delete, "topic", "delete a topic"},
     {"generate", verb_generate,
      "topic rate seconds spread transaction abort.every end from id" PATTERN,
@@ -135,8 +137,8 @@ client_new(const Words *words, rd_kafka_type_t type, const char *first, ...)
     return client;
 }
 
-/* A topic that was just made, or a broker that was just started, is not known
- * everywhere at once. */
+/* Repeats the request: not every broker knows at once a topic that was just
+ * created, or a broker that was just started. */
 int
 topic_partitions(rd_kafka_t *client, const char *topic)
 {

@@ -18,7 +18,7 @@ pick_poison(Sim *sim)
                                      NATURE_PERMANENT,  NATURE_TRANSIENT,
                                      NATURE_UNWRITABLE, NATURE_CRASH};
     Nature nature = natures[sim_below(sim, G_N_ELEMENTS(natures))];
-    /* With endless retries of whole sets nothing would pass it. */
+    /* With endless retries of whole sets the record would block all others. */
     if (options->on_failure == KAB_ON_FAILURE_STOP ||
         (!options->retry_max_attempts &&
          (nature == NATURE_TRANSIENT || nature == NATURE_CRASH)))
@@ -63,7 +63,7 @@ make_record(Sim *sim, unsigned partition)
 }
 
 static void
-append(Sim *sim, unsigned partition)
+append_record(Sim *sim, unsigned partition)
 {
     Log *log = &sim->logs[partition];
     if (log->n >= MAX_RECORDS)
@@ -85,7 +85,7 @@ append_some(Sim *sim, Member *none, void *data)
     unsigned left = sim->plan.n_records - sim->n_appended;
     unsigned n = 1 + sim_below(sim, 20);
     for (unsigned i = 0; i < MIN(n, left); i++)
-        append(sim, sim_below(sim, sim->plan.n_partitions));
+        append_record(sim, sim_below(sim, sim->plan.n_partitions));
     for (unsigned i = 0; i < sim->plan.n_members; i++)
         member_poll(&sim->members[i]);
     if (left > n)
@@ -101,7 +101,7 @@ broker_fill(Sim *sim)
     append_some(sim, NULL, NULL);
 }
 
-/* Retention takes what is before `start`. */
+/* Retention deletes the records before `start`. */
 void
 broker_expire(Sim *sim, unsigned partition, int64_t start)
 {
@@ -157,7 +157,7 @@ broker_check_commit(Sim *sim, const Committed *committed)
     return KAB_COMMIT_OK;
 }
 
-/* The first offset of start = latest says what is not wanted. */
+/* With start = latest, records before the first offset are not wanted. */
 static void
 skip_before(Log *log, int64_t offset)
 {
@@ -184,14 +184,14 @@ broker_commit(Sim *sim, unsigned partition, const Committed *committed)
 /* --- Output ------------------------------------------------------------- */
 
 static void
-cover(Sim *sim, Record *record)
+cover_record(Sim *sim, Record *record)
 {
     if (!record->is_covered)
         sim_progress(sim);
     record->is_covered = true;
 }
 
-/* True: for the first time. */
+/* True: the output is written for the first time. */
 static bool
 write_effect(const Output *output)
 {
@@ -228,13 +228,13 @@ broker_write(Sim *sim, Output *output, unsigned member)
     check_write(sim, output, write_effect(output));
     Effect *effect = output->effect;
     if (effect->n_written == effect->n)
-        cover(sim, effect->record);
+        cover_record(sim, effect->record);
 }
 
 /* --- Transactions ------------------------------------------------------- */
 
 static void
-clear(Transaction *transaction)
+clear_transaction(Transaction *transaction)
 {
     transaction->is_open = false;
     transaction->n = 0;
@@ -254,7 +254,7 @@ make_visible(Sim *sim, Transaction *transaction)
             sim_fail(sim, "a transaction has %u of %u outputs of %u/%" PRIi64,
                      effect->in_transaction, effect->n,
                      effect->record->partition, effect->record->offset);
-        cover(sim, effect->record);
+        cover_record(sim, effect->record);
     }
 }
 
@@ -272,11 +272,10 @@ broker_end_transaction(Sim *sim, unsigned member, bool is_commit)
             if (transaction->has_pending[i])
                 broker_commit(sim, i, &transaction->pending[i]);
     }
-    clear(transaction);
+    clear_transaction(transaction);
 }
 
-/* A new producer with the id: the old one is fenced, its transaction ends.
- */
+/* InitProducerId: fences the old producer and ends its transaction. */
 unsigned
 broker_init_producer(Sim *sim, unsigned member)
 {

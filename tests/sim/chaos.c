@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happens to the members from outside, at times of the plan's rates. */
+/* Faults that strike the members from outside, at the plan's rates. */
 #include "sim.h"
 
 static void
@@ -18,7 +18,7 @@ expire_session(Sim *sim, Member *member, void *data)
 }
 
 static void
-crash(Sim *sim, Member *member)
+crash_member(Sim *sim, Member *member)
 {
     TRACE(sim, "%u: crashes", member->number);
     member_kill(sim, member);
@@ -42,7 +42,7 @@ hear_of_kick(Sim *sim, Member *member, void *data)
 }
 
 static void
-kick(Sim *sim, Member *member)
+kick_member(Sim *sim, Member *member)
 {
     if (!sim->group.has[member->number] || member->is_zombie)
         return;
@@ -61,7 +61,7 @@ expire_records(Sim *sim)
 }
 
 static void
-reload(Sim *sim, Member *member)
+reload_member(Sim *sim, Member *member)
 {
     KabEngineOptions *options = &member->options;
     TRACE(sim, "%u: reload", member->number);
@@ -90,18 +90,18 @@ fail_edge(Sim *sim, Member *member)
 }
 
 static void
-strike(Sim *sim, Member *member)
+strike_member(Sim *sim, Member *member)
 {
     if (!member->engine)
         return;
     if (sim_strikes(sim, FAULT_CRASH))
-        crash(sim, member);
+        crash_member(sim, member);
     else if (sim_strikes(sim, FAULT_KICK))
-        kick(sim, member);
+        kick_member(sim, member);
     else if (sim_strikes(sim, FAULT_STOP) && !member->is_draining)
         member_drain(sim, member);
     else if (sim_strikes(sim, FAULT_RELOAD))
-        reload(sim, member);
+        reload_member(sim, member);
     else if (sim_strikes(sim, FAULT_EDGE) && sim_below(sim, 4) == 0)
         fail_edge(sim, member);
     else if (sim_strikes(sim, FAULT_BREAK))
@@ -111,12 +111,12 @@ strike(Sim *sim, Member *member)
 }
 
 static void
-tick(Sim *sim, Member *none, void *data)
+tick_chaos(Sim *sim, Member *none, void *data)
 {
     if (sim->is_calm)
         return;
     for (unsigned i = 0; i < sim->plan.n_members; i++)
-        strike(sim, &sim->members[i]);
+        strike_member(sim, &sim->members[i]);
     if (sim_strikes(sim, FAULT_REBALANCE))
         group_rebalance(sim);
     if (sim_strikes(sim, FAULT_RESET) && sim_below(sim, 2))
@@ -127,6 +127,6 @@ tick(Sim *sim, Member *none, void *data)
 void
 chaos_start(Sim *sim)
 {
-    sim_after(sim, sim_between(sim, 0, sim->plan.faults_us / 15), NULL, tick,
-              NULL);
+    sim_after(sim, sim_between(sim, 0, sim->plan.faults_us / 15), NULL,
+              tick_chaos, NULL);
 }

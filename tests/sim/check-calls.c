@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What may be called, and what may be produced of it. See check.c. */
+/* Which records may be called, and what may be produced. See check.c. */
+#include <string.h>
+
 #include "sim.h"
 
 /* --- Calls -------------------------------------------------------------- */
+
+/* A record cut off by overload or above a ceiling has calls of its own. */
+static bool
+may_be_cut_uncounted(const Sim *sim)
+{
+    bool is_cut = (sim->plan.faults >> FAULT_OVERLOAD) & 1 ||
+                  (sim->plan.faults >> FAULT_TOO_LARGE) & 1;
+    return is_cut || sim->plan.has_endless;
+}
 
 /* May this record be called now at all? */
 static void
@@ -18,14 +29,20 @@ check_called(Member *member, const Message *message)
     if (message->is_resolved)
         check_fail(sim, record, "is called although its outcome is final");
     if (fetcher->is_gone || fetcher->revoked_at)
-        check_fail(sim, record, "is called, and its partition is leaving");
+        check_fail(sim, record, "is called although its partition is leaving");
     if (!fetcher->is_pinned)
         check_fail(sim, record, "is called before its start is committed");
     unsigned limit = member->options.retry_max_attempts;
     if (limit && message->single == message->calls && message->counted >= limit)
-        check_fail(sim, record, "has more calls of its own than it may");
+        check_fail(sim, record,
+                   "has more calls of its own than retry.max.attempts");
+    if (limit && !message->was_failed_whole && message->counted >= limit &&
+        !may_be_cut_uncounted(sim))
+        check_fail(sim, record,
+                   "of a remainder has more calls than its set may have");
     if (committed_has(&fetcher->loaded, record->offset))
-        check_fail(sim, record, "is called, and an earlier owner finished it");
+        check_fail(sim, record,
+                   "is called although an earlier owner finished it");
 }
 
 static bool
@@ -55,12 +72,14 @@ check_lane(Member *member, const Call *call, size_t i)
     for (unsigned j = 0; j < fetcher->n_messages; j++)
         if (fetcher->messages[j]->call &&
             shares_lane(sim, message, fetcher->messages[j]))
-            check_fail(sim, message->record,
-                       "is called, and another batch of its lane is in flight");
+            check_fail(
+                sim, message->record,
+                "is called while another batch of its lane is in flight");
     for (size_t j = 0; j < i; j++)
         if (shares_lane(sim, message, call->messages[j]) &&
             call->messages[j]->record->index >= message->record->index)
-            check_fail(sim, message->record, "is out of order in its batch");
+            check_fail(sim, message->record,
+                       "is out of order within its batch");
 }
 
 static void
@@ -78,11 +97,16 @@ check_size(Member *member, const Call *call)
         sim_fail(member->sim, "a batch of %zu bytes", bytes);
 }
 
-/* Nothing more may be taken: what is ready does not wait for company. */
+/* Nothing more may be taken: ready records do not wait for others. */
 static bool
 is_full(const Member *member)
 {
     if (member->charge >= member->options.buffer_bytes)
+        return true;
+    KabEngineState state;
+    kab_engine_get_state(member->engine, member->sim->now, &state);
+    size_t most = member->options.max_attempts;
+    if (most && member->attempts_out + state.waiting + state.called > most)
         return true;
     for (unsigned i = 0; i < member->n_fetchers; i++) {
         const Fetcher *fetcher = member->fetchers[i];
@@ -95,8 +119,8 @@ is_full(const Member *member)
     return true;
 }
 
-/* Does a batch that is not full leave before its first record has waited
- * for batch.period? */
+/* A batch that is not full must not leave before its first record has waited
+ * for batch.period. */
 static void
 check_period(Member *member, const Call *call)
 {
@@ -104,7 +128,7 @@ check_period(Member *member, const Call *call)
     Sim *sim = member->sim;
     bool learns = (sim->plan.faults >> FAULT_TOO_LARGE) & 1;
     int64_t first = KAB_NEVER;
-    size_t bytes = 200; /* a next one may have been too large */
+    size_t bytes = 200; /* the next record may have been too large */
     if (call->attempt->number > 1 || member->is_draining || learns)
         return;
     for (size_t i = 0; i < call->n; i++) {
@@ -113,7 +137,7 @@ check_period(Member *member, const Call *call)
     }
     if (call->n < options->batch_count && bytes < options->batch_bytes &&
         sim->now - first < options->batch_period_us && !is_full(member))
-        sim_fail(sim, "a batch leaves before its time");
+        sim_fail(sim, "a batch leaves before batch.period is over");
 }
 
 void
@@ -124,10 +148,14 @@ check_invoke(Member *member, const Call *call)
                      options->order == KAB_ORDER_PARTITION;
     size_t abandoned = member->calls_open - member->calls_wanted;
     if (abandoned >= MIN(options->threads, options->max_in_flight))
-        sim_fail(member->sim, "%zu calls do not return, and one more is made",
+        sim_fail(member->sim, "a call is made while %zu calls do not return",
                  abandoned);
     if (member->calls_wanted > options->max_in_flight)
         sim_fail(member->sim, "%zu calls are in flight", member->calls_wanted);
+    if (options->max_attempts &&
+        member->attempts_out - abandoned > options->max_attempts)
+        sim_fail(member->sim, "%zu attempts are not released",
+                 member->attempts_out);
     check_size(member, call);
     check_period(member, call);
     for (size_t i = 0; i < call->n; i++) {
@@ -154,6 +182,32 @@ is_of_attempts(const KabDeadLetter *letter)
             letter->class_ == KAB_CLASS_CRASH);
 }
 
+/* Was the record cut off alone, from a call that failed as a whole? Where
+ * bisect is off it may fail among others; records that leave with their
+ * partition make a set smaller without a cut. */
+static bool
+was_cut_off(const Message *message)
+{
+    const Call *from = message->cut_from;
+    if (!message->own)
+        return false;
+    for (size_t i = 0; from && i < from->n; i++)
+        if (from->messages[i]->fetcher->revoked_at ||
+            from->messages[i]->fetcher->is_gone)
+            return false;
+    return from != NULL;
+}
+
+static void
+check_attempts(Sim *sim, const Message *message, unsigned limit)
+{
+    if (message->counted_at_most < limit)
+        check_fail(sim, message->record, "gives up before its last attempt");
+    if (was_cut_off(message) && message->own < limit)
+        check_fail(sim, message->record,
+                   "was cut off alone and has fewer attempts of its own");
+}
+
 static void
 check_letter(Member *member,
              const Message *message,
@@ -161,7 +215,12 @@ check_letter(Member *member,
 {
     Sim *sim = member->sim;
     unsigned limit = member->options.retry_max_attempts;
-    if (!letter || member->options.on_failure != KAB_ON_FAILURE_DLQ)
+    bool is_passed =
+        message->effect && message->effect->kind == KAB_PRODUCT_PASSED;
+    KabOnFailure wanted = is_passed ? KAB_ON_FAILURE_PASS : KAB_ON_FAILURE_DLQ;
+    if (is_passed && message->is_passed)
+        return;
+    if (!letter || member->options.on_failure != wanted)
         check_fail(sim, message->record,
                    "has a dead letter that is not wanted");
     else if (letter->calls != message->calls)
@@ -170,8 +229,10 @@ check_letter(Member *member,
                  letter->calls, message->calls);
     if (!message->may_fail)
         check_fail(sim, message->record, "has a dead letter without a reason");
-    if (limit && is_of_attempts(letter) && message->counted < limit)
-        check_fail(sim, message->record, "gives up before its last attempt");
+    bool has_crashed_enough = letter->class_ == KAB_CLASS_CRASH &&
+                              message->crashed >= SIM_CRASHES_TO_END;
+    if (limit && is_of_attempts(letter) && !has_crashed_enough)
+        check_attempts(sim, message, limit);
 }
 
 static void
@@ -196,7 +257,7 @@ check_produce(Member *member,
                    "is produced after its release");
     if (message->fetcher->is_gone)
         check_fail(member->sim, message->record,
-                   "is produced, and its partition is gone");
+                   "is produced although its partition is gone");
     if (effect->is_letter)
         check_letter(member, message, letter);
     else
@@ -224,7 +285,7 @@ check_order(Sim *sim, Effect *effect)
     *last = (int)record->index;
 }
 
-/* Its only process is still the first one. */
+/* No faults, and the only member is still its first process. */
 static bool
 is_undisturbed(const Sim *sim)
 {
@@ -232,7 +293,7 @@ is_undisturbed(const Sim *sim)
            sim->members[0].life == 1;
 }
 
-/* At least once: where nothing fails, once. */
+/* At-least-once: without a fault each output is written once. */
 void
 check_write(Sim *sim, const Output *output, bool is_first)
 {
@@ -243,6 +304,23 @@ check_write(Sim *sim, const Output *output, bool is_first)
         check_fail(sim, record, "is written twice without a fault");
     record->visible = output->effect;
     check_order(sim, output->effect);
+}
+
+/* Key and value bytes must stay in place until the report. */
+void
+check_bytes(const Output *output)
+{
+    const Record *record = output->effect->record;
+    size_t key_len = record->key ? 2 : 0;
+    bool is_same =
+        output->key.len == key_len &&
+        output->value.len == record->size - key_len &&
+        memcmp(output->value.data, record->bytes + key_len,
+               output->value.len) == 0 &&
+        (!key_len || memcmp(output->key.data, record->bytes, key_len) == 0);
+    if (!is_same)
+        check_fail(output->member->sim, record,
+                   "has an output whose bytes changed");
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a commit may say, and what it must not leave out. See check.c. */
+/* What a commit may contain, and what it must not leave out. See check.c. */
 #include "sim.h"
 
 static void
@@ -25,11 +25,14 @@ check_commit_items(Member *member, const KabCommitItem *items, size_t n)
     for (size_t i = 0; i < n; i++) {
         const Fetcher *fetcher = kab_partition_edge(items[i].partition);
         if (fetcher->is_gone)
-            sim_fail(sim, "commits %d, which is gone", items[i].number);
+            sim_fail(sim, "commits partition %d, which is gone",
+                     items[i].number);
         if (fetcher->is_lost)
-            sim_fail(sim, "commits %d, which is lost", items[i].number);
+            sim_fail(sim, "commits partition %d, which is lost",
+                     items[i].number);
         if (seen & (1u << items[i].number))
-            sim_fail(sim, "commits %d twice at once", items[i].number);
+            sim_fail(sim, "commits partition %d twice at once",
+                     items[i].number);
         seen |= 1u << items[i].number;
         if (items[i].offset < 0)
             sim_fail(sim, "commits no offset");
@@ -43,7 +46,7 @@ may_be_dropped(const Sim *sim, bool may_fail)
     return may_fail && sim->plan.engine.on_failure == KAB_ON_FAILURE_DROP;
 }
 
-/* Finished for what an edge can know; an order group may delay it. */
+/* Finished as far as an edge can know; an order group may delay that. */
 static bool
 may_be_finished(const Sim *sim, const Message *message)
 {
@@ -61,7 +64,7 @@ item_has(const KabCommitItem *item, int64_t offset)
     return committed_has(&committed, offset);
 }
 
-/* Nothing that could be said is left out. */
+/* No finished record is left out of the commit. */
 static void
 check_complete(Member *member, const KabCommitItem *item)
 {
@@ -82,10 +85,10 @@ check_complete(Member *member, const KabCommitItem *item)
         if (!is_finished || offset < item->offset)
             continue;
         if (all)
-            check_fail(sim, message->record, "is finished, and not committed");
+            check_fail(sim, message->record, "is finished but not committed");
         if (!is_capped && !item_has(item, offset))
             check_fail(sim, message->record,
-                       "is finished, and not in the intervals");
+                       "is finished but missing from the intervals");
     }
     if (all && item->offset != fetcher->taken_to)
         sim_fail(sim,
@@ -107,7 +110,7 @@ check_frontier(Member *member, const KabCommitItem *item)
         if (may_be_finished(sim, message))
             continue;
         if (offset < item->offset || item_has(item, offset))
-            check_fail(sim, message->record, "is unfinished, and committed");
+            check_fail(sim, message->record, "is unfinished but committed");
     }
     if (sim->plan.engine.order == KAB_ORDER_UNORDERED &&
         sim->plan.engine.on_failure != KAB_ON_FAILURE_DROP)
@@ -139,11 +142,12 @@ check_committed(Sim *sim, unsigned partition, const Committed *committed)
     for (unsigned i = log->verified; committed->n && i < log->n; i++)
         if (committed_has(committed, log->records[i]->offset) &&
             !check_is_settled(sim, log->records[i]))
-            check_fail(sim, log->records[i], "is lost: an interval has it");
+            check_fail(sim, log->records[i],
+                       "is lost: a committed interval contains it");
 }
 
-/* Given back in time, and to a group that takes commits: the next owner
- * finds all that is finished. */
+/* If the partition is given back in time and the group accepts commits, the
+ * next owner finds all that is finished. */
 void
 check_handed_over(Member *member, const Fetcher *fetcher)
 {
@@ -167,7 +171,6 @@ check_handed_over(Member *member, const Fetcher *fetcher)
         int64_t offset = message->record->offset;
         if (message->is_finished && offset >= committed->offset && !is_capped &&
             !committed_has(committed, offset))
-            check_fail(sim, message->record,
-                       "is finished, and not handed over");
+            check_fail(sim, message->record, "is finished but not handed over");
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The properties of every history. The first that does not hold fails the
+/* The properties of every history. The first violation fails the
  * schedule.
  */
 #include "sim.h"
@@ -19,7 +19,7 @@ is_owned(const Fetcher *fetcher)
 
 /* --- Drains -------------------------------------------------------------- */
 
-/* A drain that ends in time leaves nothing out. */
+/* A drain that ends in time leaves nothing in flight. */
 void
 check_drained(Member *member)
 {
@@ -31,12 +31,12 @@ check_drained(Member *member)
     if (member->calls_wanted)
         sim_fail(sim, "is drained with calls in flight");
     if (member->is_committing)
-        sim_fail(sim, "is drained with a commit that is out");
+        sim_fail(sim, "is drained with a commit outstanding");
     if (member->sink.n_unreported && state.sink == KAB_SINK_OPEN)
         sim_fail(sim, "is drained with outputs unreported");
 }
 
-/* A stop calls once what was ready. */
+/* The flush of a stop calls each ready record once. */
 void
 check_flushed(Member *member)
 {
@@ -55,7 +55,7 @@ check_flushed(Member *member)
         for (unsigned j = 0; j < fetcher->n_messages; j++)
             if (!fetcher->messages[j]->calls)
                 check_fail(member->sim, fetcher->messages[j]->record,
-                           "is left by the flush of a stop");
+                           "is not called by the flush of a stop");
     }
 }
 
@@ -78,7 +78,7 @@ check_valve(Sim *sim, const Member *member, const Fetcher *fetcher)
                  fetcher->partition);
 }
 
-/* With a free call slot and nothing in its way, no record waits for longer
+/* While a call slot is free and nothing blocks it, no record waits for longer
  * than batch.period. */
 static void
 check_waiting(Sim *sim, const Member *member, Fetcher *fetcher)
@@ -102,7 +102,7 @@ check_waiting(Sim *sim, const Member *member, Fetcher *fetcher)
         check_fail(sim, message->record, "waits although a call slot is free");
 }
 
-/* Does a drain, a hand-over, or a transaction's end wait for it? */
+/* Does a drain, a hand-over, or a transaction's end wait for the output? */
 static bool
 is_awaited(const Member *member, const Output *output, KabSinkState state)
 {
@@ -120,7 +120,7 @@ check_lingering(Sim *sim, const Member *member, KabSinkState state)
          output = output->next)
         if (output->lingers && is_awaited(member, output, state))
             check_fail(sim, output->effect->record,
-                       "has an output that lingers, and is waited for");
+                       "has an awaited output that lingers unflushed");
 }
 
 static void
@@ -139,7 +139,7 @@ check_fetcher(Sim *sim, const Member *member, Fetcher *fetcher)
     check_waiting(sim, member, fetcher);
 }
 
-/* What an operator sees of a record is what happens to it. */
+/* The state that an operator sees is the record's true state. */
 static void
 check_look(Member *member, const Message *message)
 {
@@ -154,11 +154,14 @@ check_look(Member *member, const Message *message)
                     (state == KAB_SLOT_WAITING) == !message->calls;
     bool is_called = is_found && state == KAB_SLOT_CALLED;
     if (message->call && !is_called)
-        check_fail(member->sim, record, "is called, and is not found so");
+        check_fail(member->sim, record,
+                   "is called, but kab_engine_find() says otherwise");
     if (!is_right || (message->is_resolved && is_called))
-        check_fail(member->sim, record, "is not found where it is");
+        check_fail(member->sim, record,
+                   "is in another state than kab_engine_find() says");
     if (message->is_finished && is_found && state != KAB_SLOT_FINISHED)
-        check_fail(member->sim, record, "is finished, and is not found so");
+        check_fail(member->sim, record,
+                   "is finished, but kab_engine_find() says otherwise");
 }
 
 static void
@@ -171,7 +174,9 @@ look_in(Member *member)
             check_look(member,
                        fetcher->messages[sim_below(sim, fetcher->n_messages)]);
     }
-    g_free(kab_engine_dup_stall(member->engine, sim->now + 100 * SECOND));
+    KabStall stall;
+    if (kab_engine_find_stall(member->engine, sim->now + 100 * SECOND, &stall))
+        g_free(kab_stall_dup_sentence(&stall));
     count_check(member);
 }
 
@@ -180,7 +185,7 @@ check_advance(Member *member)
 {
     Sim *sim = member->sim;
     if (member->must_stop && !member->is_told_to_stop)
-        sim_fail(sim, "goes on although it must stop");
+        sim_fail(sim, "goes on although the binding must stop");
     if (sim_below(sim, 16) == 0)
         look_in(member);
     KabEngineState state;
@@ -195,7 +200,7 @@ check_advance(Member *member)
                  member->calls_wanted, member->calls_open);
     if (!member->messages_out && !member->is_draining &&
         !kab_engine_want(member->engine))
-        sim_fail(sim, "holds nothing and wants nothing");
+        sim_fail(sim, "holds nothing but wants nothing");
     check_lingering(sim, member, state.sink);
     for (unsigned i = 0; i < member->n_fetchers; i++)
         check_fetcher(sim, member, member->fetchers[i]);
@@ -207,7 +212,14 @@ check_want(Member *member, size_t want)
     Sim *sim = member->sim;
     bool is_full = member->charge >= member->options.buffer_bytes;
     if (want && (is_full || member->is_draining))
-        sim_fail(sim, "wants %zu records and may take none", want);
+        sim_fail(sim, "wants %zu records although it may take none", want);
+    KabEngineState state;
+    kab_engine_get_state(member->engine, sim->now, &state);
+    size_t most = member->options.max_attempts;
+    size_t may_be = member->attempts_out + state.waiting + state.called + want;
+    if (most && want && may_be > most)
+        sim_fail(sim, "wants %zu records, and may then need %zu attempts", want,
+                 may_be);
 }
 
 /* --- The end ------------------------------------------------------------ */

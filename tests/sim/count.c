@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the engine must have counted.
  *
- * The edges of a member know nearly all of it exactly: it is counted here a
- * second time, in the same structure, and compared. Where an edge cannot know
+ * The edges of a member know nearly all counts exactly: they are counted here
+ * a second time, in the same structure, and compared. What an edge cannot know
  * yet - a record without output waits in its order group, a transaction's end
- * is not told - it is counted as unsure: the engine may have counted it, or
- * not. What a commit says of such a record makes it sure.
+ * is not answered - is counted as unsure: the engine may have counted it, or
+ * not. A commit that covers such a record makes it sure.
  */
 #include <stddef.h>
 
@@ -26,11 +26,19 @@ is_discarded(const Member *member)
 /* --- Ends of records ---------------------------------------------------- */
 
 static KabEnd
+end_of_letter(const Effect *effect)
+{
+    return effect->kind == KAB_PRODUCT_PASSED ? KAB_END_PASSED
+                                              : KAB_END_REJECTED;
+}
+
+static KabEnd
 end_of(const Message *message)
 {
     const Effect *effect = message->effect;
-    if (effect && effect->is_letter)
-        return KAB_END_REJECTED;
+    bool is_passed = effect && effect->kind == KAB_PRODUCT_PASSED;
+    if (effect && effect->is_letter && !(is_passed && effect->is_refused))
+        return end_of_letter(effect);
     if (!effect || message->is_refused)
         return KAB_END_DISCARDED;
     return effect->n ? KAB_END_DONE : KAB_END_DROPPED;
@@ -53,7 +61,7 @@ clear_end(Member *member, Message *message)
     message->may_have_ended = false;
 }
 
-/* It has ended so, or will have without an edge being told. */
+/* The record has ended so, or will end so without an edge being told. */
 static void
 may_end(Member *member, Message *message, KabEnd end)
 {
@@ -77,8 +85,8 @@ has_ended(Member *member, Message *message, KabEnd end)
     add_end(&member->counted, message, 1);
 }
 
-/* Its end is told by nobody, and follows at once; in an order group, when
- * those before it have left. */
+/* No effect reports this end. It follows at once, or in an order group when
+ * the records before it have left. */
 static void
 ends_silently(Member *member, Message *message, KabEnd end)
 {
@@ -110,11 +118,12 @@ count_acknowledged(const Output *output)
     Message *message = effect->message;
     Member *member = output->member;
     uint64_t all = (UINT64_C(1) << effect->n) - 1;
-    member->counted.records_produced++;
+    member->counted.records_produced +=
+        !effect->is_letter || effect->kind == KAB_PRODUCT_PASSED;
     if (!is_exactly_once(member) && effect->acknowledged == all &&
         !message->fetcher->is_gone)
         has_ended(member, message,
-                  effect->is_letter ? KAB_END_REJECTED : KAB_END_DONE);
+                  effect->is_letter ? end_of_letter(effect) : KAB_END_DONE);
 }
 
 /* --- Calls -------------------------------------------------------------- */
@@ -130,7 +139,7 @@ count_invoke(Member *member, const KabAttempt *attempt)
     kab_histogram_add(&counted->batch_records, attempt->n);
 }
 
-/* It is out of time before its partitions go. */
+/* A time-out is counted before an end of the call's partitions. */
 void
 count_cancel(Call *call)
 {
@@ -143,7 +152,7 @@ count_cancel(Call *call)
     member->counted.calls[result]++;
 }
 
-/* n_missing: of its records, without an outcome. */
+/* n_missing: the call's records without an outcome. */
 void
 count_answer(const Call *call, const KabAnswer *answer, unsigned n_missing)
 {
@@ -180,15 +189,15 @@ count_outcome(Message *message)
 /* --- Commits ------------------------------------------------------------ */
 
 static bool
-says(const KabCommitItem *item, int64_t offset)
+covers_offset(const KabCommitItem *item, int64_t offset)
 {
     Committed committed = {.n = item->n_intervals,
                            .intervals = item->intervals};
     return offset < item->offset || committed_has(&committed, offset);
 }
 
-/* At least once: what it says is finished has ended; something that has ended
- * and that it does not say was left out. */
+/* At-least-once: records that the commit covers have ended; if a record has
+ * ended and is not covered, an interval was left out. */
 void
 count_commit(Member *member, const KabCommitItem *item)
 {
@@ -198,10 +207,13 @@ count_commit(Member *member, const KabCommitItem *item)
         return;
     for (unsigned i = 0; i < fetcher->n_messages; i++) {
         Message *message = fetcher->messages[i];
-        bool is_said = says(item, message->record->offset);
+        bool is_said = covers_offset(item, message->record->offset);
         if (is_said && !message->is_ended)
             has_ended(member, message, end_of(message));
         leaves_out |= message->is_ended && !is_said;
+        if (is_said && message->end == KAB_END_DISCARDED && !message->is_told)
+            check_fail(member->sim, message->record,
+                       "is dropped without a report to the owner");
     }
     member->counted.intervals_left_out += leaves_out;
 }
@@ -228,7 +240,7 @@ add_items(KabCounters *counters, uint64_t n)
     counters->commits[KAB_COMMIT_TOO_LARGE] += n;
 }
 
-/* What it says is finished ends with it. */
+/* Records that the items cover end with the transaction. */
 void
 count_end(Member *member, uint32_t epoch, const KabCommitItem *items, size_t n)
 {
@@ -237,7 +249,8 @@ count_end(Member *member, uint32_t epoch, const KabCommitItem *items, size_t n)
         const Fetcher *fetcher = kab_partition_edge(items[i].partition);
         for (unsigned j = 0; j < fetcher->n_messages; j++) {
             Message *message = fetcher->messages[j];
-            if (message->is_ended || !says(&items[i], message->record->offset))
+            if (message->is_ended ||
+                !covers_offset(&items[i], message->record->offset))
                 continue;
             message->said_in = epoch;
             if (!message->may_have_ended)
@@ -248,7 +261,7 @@ count_end(Member *member, uint32_t epoch, const KabCommitItem *items, size_t n)
 }
 
 static void
-settle(Member *member, uint32_t epoch, bool is_committed)
+settle_messages(Member *member, uint32_t epoch, bool is_committed)
 {
     for (unsigned i = 0; i < member->n_fetchers; i++) {
         const Fetcher *fetcher = member->fetchers[i];
@@ -265,8 +278,8 @@ settle(Member *member, uint32_t epoch, bool is_committed)
     }
 }
 
-/* The result of a transaction that the engine still knows, before it hears
- * of it. The items are counted as failed when it goes on. */
+/* Counts the result of a transaction that the engine still knows, before the
+ * engine is told. Failed items are counted when the engine goes on. */
 void
 count_ended(Member *member,
             KabTxnResult result,
@@ -283,7 +296,8 @@ count_ended(Member *member,
     bool is_known = result == KAB_TXN_COMMITTED || result == KAB_TXN_ABORTED;
     if (!is_ending || !is_known)
         return;
-    settle(member, member->sink.transaction, result == KAB_TXN_COMMITTED);
+    settle_messages(member, member->sink.transaction,
+                    result == KAB_TXN_COMMITTED);
     add_items(&member->unsure, -(uint64_t)n);
     if (result == KAB_TXN_COMMITTED) {
         member->counted.commits[KAB_COMMIT_OK] += n;
@@ -298,7 +312,7 @@ count_ended(Member *member,
     member->unsure.commits[member->failed_as] += n;
 }
 
-/* The one before it is dealt with. */
+/* The items of the transaction before it have been counted. */
 void
 count_begin(Member *member)
 {
@@ -315,8 +329,8 @@ count_begin(Member *member)
             sizeof((KabCounters *)NULL)->field / sizeof(uint64_t)              \
     }
 
-/* A number, or an array of them. Of batches an edge does not know every
- * reason, of intervals not every one; of a record's age not the sum. */
+/* Each field is a number or an array. Left out is what an edge does not know:
+ * most triggers of batches, the intervals left out, the sum of record ages. */
 static const struct {
     const char *name;
     size_t offset, n;
@@ -342,7 +356,7 @@ static const struct {
 };
 
 static void
-compare(Member *member, const KabCounters *counters, size_t field)
+compare_field(Member *member, const KabCounters *counters, size_t field)
 {
     size_t place = fields[field].offset / sizeof(uint64_t);
     const uint64_t *says = (const uint64_t *)counters + place;
@@ -356,14 +370,13 @@ compare(Member *member, const KabCounters *counters, size_t field)
                      fields[field].name, i, says[i], counted[i], unsure[i]);
 }
 
-/* One that was lost is counted when it is replaced. */
+/* A lost sink is counted here only when it is replaced. */
 static void
 check_sinks(Member *member)
 {
     KabEngineState state;
     kab_engine_get_state(member->engine, member->sim->now, &state);
-    member->unsure.sinks_lost =
-        state.sink == KAB_SINK_LOST || state.sink == KAB_SINK_OPENING;
+    member->unsure.sinks_lost = state.sink == KAB_SINK_LOST;
 }
 
 void
@@ -373,7 +386,7 @@ count_check(Member *member)
     uint64_t batches = 0;
     check_sinks(member);
     for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
-        compare(member, counters, i);
+        compare_field(member, counters, i);
     for (unsigned i = 0; i < KAB_N_TRIGGERS; i++)
         batches += counters->batches[i];
     if (batches != member->counted.batch_records.count)

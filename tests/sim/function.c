@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The function of a member: takes its time, answers well, badly, late, twice
- * or in the wrong order, and fails for ever with records of bad nature.
+/* The function of a member: takes its time; succeeds, fails, answers late,
+ * twice or out of order; and fails every call with a poison record.
  */
 #include "sim.h"
 
 /* Does the engine want this record's answer? */
 static bool
-counts(const Call *call, const Message *message)
+is_wanted(const Call *call, const Message *message)
 {
     return !call->is_cancelled && message->call == call &&
            !message->fetcher->is_gone;
@@ -15,13 +15,15 @@ counts(const Call *call, const Message *message)
 /* --- Results ------------------------------------------------------------ */
 
 static void
-emit(Call *call, KabResult *result, Effect *effect)
+emit_product(Call *call, size_t i, KabResult *result, Effect *effect)
 {
     Sim *sim = call->member->sim;
     const Record *record = effect->record;
     Product *product = sim_alloc(sim, sizeof *product);
     product->base.output = (KabOutput)KAB_OUTPUT_INIT;
-    product->base.output.value = (KabBytes){record->bytes, record->size};
+    const KabRecord *input = &call->attempt->records[i];
+    product->base.output.key = input->key;
+    product->base.output.value = input->value;
     product->effect = effect;
     product->index = effect->n++;
     product->call = call;
@@ -51,15 +53,15 @@ give_done(Call *call, size_t i)
     KabResult *result = &call->attempt->results[i];
     result->outcome = KAB_OUTCOME_DONE;
     for (unsigned j = 0; j < message->record->n_outputs; j++)
-        emit(call, result, effect);
-    if (!counts(call, message))
+        emit_product(call, i, result, effect);
+    if (!is_wanted(call, message))
         return;
     message->effect = effect;
     message->is_resolved = true;
     message->charge += result->bytes + (size_t)512 * result->n_products;
     call->member->charge += result->bytes + (size_t)512 * result->n_products;
     if (!effect->n)
-        message->record->is_covered = true; /* dropped: an end of it */
+        message->record->is_covered = true; /* dropped: that is its end */
     count_outcome(message);
 }
 
@@ -69,11 +71,21 @@ give_reject(Call *call, size_t i, KabOutcome outcome)
     Message *message = call->messages[i];
     call->attempt->results[i].outcome = outcome;
     call->attempt->results[i].reason = "rejected";
-    if (!counts(call, message))
+    if (!is_wanted(call, message))
         return;
     message->is_resolved = true;
     count_may_fail(message);
     count_outcome(message);
+}
+
+static void
+give_pass(Call *call, size_t i)
+{
+    call->attempt->results[i].outcome = KAB_OUTCOME_PASS;
+    if (!is_wanted(call, call->messages[i]))
+        return;
+    call->messages[i]->is_resolved = true;
+    call->messages[i]->is_passed = true;
 }
 
 static void
@@ -85,6 +97,8 @@ give_result(Call *call, size_t i)
         sim_strikes(sim, FAULT_REJECT)) {
         give_reject(call, i,
                     (KabOutcome)(KAB_OUTCOME_REJECT + sim_below(sim, 3)));
+    } else if (sim_strikes(sim, FAULT_REJECT)) {
+        give_pass(call, i);
     } else if (sim_strikes(sim, FAULT_RETRY)) {
         result->outcome = KAB_OUTCOME_RETRY;
         result->reason = sim_below(sim, 2) ? "not now" : NULL;
@@ -121,11 +135,24 @@ fails_by_chance(Call *call, KabFailure *ret_failure)
     return sim_strikes(sim, FAULT_FATAL) && sim_below(sim, 8) == 0;
 }
 
+/* A record that fails every call may look like an outage, which is waited out.
+ * After the faults such records heal, so that everything can finish. */
+static bool
+is_healed(const Sim *sim, Record *record)
+{
+    enum { MOST_CALLS = 12 };
+    bool is_outage =
+        record->nature == NATURE_TRANSIENT || record->nature == NATURE_CRASH;
+    return is_outage && sim->is_calm && ++record->calm_calls > MOST_CALLS;
+}
+
 static bool
 fails_by_nature(const Call *call, KabFailure *ret_failure)
 {
     for (size_t i = 0; i < call->n; i++) {
         Record *record = call->messages[i]->record;
+        if (is_healed(call->member->sim, record))
+            continue;
         switch (record->nature) {
         case NATURE_PERMANENT:
             *ret_failure = KAB_FAIL_PERMANENT;
@@ -153,7 +180,7 @@ fails_by_nature(const Call *call, KabFailure *ret_failure)
     return false;
 }
 
-/* Still to be called after this answer; not those that are leaving. */
+/* Is the record to be called again? Not if its partition is leaving. */
 static bool
 is_left(const Call *call, const Message *message)
 {
@@ -170,15 +197,31 @@ count_left(const Call *call)
     return left;
 }
 
-/* The function's view of retry.max.attempts. */
+/* A call of several, none of which was resolved, is halved or repeated. */
+static void
+note_cut(Call *call, Message *message, bool is_whole)
+{
+    if (call->n == 1) {
+        message->own++;
+        return;
+    }
+    message->cut_from = is_whole ? call : NULL;
+    message->own = 0;
+}
+
+/* Counts a failed call against retry.max.attempts, as the function sees it. */
 static void
 count_failure(Call *call, bool has_failed, KabFailure failure)
 {
     const KabEngineOptions *options = &call->member->options;
     size_t left = count_left(call);
-    if (has_failed &&
-        (failure == KAB_FAIL_OVERLOAD || failure == KAB_FAIL_FATAL))
+    bool is_overload = has_failed && failure == KAB_FAIL_OVERLOAD;
+    for (size_t i = 0; i < call->n; i++)
+        if (is_left(call, call->messages[i]))
+            note_cut(call, call->messages[i], has_failed && left == call->n);
+    if ((is_overload && left > 1) || (has_failed && failure == KAB_FAIL_FATAL))
         return;
+    bool is_sure = !is_overload && !call->member->health.is_ill;
     bool is_final =
         has_failed &&
         ((failure == KAB_FAIL_PERMANENT && (left == 1 || !options->bisect)) ||
@@ -187,9 +230,14 @@ count_failure(Call *call, bool has_failed, KabFailure failure)
         Message *message = call->messages[i];
         if (!is_left(call, message))
             continue;
-        message->counted++;
-        if (is_final || (options->retry_max_attempts &&
-                         message->counted >= options->retry_max_attempts))
+        message->was_failed_whole |= has_failed;
+        message->counted += is_sure;
+        message->counted_at_most++;
+        message->crashed += has_failed && failure == KAB_FAIL_CRASH;
+        if (is_final ||
+            (options->retry_max_attempts &&
+             (message->counted_at_most >= options->retry_max_attempts ||
+              message->crashed >= SIM_CRASHES_TO_END)))
             count_may_fail(message);
     }
 }
@@ -202,25 +250,28 @@ let_go(Call *call)
             call->messages[i]->call = NULL;
 }
 
-/* Records of a call that went well that were given no outcome. */
+/* Wanted records that were given no outcome. */
 static unsigned
 count_missing(const Call *call)
 {
     unsigned n = 0;
     for (size_t i = 0; i < call->n; i++)
         n += call->attempt->results[i].outcome == KAB_OUTCOME_NONE &&
-             counts(call, call->messages[i]);
+             is_wanted(call, call->messages[i]);
     return n;
 }
 
 static void
-tell(Call *call, const KabAnswer *answer)
+tell_answer(Call *call, const KabAnswer *answer)
 {
     Member *member = call->member;
     count_answer(call, answer, answer->failed ? 0 : count_missing(call));
     TRACE(member->sim, "%u: call %" PRIu64 " answers %s %d%s", member->number,
           call->serial, answer->failed ? "failure" : "done",
           (int)answer->failure, call->is_cancelled ? ", unwanted" : "");
+    if (!call->is_cancelled)
+        health_note_end(call, answer);
+    member->charge -= call->memory;
     if (!call->is_cancelled)
         count_failure(call, answer->failed, answer->failure);
     member->must_stop |= !call->is_cancelled && answer->failed &&
@@ -245,7 +296,7 @@ answer_again(Sim *sim, Member *member, void *data)
 }
 
 static void
-answer(Sim *sim, Member *member, void *data)
+answer_call(Sim *sim, Member *member, void *data)
 {
     Call *call = data;
     KabAnswer answer = {.retry_after_ms = -1, .reason = "as it is"};
@@ -261,20 +312,31 @@ answer(Sim *sim, Member *member, void *data)
     if (sim_strikes(sim, FAULT_DOUBLE))
         sim_after(sim, sim_between(sim, 0, 20 * MS), member, answer_again,
                   call);
-    tell(call, &answer);
+    tell_answer(call, &answer);
 }
 
 static void
-enter(Sim *sim, Member *member, void *data)
+grow_memory(Call *call, size_t bytes)
+{
+    call->memory += bytes;
+    call->member->charge += bytes;
+    kab_engine_attempt_grew(call->member->engine, call->attempt, call->serial,
+                            bytes);
+}
+
+static void
+enter_call(Sim *sim, Member *member, void *data)
 {
     Call *call = data;
     call->is_entered = true;
     call->entered_at = sim->now;
     kab_engine_entered(member->engine, call->attempt, call->serial, sim->now);
+    if (sim_below(sim, 4) == 0)
+        grow_memory(call, sim_below(sim, 3000));
     int64_t takes = sim_between(sim, 0, sim->plan.call_us * 2);
     if (sim_strikes(sim, FAULT_SLOW))
         takes += sim_between(sim, 0, sim_below(sim, 8) ? 150 * MS : 3 * SECOND);
-    sim_after(sim, takes, member, answer, call);
+    sim_after(sim, takes, member, answer_call, call);
     member_touch(member);
 }
 
@@ -320,15 +382,17 @@ function_invoke(void *user, KabAttempt *attempt)
           call->messages[0]->record->partition,
           call->messages[0]->record->offset);
     check_invoke(member, call);
+    health_note_call(member, call);
     for (size_t i = 0; i < call->n; i++) {
         if (call->messages[i]->call)
             sim_fail(member->sim, "a record is in a batch twice");
         note_call(call, call->messages[i]);
     }
-    sim_after(member->sim, sim_below(member->sim, 100), member, enter, call);
+    sim_after(member->sim, sim_below(member->sim, 100), member, enter_call,
+              call);
 }
 
-/* A cancelled call was given up by time-out, or its partitions are gone. */
+/* The call timed out, or its partitions are gone. */
 void
 function_cancel(void *user, KabAttempt *attempt)
 {
@@ -341,6 +405,8 @@ function_cancel(void *user, KabAttempt *attempt)
         sim_fail(member->sim, "an attempt is cancelled that has ended");
     call->is_cancelled = true;
     count_cancel(call);
+    if (call->is_timed_out)
+        health_note_end(call, NULL);
     member->calls_wanted--;
     count_failure(call, true, KAB_FAIL_TRANSIENT);
     let_go(call);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The group: who owns which partition in which generation.
  *
- *   stable -> revoking   those who lose partitions are told, at their time
- *          -> joining    all that was to be revoked is unassigned
- *          -> stable     each member hears of the new generation
+ *   stable -> revoking   members that lose partitions are told, each later
+ *          -> joining    all revoked partitions are unassigned
+ *          -> stable     each member learns the new generation
  *
- * The coordinator counts generations up when the members join; a member
- * knows the new one only after its sync. Who is kicked goes on as a zombie
- * until it is told.
+ * The coordinator increments the generation when the members join; a member
+ * knows the new generation only after SyncGroup. A kicked member goes on as a
+ * zombie until it is told.
  */
 #include "sim.h"
 
@@ -59,7 +59,7 @@ must_go(const Sim *sim, const Fetcher *fetcher)
             group->target[fetcher->partition] != (int)fetcher->member->number);
 }
 
-/* Does the member still have it, and keep it? */
+/* Does the member own the partition, and keep it? */
 bool
 group_keeps(const Sim *sim, const Member *member, unsigned partition)
 {
@@ -112,7 +112,7 @@ end_join(Sim *sim)
 }
 
 static void
-synchronise(Sim *sim, Member *member, void *data)
+synchronise_group(Sim *sim, Member *member, void *data)
 {
     Group *group = &sim->group;
     if (!group->has[member->number])
@@ -127,13 +127,13 @@ synchronise(Sim *sim, Member *member, void *data)
 }
 
 static void
-ended(Sim *sim, Member *member, void *data)
+on_join_ended(Sim *sim, Member *member, void *data)
 {
     end_join(sim);
 }
 
 static void
-join(Sim *sim)
+start_joining(Sim *sim)
 {
     Group *group = &sim->group;
     group->phase = GROUP_JOINING;
@@ -146,15 +146,15 @@ join(Sim *sim)
     for (unsigned i = 0; i < sim->plan.n_members; i++)
         if (is_of_group(sim, &sim->members[i]))
             sim_after(sim, sim_between(sim, 0, 5 * MS), &sim->members[i],
-                      synchronise, NULL);
-    sim_after(sim, 5 * MS + 1, NULL, ended, NULL);
+                      synchronise_group, NULL);
+    sim_after(sim, 5 * MS + 1, NULL, on_join_ended, NULL);
 }
 
-/* Told before the coordinator counts on: no commit is made from now. */
+/* The generation changes after every member was told: none commits by then. */
 static void
 begin_join(Sim *sim, Member *none, void *data)
 {
-    join(sim);
+    start_joining(sim);
 }
 
 void
@@ -191,10 +191,10 @@ is_empty(const Group *group)
     return true;
 }
 
-/* Does the coordinator take offsets? Without a generation they come from
- * nobody's member: a transaction's are taken as they are, a consumer's when
- * the group has no members. So who was told that all is lost must not send
- * any. */
+/* Does the coordinator accept an offset commit? Without a generation it cannot
+ * check the member: it accepts those of a transaction always, those of a
+ * consumer if the group is empty. So a member that was told that its
+ * partitions are lost must not commit. */
 bool
 group_takes_offsets(const Sim *sim,
                     const Member *member,
@@ -227,7 +227,7 @@ group_leave(Sim *sim, Member *member)
     group_rebalance(sim);
 }
 
-/* It was dropped, and hears of it: another one may have them already. */
+/* The member learns that it was kicked: others may own its partitions. */
 void
 group_tell_lost(Sim *sim, Member *member)
 {

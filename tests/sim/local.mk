@@ -11,6 +11,7 @@ kab_sim_SOURCES = \
 	tests/sim/count.c \
 	tests/sim/function.c \
 	tests/sim/group.c \
+	tests/sim/health.c \
 	tests/sim/main.c \
 	tests/sim/member.c \
 	tests/sim/plan.c \
@@ -25,6 +26,8 @@ kab_sim_SOURCES = \
 
 dist_check_SCRIPTS += tests/sim/schedules.sh
 TESTS += tests/sim/schedules.sh
+dist_check_SCRIPTS += tests/sim/mutations-apply.sh
+TESTS += tests/sim/mutations-apply.sh
 dist_check_SCRIPTS += tests/sim/mutate.sh
 EXTRA_DIST += tests/sim/mutations.txt
 EXTRA_DIST += tests/sim/mutations-counters.txt

@@ -2,8 +2,8 @@
 /* kab-sim: runs schedules of the simulator.
  *
  * Each job is a process of its own, so that an engine that aborts is found
- * like any other failure: the seed it was at stands in shared memory. What
- * fails is run again with its trace.
+ * like any other failure: its current seed is in shared memory. A seed that
+ * fails is run again with a trace.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -20,7 +20,7 @@
 
 enum { MAX_JOBS = 16, SCHEDULE_SECONDS = 20 };
 
-/* From the command line. */
+/* Options of the command line. */
 typedef struct {
     uint64_t from, schedules;
     double seconds;
@@ -32,14 +32,14 @@ typedef struct {
 } Run;
 
 typedef struct {
-    uint64_t seed; /* the one it is at */
+    uint64_t seed; /* running now */
     uint64_t done;
 } Progress;
 
 static struct Trace *crash_trace;
 
 static void
-limit(unsigned *value, unsigned most)
+limit_value(unsigned *value, unsigned most)
 {
     if (most && *value > most)
         *value = most;
@@ -50,13 +50,13 @@ make_plan(const Run *run, uint64_t seed, Plan *plan)
 {
     plan_make(plan, seed);
     plan->faults &= ~run->without;
-    limit(&plan->n_members, run->members);
-    limit(&plan->n_partitions, run->partitions);
-    limit(&plan->n_records, run->records);
+    limit_value(&plan->n_members, run->members);
+    limit_value(&plan->n_partitions, run->partitions);
+    limit_value(&plan->n_records, run->records);
 }
 
-/* An engine that hangs has failed. Of its own time: the machine may be busy
- * with other things. */
+/* An engine that hangs has failed. The limit is CPU time: the machine may be
+ * busy with other work. */
 static void
 limit_time(void)
 {
@@ -128,7 +128,7 @@ show_in_child(const Run *run, uint64_t seed)
 /* --- Shrinking ----------------------------------------------------------- */
 
 static bool
-fails(const Run *run, uint64_t seed)
+run_fails(const Run *run, uint64_t seed)
 {
     pid_t pid = fork();
     if (pid == 0) {
@@ -147,7 +147,7 @@ shrink_number(Run *run, uint64_t seed, unsigned *field, unsigned value)
         unsigned *place =
             (unsigned *)((char *)&smaller + ((char *)field - (char *)run));
         *place = value / 2;
-        if (!fails(&smaller, seed))
+        if (!run_fails(&smaller, seed))
             break;
         value /= 2;
         *field = value;
@@ -157,7 +157,7 @@ shrink_number(Run *run, uint64_t seed, unsigned *field, unsigned value)
         unsigned *place =
             (unsigned *)((char *)&smaller + ((char *)field - (char *)run));
         *place = value - 1;
-        if (!fails(&smaller, seed))
+        if (!run_fails(&smaller, seed))
             break;
         *field = --value;
     }
@@ -169,7 +169,7 @@ shrink_faults(Run *run, uint64_t seed)
     for (unsigned i = 0; i < N_FAULTS; i++) {
         Run smaller = *run;
         smaller.without |= UINT64_C(1) << i;
-        if (fails(&smaller, seed))
+        if (run_fails(&smaller, seed))
             *run = smaller;
     }
 }
@@ -194,7 +194,7 @@ print_command(const Run *run, uint64_t seed)
 }
 
 static void
-shrink(const Run *given, uint64_t seed, Run *ret_run)
+shrink_plan(const Run *given, uint64_t seed, Run *ret_run)
 {
     Run run = *given;
     Plan plan;
@@ -208,11 +208,11 @@ shrink(const Run *given, uint64_t seed, Run *ret_run)
 }
 
 static void
-report(const Run *run, uint64_t seed)
+report_failure(const Run *run, uint64_t seed)
 {
     Run smallest = *run;
     if (run->shrinks)
-        shrink(run, seed, &smallest);
+        shrink_plan(run, seed, &smallest);
     show_in_child(&smallest, seed);
     print_command(&smallest, seed);
 }
@@ -228,7 +228,7 @@ seconds_now(void)
 }
 
 static void
-work(const Run *run, unsigned job, Progress *progress)
+work_on_seeds(const Run *run, unsigned job, Progress *progress)
 {
     double end = run->seconds > 0 ? seconds_now() + run->seconds : 0;
     for (uint64_t i = job; i < run->schedules; i += run->jobs) {
@@ -248,7 +248,7 @@ start_job(const Run *run, unsigned job, Progress *progress)
 {
     pid_t pid = fork();
     if (pid == 0)
-        work(run, job, &progress[job]);
+        work_on_seeds(run, job, &progress[job]);
     return pid;
 }
 
@@ -299,7 +299,7 @@ run_many(const Run *run)
         return true;
     printf("# seed %" PRIu64 " FAILED\n", progress[failed].seed);
     if (!run->is_brief)
-        report(run, progress[failed].seed);
+        report_failure(run, progress[failed].seed);
     return false;
 }
 
@@ -323,7 +323,7 @@ parse_faults(char *text)
 }
 
 static void
-usage(FILE *out)
+print_usage(FILE *out)
 {
     fprintf(out, "usage: kab-sim [--schedules N] [--seconds S] [--from SEED] "
                  "[--threads N] [--shrink] [--brief]\n"
@@ -332,7 +332,7 @@ usage(FILE *out)
 }
 
 static void
-parse(Run *run, int argc, char **argv)
+parse_arguments(Run *run, int argc, char **argv)
 {
     static const struct option options[] = {
         {"schedules", required_argument, NULL, 'n'},
@@ -391,10 +391,10 @@ parse(Run *run, int argc, char **argv)
             run->shrinks = true;
             break;
         case 'h':
-            usage(stdout);
+            print_usage(stdout);
             exit(0);
         default:
-            usage(stderr);
+            print_usage(stderr);
             exit(64);
         }
     }
@@ -406,13 +406,13 @@ int
 main(int argc, char **argv)
 {
     Run run = {.from = 1, .jobs = 1, .lines = 100};
-    parse(&run, argc, argv);
+    parse_arguments(&run, argc, argv);
     if (!run.schedules)
         run.schedules = 2000;
     if (!run.is_single)
         return run_many(&run) ? 0 : 1;
-    if (run.shrinks && fails(&run, run.from)) {
-        report(&run, run.from);
+    if (run.shrinks && run_fails(&run, run.from)) {
+        report_failure(&run, run.from);
         return 1;
     }
     return show_in_child(&run, run.from) ? 0 : 1;

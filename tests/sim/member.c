@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A member: one process with the engine in it.
  *
- * Its loop turns a little after each event, so that several events are often
- * there before a turn, as in production; and when the engine's deadline is
- * due, sometimes late.
+ * The loop turns a little after each event, so that a turn often sees several
+ * events, as in production; and at the engine's deadline, sometimes late.
  */
 #include <string.h>
 
 #include "sim.h"
 
 static void
-stop(void *user, KabStopReason reason, const char *message)
+note_stop(void *user, KabStopReason reason, const char *message)
 {
     Member *member = user;
     Sim *sim = member->sim;
@@ -24,33 +23,72 @@ stop(void *user, KabStopReason reason, const char *message)
     member->is_draining = true;
 }
 
-const KabEffects member_effects = {
+static void
+on_failed(void *user,
+          const KabRecord *record,
+          const KabDeadLetter *why,
+          KabFate fate)
+{
+    Member *member = user;
+    Fetcher *fetcher = member_find(member, (unsigned)record->partition);
+    for (unsigned i = 0; fetcher && i < fetcher->n_messages; i++)
+        if (fetcher->messages[i]->record->offset == record->offset)
+            fetcher->messages[i]->is_told = true;
+    if (fate == KAB_FATE_OUTPUT)
+        sim_fail(member->sim, "%d/%" PRIi64 " failed (%s), and goes on",
+                 (int)record->partition, record->offset, why->message);
+}
+
+static const KabCallPort call_port = {
     .invoke = function_invoke,
     .cancel = function_cancel,
     .release_attempt = function_release,
-    .release_message = source_release_message,
-    .detach_message = source_detach_message,
-    .measure = sink_measure,
-    .produce = sink_produce,
-    .flush = sink_flush,
-    .replace_sink = sink_replace,
-    .begin_transaction = sink_begin,
-    .end_transaction = sink_end,
-    .abort_transaction = sink_abort,
-    .commit = source_commit,
+};
+
+static const KabSourcePort source_port = {
     .load = source_load,
     .add = source_add,
     .unassign = source_unassign,
     .valve = source_valve,
-    .stop = stop,
+    .commit = source_commit,
+    .release_message = source_release_message,
+    .detach_message = source_detach_message,
 };
+
+static const KabSinkPort sink_port = {
+    .measure = sink_measure,
+    .produce = sink_produce,
+    .flush = sink_flush,
+    .replace = sink_replace,
+    .begin = sink_begin,
+    .end = sink_end,
+    .abort = sink_abort,
+};
+
+static const KabOwnerPort owner_port = {.failed = on_failed, .stop = note_stop};
+
+static void
+connect_ports(Member *member)
+{
+    const KabPorts ports = {
+        .call = &call_port,
+        .call_user = member,
+        .source = &source_port,
+        .source_user = member,
+        .sinks = {{&sink_port, member}},
+        .n_sinks = 1,
+        .owner = &owner_port,
+        .owner_user = member,
+    };
+    kab_engine_connect(member->engine, &ports);
+}
 
 /* --- The loop ----------------------------------------------------------- */
 
-static void turn(Sim *sim, Member *member, void *data);
+static void turn_member(Sim *sim, Member *member, void *data);
 
 static void
-wake(Sim *sim, Member *member, void *data)
+wake_member(Sim *sim, Member *member, void *data)
 {
     member->wakes_at = KAB_NEVER;
     member_touch(member);
@@ -64,18 +102,18 @@ sleep_until_due(Sim *sim, Member *member)
         return;
     member->wakes_at = due;
     int64_t late = sim_strikes(sim, FAULT_LATE) ? sim_below(sim, 3000) : 0;
-    sim_after(sim, due - sim->now + late, member, wake, NULL);
+    sim_after(sim, due - sim->now + late, member, wake_member, NULL);
 }
 
 static void
-restart(Sim *sim, Member *member, void *data)
+restart_member(Sim *sim, Member *member, void *data)
 {
     if (!member->engine && !sim->is_over)
         member_start(sim, member);
 }
 
 static void
-end(Sim *sim, Member *member)
+end_member(Sim *sim, Member *member)
 {
     TRACE(sim, "%u: drained", member->number);
     int64_t took = sim->now - member->drains_since;
@@ -90,31 +128,32 @@ end(Sim *sim, Member *member)
         sim_fail(sim, "a drain without faults was not clean");
     member_kill(sim, member);
     group_leave(sim, member);
-    sim_after(sim, sim_between(sim, 0, 50 * MS), member, restart, NULL);
+    sim_after(sim, sim_between(sim, 0, 50 * MS), member, restart_member, NULL);
 }
 
-/* A turn does everything: a second one at once has nothing to do. */
+/* A turn does everything: a second one right after it has nothing to do. */
 static void
-advance(Member *member)
+advance_member(Member *member)
 {
     kab_engine_advance(member->engine, member->sim->now);
+    kab_engine_check(member->engine);
     size_t before = member->n_effects;
     if (sim_below(member->sim, 8))
         return;
     kab_engine_advance(member->engine, member->sim->now);
     if (member->n_effects != before)
-        sim_fail(member->sim, "a turn had left something to do");
+        sim_fail(member->sim, "a turn left work that the next one did");
 }
 
 static void
-turn(Sim *sim, Member *member, void *data)
+turn_member(Sim *sim, Member *member, void *data)
 {
     member->advances = false;
-    advance(member);
+    advance_member(member);
     check_advance(member);
     group_check(sim);
     if (kab_engine_is_drained(member->engine)) {
-        end(sim, member);
+        end_member(sim, member);
         return;
     }
     if (member->is_draining &&
@@ -132,7 +171,7 @@ member_touch(Member *member)
         return;
     member->advances = true;
     int64_t delay = sim_below(member->sim, 4) ? 0 : sim_below(member->sim, 200);
-    sim_after(member->sim, delay, member, turn, NULL);
+    sim_after(member->sim, delay, member, turn_member, NULL);
 }
 
 void
@@ -157,6 +196,18 @@ member_find(Member *member, unsigned partition)
 
 /* --- Life --------------------------------------------------------------- */
 
+/* Like an edge that must not commit for a while after each heartbeat. */
+static void
+hold_commits(Sim *sim, Member *member, void *data)
+{
+    const Plan *plan = &sim->plan;
+    if (!member->engine)
+        return;
+    member->commits_held_until = sim->now + plan->hold_for_us;
+    kab_engine_hold_commits(member->engine, member->commits_held_until);
+    sim_after(sim, plan->hold_every_us, member, hold_commits, NULL);
+}
+
 void
 member_start(Sim *sim, Member *member)
 {
@@ -171,13 +222,16 @@ member_start(Sim *sim, Member *member)
     member->options = sim->plan.engine;
     member->options.seed = sim_random(sim);
     sink_init(&member->sink);
-    member->engine = kab_engine_new(&member->options, &member_effects, member);
+    member->engine = kab_engine_new(&member->options);
+    connect_ports(member);
     TRACE(sim, "%u: starts", number);
+    if ((sim->plan.faults >> FAULT_HOLD_COMMIT) & 1)
+        sim_after(sim, sim_below(sim, 10 * MS), member, hold_commits, NULL);
     member_touch(member);
     group_join(sim, member);
 }
 
-/* The process ends; what it had sent is still on its way. */
+/* The process ends; what it has sent is still on its way. */
 void
 member_kill(Sim *sim, Member *member)
 {

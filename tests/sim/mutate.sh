@@ -5,6 +5,7 @@
 # not found, or does not apply any more.
 #
 # usage: mutate.sh [NAME]...     LIMIT=schedules JOBS=n CC=compiler
+#        mutate.sh --applies     only checks that each one applies and compiles
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 LIMIT=${LIMIT:-20000}
@@ -15,15 +16,12 @@ work=$(mktemp -d)
 export work
 trap 'rm -rf "$work"' EXIT
 
+cat "$top"/tests/sim/mutations*.txt >"$work/list"
+all=$(sed -n 's/^== \([^:]*\):.*/\1/p' "$work/list")
+
 flags="-std=gnu11 -O1 -w -I$top/include -I$top/plugin/core $(pkg-config --cflags glib-2.0)"
 libs=$(pkg-config --libs glib-2.0)
 export flags libs
-mkdir "$work/base"
-cat "$top"/tests/sim/mutations*.txt >"$work/list"
-for source in "$top"/plugin/core/*.c "$top"/tests/sim/*.c; do
-    echo "$source"
-done | xargs -P "$JOBS" -I{} sh -c \
-    '$CC $flags -c "$1" -o "$work/base/$(basename "$1" .c)-$(basename "$(dirname "$1")").o"' - {}
 
 # Writes name, file, and the mutated source of one block.
 cat >"$work/apply.pl" <<'PERL'
@@ -45,6 +43,24 @@ $code =~ s/$pattern/$replacement/;
 open(my $mutant, '>', $out) or die; print $mutant $code;
 print $file;
 PERL
+
+cat >"$work/compiles.sh" <<'SH'
+name=$1
+mutant=$work/$name.c
+perl "$work/apply.pl" "$work/list" "$name" "$top/plugin/core" "$mutant" \
+    >/dev/null && $CC $flags -fsyntax-only "$mutant"
+SH
+
+if [ "${1:-}" = --applies ]; then
+    printf '%s\n' $all | xargs -P "$JOBS" -I{} sh "$work/compiles.sh" {}
+    exit
+fi
+
+mkdir "$work/base"
+for source in "$top"/plugin/core/*.c "$top"/tests/sim/*.c; do
+    echo "$source"
+done | xargs -P "$JOBS" -I{} sh -c \
+    '$CC $flags -c "$1" -o "$work/base/$(basename "$1" .c)-$(basename "$(dirname "$1")").o"' - {}
 
 cat >"$work/one.sh" <<'SH'
 name=$1
@@ -70,7 +86,7 @@ fi
 rm -rf "$dir"
 SH
 
-names=${*:-$(sed -n 's/^== \([^:]*\):.*/\1/p' "$work/list")}
+names=${*:-$all}
 printf '%s\n' $names | xargs -P "$JOBS" -I{} sh "$work/one.sh" {} |
     tee "$work/table"
 total=$(wc -l <"$work/table")

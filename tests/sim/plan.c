@@ -16,21 +16,21 @@ fault_name(Fault fault)
 }
 
 static int64_t
-pick(Sim *dice, const int64_t *values, unsigned n)
+pick_value(Sim *dice, const int64_t *values, unsigned n)
 {
     return values[sim_below(dice, n)];
 }
 
 #define PICK(dice, ...)                                                        \
-    pick(dice, (const int64_t[]){__VA_ARGS__},                                 \
-         sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+    pick_value(dice, (const int64_t[]){__VA_ARGS__},                           \
+               sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
 static void
 pick_batching(Sim *dice, KabEngineOptions *options)
 {
     options->order = (KabOrder)sim_below(dice, 4);
     options->delivery = (KabDelivery)sim_below(dice, 2);
-    options->on_failure = (KabOnFailure)PICK(dice, 0, 1, 1, 1, 2);
+    options->on_failure = (KabOnFailure)PICK(dice, 0, 1, 1, 1, 2, 3);
     options->start_latest = sim_below(dice, 8) == 0;
     options->batch_count = (size_t)PICK(dice, 1, 2, 3, 5, 8, 16, 64);
     options->batch_bytes = (size_t)PICK(dice, 10, 100, 1 << 20, 1 << 20);
@@ -64,6 +64,7 @@ pick_times(Sim *dice, KabEngineOptions *options)
     options->shutdown_timeout_us = PICK(dice, 10 * MS, SECOND, 5 * SECOND);
     options->stall_timeout_us = 60 * SECOND;
     options->metadata_cap = (size_t)PICK(dice, 0, 3, 8, 30, 2000, 2000);
+    options->max_attempts = (size_t)PICK(dice, 0, 0, 0, 4, 20);
     options->seed = sim_random(dice);
 }
 
@@ -93,11 +94,16 @@ pick_world(Sim *dice, Plan *plan)
     plan->broker_metadata = (size_t)PICK(dice, 4, 20);
     plan->txn_timeout_us = PICK(dice, 30 * MS, 200 * MS);
     plan->log_noise = (unsigned)PICK(dice, 0, 100, 400);
+    plan->hold_every_us = PICK(dice, 10 * MS, 30 * MS, 200 * MS);
+    /* A drain must outlast a hold: a member that stops itself before each
+     * hold is over never commits. */
+    plan->hold_for_us = MIN(plan->hold_every_us / PICK(dice, 2, 2, 10),
+                            plan->engine.shutdown_timeout_us / 2);
     plan->linger_us = PICK(dice, 0, 0, 0, 5 * MS, 100 * MS);
 }
 
-/* A record that never ends stands in everybody's way where order or room is
- * short: such schedules have neither. */
+/* A record that never ends would block everything behind it in order, or fill
+ * scarce room: such schedules have little order and ample room. */
 static void
 pick_endless(Sim *dice, Plan *plan)
 {
@@ -109,6 +115,7 @@ pick_endless(Sim *dice, Plan *plan)
     options->order = sim_below(dice, 2) ? KAB_ORDER_UNORDERED : KAB_ORDER_KEY;
     options->on_failure = KAB_ON_FAILURE_DLQ;
     options->metadata_cap = 2000;
+    options->max_attempts = 0;
     options->buffer_bytes = 1 << 20;
     options->batch_period_us = MIN(options->batch_period_us, 20 * MS);
     plan_disable(plan, FAULT_METADATA);
@@ -150,7 +157,7 @@ plan_print(const Plan *plan)
 {
     static const char *const orders[] = {"unordered", "ordered", "key",
                                          "partition"};
-    static const char *const failures[] = {"stop", "dlq", "drop"};
+    static const char *const failures[] = {"stop", "dlq", "drop", "pass"};
     const KabEngineOptions *options = &plan->engine;
     printf("# seed %" PRIu64 ": order=%s delivery=%s on_failure=%s%s\n#",
            plan->seed, orders[options->order],

@@ -9,7 +9,7 @@
 #define MS INT64_C(1000)
 #define SECOND INT64_C(1000000)
 
-/* Kinds of faults; a plan has a subset, the shrinker takes more away. */
+/* Kinds of faults; a plan has a subset of them, the shrinker removes more. */
 #define FAULTS(X)                                                              \
     X(CRASH, "crash")             /* a member dies and starts again */         \
     X(REBALANCE, "rebalance")     /* partitions move */                        \
@@ -21,17 +21,17 @@
     X(LATE, "late")               /* the loop turns late */                    \
     X(LOAD, "load")               /* committed state is slow to come */        \
     X(BREAK, "break")             /* the producer breaks */                    \
-    X(UNKNOWN_ACK, "unknown-ack") /* written, reported as not */               \
+    X(UNKNOWN_ACK, "unknown-ack") /* written, reported as lost */              \
     X(SILENT, "silent")           /* a report never comes */                   \
     X(REFUSE, "refuse")           /* a record can never be written */          \
-    X(FATAL_ACK, "fatal-ack")     /* authorisation is taken away */            \
+    X(FATAL_ACK, "fatal-ack")     /* authorisation is withdrawn */             \
     X(FULL, "full")               /* the sink's queue is small */              \
     X(COMMIT, "commit")           /* commits fail */                           \
     X(HOLD_COMMIT, "hold-commit") /* commits are held back */                  \
     X(METADATA, "metadata")       /* the broker takes little metadata */       \
-    X(BEGIN, "begin")             /* a transaction is not begun */             \
+    X(BEGIN, "begin")             /* beginning a transaction fails */          \
     X(ABORT, "abort")             /* a transaction is aborted */               \
-    X(UNKNOWN_END, "unknown-end") /* its end is not told */                    \
+    X(UNKNOWN_END, "unknown-end") /* its end is not answered */                \
     X(TXN_TIMEOUT, "txn-timeout") /* the broker aborts it */                   \
     X(FENCE, "fence")             /* another producer takes the id */          \
     X(SLOW, "slow")               /* calls outlive call.timeout */             \
@@ -63,11 +63,12 @@ typedef struct {
     unsigned n_keys;
     bool is_eager;
     bool has_endless;       /* records that never end */
-    int64_t faults_us;      /* how long there are any */
+    int64_t faults_us;      /* how long faults happen */
     int64_t call_us;        /* of a usual call */
-    size_t sink_room;       /* outputs it takes at once */
-    size_t broker_metadata; /* bytes of intervals that it takes */
+    size_t sink_room;       /* outputs in the sink's queue at most */
+    size_t broker_metadata; /* bytes of intervals it accepts */
     int64_t txn_timeout_us;
+    int64_t hold_every_us, hold_for_us; /* commits are held, periodically */
     int64_t linger_us;  /* before an output is sent, unless it is flushed */
     unsigned log_noise; /* gaps in the log, per 1024 */
 } Plan;

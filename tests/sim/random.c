@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one source of chance of a schedule: splitmix64. */
+/* A schedule's only source of randomness: splitmix64. */
 #include "sim.h"
 
 uint64_t

@@ -13,9 +13,9 @@
  *   count     what the engine must have counted
  *
  * Everything is a deterministic function of the plan, and the plan one of
- * the seed and the command line. Nothing here looks into the engine: it sees
- * what any edge sees. What a schedule allocates lives in one arena until its
- * end.
+ * the seed and the command line. Nothing here looks into the engine: the
+ * simulator sees what any edge sees. All memory of a schedule lives in one
+ * arena until the schedule ends.
  */
 #pragma once
 
@@ -36,12 +36,12 @@ enum {
     OUTPUT_PARTITIONS = 32,
 };
 
-/* What a record does to the calls it is in, for ever. */
+/* What a record does to every call that it is in. */
 typedef enum {
     NATURE_NORMAL,
     NATURE_FLAKY,     /* its first calls fail */
     NATURE_REJECTED,  /* rejected by the function */
-    NATURE_PERMANENT, /* poison: the call fails so */
+    NATURE_PERMANENT, /* poison: its calls fail permanently */
     NATURE_TRANSIENT,
     NATURE_CRASH,
     NATURE_OVERLOAD,
@@ -68,11 +68,12 @@ struct Record {
     Nature nature;
     unsigned n_outputs;
     unsigned failures_left; /* FLAKY */
-    bool is_expired;        /* retention took it before it was read */
+    bool is_expired;        /* deleted by retention before it was read */
     bool is_skipped;        /* before the first offset of start = latest */
-    bool is_covered;        /* its effect is complete, or is none */
-    bool may_fail;          /* on.failure is right for it */
-    Effect *visible;        /* exactly-once: the one it had */
+    bool is_covered;        /* its effect is complete, or it has none */
+    bool may_fail;          /* applying on.failure to it is correct */
+    unsigned calm_calls;    /* calls after the last fault */
+    Effect *visible;        /* exactly-once: its visible effect */
 };
 
 /* One answer's outputs, or one dead letter. */
@@ -82,29 +83,45 @@ struct Effect {
     unsigned n, n_written;
     uint64_t written; /* bits by index */
     uint64_t acknowledged;
-    unsigned in_transaction; /* of one end: how many of it */
-    bool is_letter;
+    unsigned in_transaction; /* outputs of it in the ending transaction */
+    bool is_letter;          /* not the function's: a letter, or passed on */
+    bool is_refused;         /* by the sink, for ever */
+    KabProductKind kind;
 };
 
-/* A record as one assignment took it. */
+/* As many crashes of the same records count as their last call. */
+enum { SIM_CRASHES_TO_END = 2 };
+
+/* A record as it was taken under one assignment. */
 struct Message {
     Record *record;
     Fetcher *fetcher;
     size_t charge;
-    unsigned calls;   /* it was part of */
-    unsigned counted; /* that count towards retry.max.attempts */
-    unsigned single;  /* calls of it alone */
+    unsigned calls;  /* with it in them */
+    char *bytes;     /* of this copy of the record */
+    uint64_t family; /* serial of its first call */
+    /* Calls that count towards retry.max.attempts, at least and at most. */
+    unsigned counted, counted_at_most;
+    unsigned crashed; /* calls that ended in a crash */
+    unsigned single;  /* calls with it alone */
+    /* The last call with others, if it failed as a whole, and the calls that
+     * have failed since then, which were of this record alone. */
+    Call *cut_from;
+    unsigned own;
     int64_t taken_at, ready_at;
-    Call *call;     /* whose answer is wanted */
+    Call *call;     /* whose answer is wanted; NULL: none */
     Effect *effect; /* of the accepted answer; letters replace it */
-    Effect *first;  /* the first that was written (became visible) */
+    Effect *first;  /* the first one written (or made visible) */
     bool is_resolved, is_released, is_finished;
     bool may_fail;
+    bool is_passed;                /* the function passed it on */
+    bool is_told;                  /* its failure was reported to the owner */
+    bool was_failed_whole;         /* in a call that failed as a whole */
     bool is_refused;               /* by the sink, for ever */
-    bool is_ended, may_have_ended; /* as it is counted: count.c */
+    bool is_ended, may_have_ended; /* see count.c */
     KabEnd end;
     KabClass letter_class;
-    uint32_t said_in, ends_with; /* transactions */
+    uint32_t said_in, ends_with; /* epochs of transactions */
 };
 
 /* One call of the function. */
@@ -115,10 +132,11 @@ struct Call {
     size_t n;
     Message **messages;
     int64_t entered_at;
+    size_t memory; /* charged for the call while it is open */
     bool is_entered, is_cancelled, is_answered, is_released, is_timed_out;
 };
 
-/* A product with what the sink knows of it. */
+/* A product, with what the simulated function and sink keep about it. */
 typedef struct {
     KabProduct base;
     Effect *effect;
@@ -130,7 +148,7 @@ typedef enum {
     OUTPUT_ON_ITS_WAY,
     OUTPUT_ACKNOWLEDGED,
     OUTPUT_REFUSED, /* can never be written */
-    OUTPUT_LOST,    /* with its sink, written or not */
+    OUTPUT_LOST,    /* lost with its sink, written or not */
     OUTPUT_FATAL,
 } OutputFate;
 
@@ -145,12 +163,13 @@ struct Output {
     uint32_t epoch;
     unsigned producer_epoch;
     OutputFate fate;
+    KabBytes key, value; /* as they were given */
     bool is_delivered, is_written, is_reported;
     bool is_silent; /* its report never comes */
     bool lingers;   /* until it is flushed */
 };
 
-/* What a group has committed for a partition, or is about to. */
+/* What a group has committed for a partition, or is about to commit. */
 typedef struct {
     bool has_offset;
     int64_t offset;
@@ -163,10 +182,10 @@ typedef struct {
     unsigned n;
     int64_t start, end; /* of the log */
     Committed committed;
-    unsigned verified; /* records before it are known to be covered */
+    unsigned verified; /* records before this index are covered */
 } Log;
 
-/* At the broker, one a transactional id: that of a member's number. */
+/* The broker's state of one transactional id; a member's number is its id. */
 typedef struct {
     unsigned epoch;
     bool is_open;
@@ -196,19 +215,19 @@ struct Fetcher {
     unsigned partition;
     unsigned next; /* record of the log */
     int64_t position;
-    int64_t taken_to; /* what the engine was told of; -1: nothing */
+    int64_t taken_to; /* end of what the engine was given; -1: nothing */
     Committed loaded;
     int64_t revoked_at; /* 0: not */
     bool is_loading, is_loaded, is_added, is_open, is_gone, is_checking;
     bool is_at_end, is_resetting, from_beginning;
     bool is_pinned, is_lost, is_told_end;
-    bool is_flushed; /* it was ready when the member was told to drain */
+    bool is_flushed; /* ready when the member was told to drain */
     Message *messages[MAX_RECORDS];
     unsigned n_messages;
-    unsigned first_waiting;     /* messages before it were called */
+    unsigned first_waiting;     /* messages before this index were called */
     size_t n_held;              /* messages not released */
     size_t waiting_charge;      /* of those never called */
-    int last_first[N_KEYS + 1]; /* order: index of the last first effect */
+    int last_first[N_KEYS + 1]; /* per order group: last index written first */
 };
 
 typedef struct {
@@ -216,17 +235,24 @@ typedef struct {
     unsigned producer_epoch; /* of the broker */
     bool is_ready, is_replacing;
     bool is_broken; /* nothing is written any more */
-    bool is_dead;   /* and an abort does not mend it */
+    bool is_dead;   /* broken, and an abort does not repair it */
     bool is_told;   /* the engine was told */
     bool in_transaction, is_busy;
     uint32_t transaction;
-    Output *first, **tail; /* in the order in which they were produced */
+    Output *first, **tail; /* unreported, in the order of production */
     size_t n_unreported;
     bool owes_room;
     int64_t free_at[OUTPUT_PARTITIONS];
 } Sink;
 
-/* What waits in a member's own queue: a record, or an end of partition. */
+/* Whether the function is ill: while the engine must hold so, or longer. */
+typedef struct {
+    uint64_t last_serial; /* of the calls made */
+    uint64_t failed_family, probes_since;
+    bool is_probing, is_ill;
+} Health;
+
+/* An entry of a member's fetch queue: a record, or an end of partition. */
 typedef struct {
     Fetcher *fetcher;
     Record *record; /* NULL: end */
@@ -238,7 +264,7 @@ enum { MAX_FETCHED = 64 };
 struct Member {
     Sim *sim;
     unsigned number;
-    uint32_t life; /* of the process: events of another one are void */
+    uint32_t life; /* of the process; events of another life are void */
     KabEngine *engine;
     KabEngineOptions options;
     int generation; /* -1: not in the group */
@@ -248,15 +274,17 @@ struct Member {
     Fetched fetched[MAX_FETCHED];
     unsigned n_fetched;
     Sink sink;
+    Health health;
     bool is_committing, advances, polls;
+    int64_t commits_held_until;
     int64_t wakes_at;
     bool is_draining, is_told_to_stop, is_zombie, flushes;
-    bool must_stop; /* the function, or the broker, has said so */
+    bool must_stop; /* the function or the broker reported it fatal */
     int64_t drains_since;
     size_t messages_out, attempts_out, calls_wanted, calls_open;
     size_t charge, n_effects;
     KabCounters counted; /* what its edges saw; see count.c */
-    KabCounters unsure;  /* perhaps so many more */
+    KabCounters unsure;  /* up to so many more */
     size_t n_failed;     /* items of an aborted transaction */
     KabCommitResult failed_as;
     unsigned n_fenced;
@@ -266,7 +294,7 @@ typedef struct {
     int64_t at;
     uint64_t order;
     void (*run)(Sim *sim, Member *member, void *data);
-    Member *member; /* NULL: the world's */
+    Member *member; /* NULL: no member's */
     uint32_t life;
     void *data;
 } Event;
@@ -315,7 +343,7 @@ void sim_after(Sim *sim,
                Member *member,
                void (*run)(Sim *sim, Member *member, void *data),
                void *data);
-/* Something is new: a record's effect is complete, the group's offset moved. */
+/* Notes progress: a record's effect is complete, the group's offset moved. */
 void sim_progress(Sim *sim);
 void sim_fail(Sim *sim, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
@@ -362,7 +390,6 @@ void member_drain(Sim *sim, Member *member);
 void member_touch(Member *member);
 void member_poll(Member *member);
 Fetcher *member_find(Member *member, unsigned partition);
-extern const KabEffects member_effects;
 
 /* source.c */
 Fetcher *source_assign(Member *member, unsigned partition);
@@ -371,7 +398,7 @@ void source_load(void *user, KabPartition *partition);
 void source_add(void *user, KabPartition *partition, int64_t offset);
 void source_unassign(void *user, KabPartition *partition);
 void source_valve(void *user, KabPartition *partition, bool open);
-bool source_commit(void *user, KabCommitItem *items, size_t n);
+void source_commit(void *user, KabCommitItem *items, size_t n);
 void source_release_message(void *user, void *message);
 void *source_detach_message(void *user, void *message, KabRecord *record);
 
@@ -406,6 +433,11 @@ void function_invoke(void *user, KabAttempt *attempt);
 void function_cancel(void *user, KabAttempt *attempt);
 void function_release(void *user, KabAttempt *attempt);
 
+/* health.c */
+void health_note_call(Member *member, const Call *call);
+/* The call's answer; NULL: it timed out. */
+void health_note_end(const Call *call, const KabAnswer *answer);
+
 /* chaos.c */
 void chaos_start(Sim *sim);
 
@@ -439,6 +471,7 @@ void check_produce(Member *member,
                    const Effect *effect,
                    const KabDeadLetter *letter);
 void check_write(Sim *sim, const Output *output, bool is_first);
+void check_bytes(const Output *output);
 void check_visible(Sim *sim, const Output *output);
 void check_order(Sim *sim, Effect *effect);
 

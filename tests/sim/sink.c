@@ -2,8 +2,8 @@
 /* The sink of a member: a producer, and its transactions.
  *
  * Outputs to one output partition are written in the order in which they
- * were produced, as an idempotent producer does; when one is lost, none
- * after it is written. Reports come in any order.
+ * were produced, as an idempotent producer does; after a lost output no later
+ * one is written. Delivery reports come in any order.
  */
 #include <string.h>
 
@@ -61,7 +61,7 @@ sink_die(Sim *sim, Member *member, bool by_fencing)
     sim_after(sim, sim_between(sim, 0, 2 * MS), member, tell_lost, loss);
 }
 
-/* Fatal, or (exactly-once, sometimes) mended by an abort. */
+/* A fatal error, or sometimes under exactly-once one that an abort repairs. */
 void
 sink_break(Sim *sim, Member *member)
 {
@@ -86,7 +86,7 @@ sink_fence(Sim *sim, Member *member)
 /* --- Delivery ----------------------------------------------------------- */
 
 static OutputFate
-judge(Sim *sim, Member *member, Output *output)
+judge_output(Sim *sim, Member *member, Output *output)
 {
     Sink *sink = &member->sink;
     bool is_unwritable = output->effect->record->nature == NATURE_UNWRITABLE;
@@ -123,7 +123,7 @@ unlink_output(Sink *sink, Output *output)
 }
 
 static void
-acknowledge(Sim *sim, Member *member, Output *output)
+acknowledge_output(Sim *sim, Member *member, Output *output)
 {
     Effect *effect = output->effect;
     effect->acknowledged |= UINT64_C(1) << output->index;
@@ -134,11 +134,13 @@ acknowledge(Sim *sim, Member *member, Output *output)
     kab_engine_acknowledged(member->engine, output->product, sim->now);
 }
 
-/* Its record is not written, now or later. */
+/* The record's output is never written, neither now nor later. */
 static void
-refuse(Message *message)
+mark_refused(Message *message)
 {
     message->is_refused = true;
+    if (message->effect)
+        message->effect->is_refused = true;
     count_may_fail(message);
 }
 
@@ -151,7 +153,7 @@ refuse_output(Member *member, const Output *output, KabRefusal refusal)
 }
 
 static void
-report(Sim *sim, Member *member, Output *output)
+report_output(Sim *sim, Member *member, Output *output)
 {
     static const KabRefusal refusals[] = {
         [OUTPUT_REFUSED] = KAB_REFUSED_RECORD,
@@ -164,10 +166,10 @@ report(Sim *sim, Member *member, Output *output)
           output->effect->record->partition, output->effect->record->offset,
           output->index, (int)output->fate);
     if (output->fate == OUTPUT_REFUSED)
-        refuse(output->effect->message);
+        mark_refused(output->effect->message);
     member->must_stop |= output->fate == OUTPUT_FATAL;
     if (output->fate == OUTPUT_ACKNOWLEDGED)
-        acknowledge(sim, member, output);
+        acknowledge_output(sim, member, output);
     else
         refuse_output(member, output, refusals[output->fate]);
     member_touch(member);
@@ -190,7 +192,7 @@ on_report(Sim *sim, Member *member, void *data)
     Output *output = data;
     if (output->is_reported || output->is_silent)
         return;
-    report(sim, member, output);
+    report_output(sim, member, output);
     give_room(sim, member, NULL);
 }
 
@@ -200,7 +202,7 @@ sink_report_soon(Sim *sim, Member *member, Output *output)
     sim_after(sim, sim_between(sim, 0, 2 * MS), member, on_report, output);
 }
 
-/* The watchdog's time. */
+/* The watchdog's time is up. */
 static void
 stop_waiting(Sim *sim, Member *member, void *data)
 {
@@ -209,7 +211,7 @@ stop_waiting(Sim *sim, Member *member, void *data)
         sink_die(sim, member, false);
 }
 
-/* Written or not, nobody says; and nothing after it is written. */
+/* Written or not, the output is never reported; no later one is written. */
 static void
 fall_silent(Sim *sim, Member *member, Output *output)
 {
@@ -222,14 +224,15 @@ fall_silent(Sim *sim, Member *member, Output *output)
 }
 
 static void
-deliver(Sim *sim, Member *member, void *data)
+deliver_output(Sim *sim, Member *member, void *data)
 {
     Output *output = data;
     if (output->is_delivered)
         return;
     output->is_delivered = true;
     output->lingers = false;
-    output->fate = judge(sim, member, output);
+    check_bytes(output);
+    output->fate = judge_output(sim, member, output);
     if (sim_strikes(sim, FAULT_SILENT))
         fall_silent(sim, member, output);
     sink_report_soon(sim, member, output);
@@ -244,8 +247,8 @@ write_late(Sim *sim, Member *none, void *data)
     broker_write(sim, output, output->member->number);
 }
 
-/* What was on its way is lost; of each partition, the first ones may still
- * be written, now or a little later. */
+/* Outputs on their way are reported lost; the first ones of each partition may
+ * still be written, now or a little later. */
 void
 sink_lose_undelivered(Sim *sim, Member *member, bool may_write)
 {
@@ -268,7 +271,7 @@ report_all(Sim *sim, Member *member)
 {
     for (Output *output; (output = member->sink.first);) {
         if (!output->is_silent) {
-            report(sim, member, output);
+            report_output(sim, member, output);
             continue;
         }
         unlink_output(&member->sink, output);
@@ -304,17 +307,17 @@ partition_of(const Sim *sim, const Effect *effect)
     return record->partition;
 }
 
-/* After those of its output partition that were sent before it. */
+/* Delivers the output after those sent before it to its output partition. */
 static void
 send_at(Sim *sim, Member *member, Output *output, int64_t at)
 {
     int64_t *free_at = &member->sink.free_at[output->partition];
     *free_at = MAX(*free_at, at) + sim_below(sim, 300);
-    sim_after(sim, *free_at - sim->now, member, deliver, output);
+    sim_after(sim, *free_at - sim->now, member, deliver_output, output);
 }
 
 static void
-send(Sim *sim, Member *member, Output *output)
+send_output(Sim *sim, Member *member, Output *output)
 {
     Sink *sink = &member->sink;
     *sink->tail = output;
@@ -331,7 +334,7 @@ sink_flush(void *user)
     Sink *sink = &member->sink;
     member->n_effects++;
     if (!sink->is_ready || !sink->n_unreported)
-        sim_fail(member->sim, "flushes although nothing is on its way");
+        sim_fail(member->sim, "flushes although no output is unreported");
     memset(sink->free_at, 0, sizeof sink->free_at);
     for (Output *output = sink->first; output; output = output->next) {
         if (output->is_delivered)
@@ -342,24 +345,29 @@ sink_flush(void *user)
 }
 
 static Effect *
-letter_effect(Sim *sim, Message *message)
+letter_effect(Sim *sim, Message *message, KabProductKind kind)
 {
     Effect *effect = sim_alloc(sim, sizeof *effect);
     *effect = (Effect){.record = message->record,
                        .message = message,
                        .n = 1,
-                       .is_letter = true};
+                       .is_letter = true,
+                       .kind = kind};
     return effect;
 }
 
-/* Every letter that is tried is an effect of its own; again, the same. */
+/* A letter is an effect of its own; another try of it is the same effect. */
 static Effect *
 effect_of(Sim *sim, KabProduct *product, Message *message)
 {
-    if (!product->is_dead_letter)
+    if (product->kind == KAB_PRODUCT_OUTPUT)
         return ((Product *)product)->effect;
-    if (!message->effect || !message->effect->is_letter)
-        message->effect = letter_effect(sim, message);
+    bool was_passed =
+        message->effect && message->effect->kind == KAB_PRODUCT_PASSED;
+    bool is_passed = product->kind == KAB_PRODUCT_PASSED;
+    if (!message->effect || !message->effect->is_letter ||
+        was_passed != is_passed)
+        message->effect = letter_effect(sim, message, product->kind);
     return message->effect;
 }
 
@@ -375,7 +383,7 @@ refuse_at_once(Sim *sim, Member *member, Effect *effect)
     }
     if (sim_strikes(sim, FAULT_REFUSE) && sim_below(sim, 2)) {
         member->counted.produce_errors[KAB_REFUSED_RECORD]++;
-        refuse(effect->message);
+        mark_refused(effect->message);
         return KAB_PRODUCE_REFUSED_RECORD;
     }
     if (sink->is_dead && sim_below(sim, 2))
@@ -386,7 +394,7 @@ refuse_at_once(Sim *sim, Member *member, Effect *effect)
 static unsigned
 index_of(Member *member, const KabProduct *product)
 {
-    if (product->is_dead_letter)
+    if (product->kind != KAB_PRODUCT_OUTPUT)
         return 0;
     const Product *ours = (const Product *)product;
     if (ours->call->is_released)
@@ -419,6 +427,9 @@ sink_produce(void *user,
         message->letter_class = letter->class_;
     member->n_effects++;
     check_may_produce(member);
+    if (effect->is_letter && !message->is_told)
+        check_fail(sim, message->record,
+                   "failed without a report to the owner");
     check_produce(member, message, effect, letter);
     KabProduceStatus status = refuse_at_once(sim, member, effect);
     unsigned index = index_of(member, product);
@@ -428,14 +439,17 @@ sink_produce(void *user,
     if (status != KAB_PRODUCE_OK)
         return status;
     Output *output = sim_alloc(sim, sizeof *output);
-    *output = (Output){.product = product,
-                       .effect = effect,
-                       .index = index,
-                       .partition = partition_of(sim, effect),
-                       .member = member,
-                       .epoch = member->sink.epoch,
-                       .producer_epoch = member->sink.producer_epoch};
-    send(sim, member, output);
+    *output = (Output){
+        .product = product,
+        .effect = effect,
+        .index = index,
+        .partition = partition_of(sim, effect),
+        .member = member,
+        .key = effect->is_letter ? input->key : product->output.key,
+        .value = effect->is_letter ? input->value : product->output.value,
+        .epoch = member->sink.epoch,
+        .producer_epoch = member->sink.producer_epoch};
+    send_output(sim, member, output);
     return KAB_PRODUCE_OK;
 }
 
@@ -450,7 +464,7 @@ sink_measure(void *user,
     bool is_known = message->record->index % 2;
     bool fits = message->record->nature != NATURE_UNWRITABLE || !is_known;
     if (!fits)
-        refuse(message);
+        mark_refused(message);
     (void)member;
     return fits;
 }
@@ -458,7 +472,7 @@ sink_measure(void *user,
 /* --- Replacing ---------------------------------------------------------- */
 
 static void
-ready(Sim *sim, Member *member, void *data)
+tell_ready(Sim *sim, Member *member, void *data)
 {
     Sink *sink = &member->sink;
     uint32_t epoch = (uint32_t)GPOINTER_TO_UINT(data);
@@ -487,10 +501,10 @@ sink_replace(void *user, uint32_t epoch)
         sim_fail(sim, "replaces a producer that is being replaced");
     if (member->sink.is_ready && !member->sink.is_broken &&
         !sink_is_fenced(member))
-        sim_fail(sim, "replaces a producer that is well");
+        sim_fail(sim, "replaces a producer that works");
     TRACE(sim, "%u: replace producer: %u", member->number, epoch);
     member->sink.is_replacing = true;
     member->sink.is_ready = false;
-    sim_after(sim, sim_between(sim, 0, 5 * MS), member, ready,
+    sim_after(sim, sim_between(sim, 0, 5 * MS), member, tell_ready,
               GUINT_TO_POINTER(epoch));
 }

@@ -5,7 +5,7 @@
 #include "sim.h"
 
 static bool
-effect(Member *member, Fetcher *fetcher, const char *name)
+note_effect(Member *member, Fetcher *fetcher, const char *name)
 {
     member->n_effects++;
     if (fetcher->is_gone)
@@ -56,7 +56,7 @@ assign_again(Sim *sim, Member *member, void *data)
     TRACE(sim, "%u: assigned %u at its beginning", member->number,
           old->partition);
     fetcher->from_beginning = fetcher->is_loaded = true;
-    fetcher->loaded = old->loaded; /* the log goes on: still finished */
+    fetcher->loaded = old->loaded; /* the same log: still finished */
     fetcher->handle = kab_engine_assigned_at_beginning(
         member->engine, "in", (int32_t)old->partition, fetcher, sim->now);
     member_touch(member);
@@ -96,10 +96,10 @@ source_load(void *user, KabPartition *partition)
 {
     Member *member = user;
     Fetcher *fetcher = kab_partition_edge(partition);
-    if (!effect(member, fetcher, "load"))
+    if (!note_effect(member, fetcher, "load"))
         return;
     if (fetcher->is_loading || fetcher->is_checking)
-        sim_fail(member->sim, "loaded twice at once");
+        sim_fail(member->sim, "a partition is loaded twice at once");
     fetcher->is_checking = fetcher->is_loaded;
     fetcher->is_loading = !fetcher->is_loaded;
     int64_t limit = sim_strikes(member->sim, FAULT_LOAD) ? 200 * MS : MS;
@@ -110,7 +110,7 @@ source_load(void *user, KabPartition *partition)
 /* --- Add, valve, unassign ----------------------------------------------- */
 
 static void
-seek(const Log *log, Fetcher *fetcher)
+seek_position(const Log *log, Fetcher *fetcher)
 {
     fetcher->next = 0;
     while (fetcher->next < log->n &&
@@ -124,10 +124,10 @@ source_add(void *user, KabPartition *partition, int64_t offset)
     Member *member = user;
     Fetcher *fetcher = kab_partition_edge(partition);
     const Log *log = &member->sim->logs[fetcher->partition];
-    if (!effect(member, fetcher, "add"))
+    if (!note_effect(member, fetcher, "add"))
         return;
     if (!fetcher->is_loaded || fetcher->is_added)
-        sim_fail(member->sim, "added without a load, or twice");
+        sim_fail(member->sim, "a partition is added without a load, or twice");
     fetcher->is_added = true;
     fetcher->position = offset;
     if (offset == KAB_OFFSET_BEGINNING)
@@ -136,7 +136,7 @@ source_add(void *user, KabPartition *partition, int64_t offset)
         fetcher->position = log->end;
     else
         fetcher->taken_to = offset;
-    seek(log, fetcher);
+    seek_position(log, fetcher);
     member_poll(member);
 }
 
@@ -145,10 +145,10 @@ source_valve(void *user, KabPartition *partition, bool open)
 {
     Member *member = user;
     Fetcher *fetcher = kab_partition_edge(partition);
-    if (!effect(member, fetcher, open ? "opens" : "closes"))
+    if (!note_effect(member, fetcher, open ? "opens" : "closes"))
         return;
     if (fetcher->is_open == open || !fetcher->is_added)
-        sim_fail(member->sim, "a valve is moved to where it is");
+        sim_fail(member->sim, "a valve is set to the state that it has");
     fetcher->is_open = open;
     member_poll(member);
 }
@@ -158,7 +158,7 @@ source_unassign(void *user, KabPartition *partition)
 {
     Member *member = user;
     Fetcher *fetcher = kab_partition_edge(partition);
-    if (!effect(member, fetcher, "unassign"))
+    if (!note_effect(member, fetcher, "unassign"))
         return;
     check_handed_over(member, fetcher);
     fetcher->is_gone = true;
@@ -182,7 +182,7 @@ fetch_one(Member *member, Fetcher *fetcher, Fetched fetched)
 }
 
 static void
-fetch(Sim *sim, Member *member, Fetcher *fetcher)
+fetch_records(Sim *sim, Member *member, Fetcher *fetcher)
 {
     const Log *log = &sim->logs[fetcher->partition];
     if (fetcher->is_gone || !fetcher->is_added || !fetcher->is_open ||
@@ -240,17 +240,20 @@ give_record(Sim *sim, Member *member, Fetcher *fetcher, Record *record)
         fetcher->waiting_charge += message->charge;
     }
     size_t key_size = record->key ? 2 : 0;
+    message->bytes = sim_alloc(sim, record->size + 1);
+    if (record->size)
+        memcpy(message->bytes, record->bytes, record->size);
     KabRecord taken = {
         .topic = "in",
         .partition = (int32_t)record->partition,
         .offset = record->offset,
-        .key = {record->key, key_size},
-        .value = {record->bytes + key_size, record->size - key_size}};
+        .key = {record->key ? message->bytes : NULL, key_size},
+        .value = {message->bytes + key_size, record->size - key_size}};
     kab_engine_take(member->engine, fetcher->handle, &taken, message, sim->now);
 }
 
 static void
-give(Sim *sim, Member *member, const Fetched *fetched)
+give_fetched(Sim *sim, Member *member, const Fetched *fetched)
 {
     Fetcher *fetcher = fetched->fetcher;
     if (fetched->record) {
@@ -264,7 +267,7 @@ give(Sim *sim, Member *member, const Fetched *fetched)
                                 sim->now);
 }
 
-/* Ends of partitions are told although no record is wanted. */
+/* Ends of partitions are given even if no record is wanted. */
 static unsigned
 give_wanted(Sim *sim, Member *member)
 {
@@ -279,7 +282,7 @@ give_wanted(Sim *sim, Member *member)
                 break;
         }
         want -= fetched->record != NULL;
-        give(sim, member, fetched);
+        give_fetched(sim, member, fetched);
     }
     return given;
 }
@@ -290,7 +293,8 @@ source_poll(Sim *sim, Member *member, void *data)
     member->polls = false;
     unsigned first = sim_below(sim, MAX_PARTITIONS);
     for (unsigned i = 0; i < member->n_fetchers; i++)
-        fetch(sim, member, member->fetchers[(i + first) % member->n_fetchers]);
+        fetch_records(sim, member,
+                      member->fetchers[(i + first) % member->n_fetchers]);
     unsigned given = give_wanted(sim, member);
     if (member->n_fetched)
         TRACE(sim, "%u: takes %u of %u", member->number, given,
@@ -331,6 +335,14 @@ source_detach_message(void *user, void *data, KabRecord *record)
     if (message->call)
         sim_fail(message->fetcher->member->sim,
                  "a message is detached while it is called");
+    size_t size = message->record->size;
+    char *old = message->bytes;
+    message->bytes = sim_alloc(message->fetcher->member->sim, size + 1);
+    memcpy(message->bytes, old, size);
+    memset(old, 0xdb, size);
+    if (record->key.data)
+        record->key.data = message->bytes;
+    record->value.data = message->bytes + record->key.len;
     return data;
 }
 
@@ -348,7 +360,7 @@ typedef struct {
     int64_t asked_at;
 } Request;
 
-/* From now on its records may be called. */
+/* From now on the partition's records may be called. */
 static void
 note_pinned(Sim *sim, Fetcher *fetcher)
 {
@@ -376,7 +388,7 @@ answer_commit(Sim *sim, Member *member, void *data)
 }
 
 static KabCommitResult
-judge(Sim *sim, const Request *request, const Committed *committed)
+judge_commit(Sim *sim, const Request *request, const Committed *committed)
 {
     if (!group_takes_offsets(sim, request->member, request->generation, false))
         return KAB_COMMIT_GROUP;
@@ -385,14 +397,14 @@ judge(Sim *sim, const Request *request, const Committed *committed)
     return broker_check_commit(sim, committed);
 }
 
-/* Also that of a member that died meanwhile. */
+/* A commit arrives even if its member died meanwhile. */
 static void
 commit_arrives(Sim *sim, Member *none, void *data)
 {
     Request *request = data;
     Member *member = request->member;
     for (size_t i = 0; i < request->n; i++) {
-        request->results[i] = judge(sim, request, &request->copies[i]);
+        request->results[i] = judge_commit(sim, request, &request->copies[i]);
         TRACE(sim, "%u: commit %u at %" PRIi64 ": %d", member->number,
               request->partitions[i], request->copies[i].offset,
               (int)request->results[i]);
@@ -428,18 +440,18 @@ make_request(Member *member, KabCommitItem *items, size_t n)
     return request;
 }
 
-bool
+void
 source_commit(void *user, KabCommitItem *items, size_t n)
 {
     Member *member = user;
     Sim *sim = member->sim;
     if (member->is_joining)
         sim_fail(sim, "a commit while the member joins");
+    if (sim->now < member->commits_held_until)
+        sim_fail(sim, "a commit while commits are held");
     if (member->is_committing)
         sim_fail(sim, "a commit while another one is out");
     check_commit_items(member, items, n);
-    if (sim_strikes(sim, FAULT_HOLD_COMMIT))
-        return false;
     member->n_effects++;
     member->is_committing = true;
     for (size_t i = 0; i < n; i++) {
@@ -448,5 +460,4 @@ source_commit(void *user, KabCommitItem *items, size_t n)
     }
     sim_after(sim, sim_between(sim, 0, MS), NULL, commit_arrives,
               make_request(member, items, n));
-    return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The transactions of a member's sink: begun, ended with offsets, aborted; and
- * what is not known of one whose answer is lost.
+ * those whose answer is lost.
  */
 #include "sim.h"
 
@@ -42,7 +42,7 @@ open_transaction(Sim *sim, unsigned member)
     sim_after(sim, limit, NULL, time_out, serial);
 }
 
-/* Too late, it changes nothing: the producer was replaced meanwhile. */
+/* Not for a late answer, after the producer was replaced. */
 static void
 note_begun(Sim *sim, Member *member, uint32_t epoch, bool ok)
 {
@@ -57,7 +57,7 @@ note_begun(Sim *sim, Member *member, uint32_t epoch, bool ok)
 }
 
 static void
-begun(Sim *sim, Member *member, void *data)
+tell_begun(Sim *sim, Member *member, void *data)
 {
     uint32_t epoch = (uint32_t)GPOINTER_TO_UINT(data);
     bool ok = !member->sink.is_broken && !sim_strikes(sim, FAULT_BEGIN);
@@ -81,7 +81,7 @@ sink_begin(void *user, uint32_t epoch)
     if (member->is_joining)
         sim_fail(member->sim, "begins a transaction while joining");
     sink->is_busy = true;
-    sim_after(member->sim, sim_below(member->sim, 200), member, begun,
+    sim_after(member->sim, sim_below(member->sim, 200), member, tell_begun,
               GUINT_TO_POINTER(epoch));
 }
 
@@ -114,20 +114,20 @@ on_end(Sim *sim, Member *member, void *data)
 }
 
 static void
-answer(Sim *sim, Member *member, Request *request, KabTxnResult result)
+answer_end(Sim *sim, Member *member, Request *request, KabTxnResult result)
 {
     request->result = result;
     sim_after(sim, sim_between(sim, 0, MS), member, on_end, request);
 }
 
-/* The watchdog says so, or the sink is lost and the answer comes when nobody
- * waits for it. */
+/* Either the watchdog reports the outcome as unknown, or the sink is lost and
+ * the answer comes when nobody waits for it. */
 static void
 answer_unknown(Sim *sim, Member *member, Request *request)
 {
     if (sim_below(sim, 2)) {
-        answer(sim, member, request,
-               sim_below(sim, 2) ? KAB_TXN_UNKNOWN : KAB_TXN_FENCED);
+        answer_end(sim, member, request,
+                   sim_below(sim, 2) ? KAB_TXN_UNKNOWN : KAB_TXN_FENCED);
         return;
     }
     sink_die(sim, member, false);
@@ -162,7 +162,7 @@ lose_answer(Sim *sim, Member *member, Request *request)
     answer_unknown(sim, member, request);
 }
 
-/* It comes from a producer that was replaced meanwhile, or fenced. */
+/* Is the request from a producer that was replaced meanwhile, or fenced? */
 static bool
 is_outdated(const Member *member, const Request *request)
 {
@@ -175,12 +175,12 @@ commit_arrives(Sim *sim, Member *member, void *data)
 {
     Request *request = data;
     if (is_outdated(member, request)) {
-        answer(sim, member, request, KAB_TXN_FENCED);
+        answer_end(sim, member, request, KAB_TXN_FENCED);
     } else if (sim_strikes(sim, FAULT_UNKNOWN_END)) {
         lose_answer(sim, member, request);
     } else {
         broker_end_transaction(sim, member->number, true);
-        answer(sim, member, request, KAB_TXN_COMMITTED);
+        answer_end(sim, member, request, KAB_TXN_COMMITTED);
     }
 }
 
@@ -195,7 +195,7 @@ static void
 give_up(Sim *sim, Member *member, Request *request)
 {
     broker_end_transaction(sim, member->number, false);
-    answer(sim, member, request, KAB_TXN_ABORTED);
+    answer_end(sim, member, request, KAB_TXN_ABORTED);
 }
 
 static bool
@@ -222,7 +222,7 @@ offsets_arrive(Sim *sim, Member *member, void *data)
     Request *request = data;
     Transaction *transaction = &sim->transactions[member->number];
     if (is_outdated(member, request)) {
-        answer(sim, member, request, KAB_TXN_FENCED);
+        answer_end(sim, member, request, KAB_TXN_FENCED);
         return;
     }
     if (member->sink.is_broken || are_offsets_refused(sim, member, request)) {
@@ -287,14 +287,14 @@ abort_arrives(Sim *sim, Member *member, void *data)
     Request *request = data;
     Sink *sink = &member->sink;
     if (request->producer_epoch != sink->producer_epoch) {
-        answer(sim, member, request, KAB_TXN_FENCED);
+        answer_end(sim, member, request, KAB_TXN_FENCED);
         return;
     }
     sink_lose_undelivered(sim, member, false);
     for (Output *output = sink->first; output; output = output->next)
         sink_report_soon(sim, member, output);
     if (sink_is_fenced(member)) {
-        answer(sim, member, request, KAB_TXN_FENCED);
+        answer_end(sim, member, request, KAB_TXN_FENCED);
     } else if (sink->is_dead || sim_strikes(sim, FAULT_UNKNOWN_END)) {
         answer_unknown(sim, member, request);
     } else {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Virtual time: one heap of events, and the run of a schedule.
  *
- * A schedule has two parts: faults happen, then they have stopped and
- * everything must be finished within bounded time, with something new again
- * and again until then; then the members drain.
+ * A schedule has two parts: first faults happen; then they stop, and everything
+ * must be finished within bounded time, with progress again and again until
+ * then. At the end the members drain.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -83,7 +83,7 @@ is_before(const Event *left, const Event *right)
 }
 
 static void
-push(Sim *sim, Event event)
+push_event(Sim *sim, Event event)
 {
     if (sim->n_events == sim->events_capacity) {
         sim->events_capacity = MAX(sim->events_capacity * 2, 256);
@@ -97,7 +97,7 @@ push(Sim *sim, Event event)
 }
 
 static Event
-pop(Sim *sim)
+pop_event(Sim *sim)
 {
     Event first = sim->events[0], last = sim->events[--sim->n_events];
     size_t place = 0;
@@ -124,20 +124,20 @@ sim_after(Sim *sim,
           void (*run)(Sim *sim, Member *member, void *data),
           void *data)
 {
-    push(sim, (Event){.at = sim->now + MAX(delay_us, 0),
-                      .order = sim->events_ever++,
-                      .run = run,
-                      .member = member,
-                      .life = member ? member->life : 0,
-                      .data = data});
+    push_event(sim, (Event){.at = sim->now + MAX(delay_us, 0),
+                            .order = sim->events_ever++,
+                            .run = run,
+                            .member = member,
+                            .life = member ? member->life : 0,
+                            .data = data});
 }
 
 /* --- The run ------------------------------------------------------------ */
 
 static void
-step(Sim *sim)
+run_event(Sim *sim)
 {
-    Event event = pop(sim);
+    Event event = pop_event(sim);
     sim->now = event.at;
     if (event.member && event.member->life != event.life)
         return;
@@ -153,7 +153,7 @@ run_until(Sim *sim, int64_t limit_us, bool (*is_done)(Sim *sim))
         if (!sim->n_events || sim->events[0].at > limit ||
             sim->events_ever > MAX_EVENTS)
             return false;
-        step(sim);
+        run_event(sim);
     }
     return !sim->is_failed;
 }
@@ -190,19 +190,19 @@ drain_all(Sim *sim)
             member_drain(sim, &sim->members[i]);
 }
 
-/* How long nothing may be new. The promise is ten seconds after a fault; a
- * session and a request, which take most of them, take milliseconds here. So
- * it is what the plan's own times allow, and a little. */
+/* How long there may be no progress. The promise is ten seconds after a fault;
+ * most of that is a session and a request, which take milliseconds here. So
+ * the limit is the sum of the plan's own times, and a little more. */
 static int64_t
-patience(const Plan *plan)
+find_patience(const Plan *plan)
 {
     const KabEngineOptions *options = &plan->engine;
     bool is_slow = (plan->faults >> FAULT_SLOW) & 1;
     return 3 * SECOND + (is_slow ? 3 * SECOND : 0) + plan->linger_us +
-           options->shutdown_timeout_us + options->rebalance_drain_timeout_us +
-           options->call_timeout_us + 2 * options->retry_backoff_max_us +
-           options->batch_period_us + options->commit_interval_us +
-           options->transaction_interval_us;
+           plan->hold_every_us + options->shutdown_timeout_us +
+           options->rebalance_drain_timeout_us + options->call_timeout_us +
+           2 * options->retry_backoff_max_us + options->batch_period_us +
+           options->commit_interval_us + options->transaction_interval_us;
 }
 
 void
@@ -212,11 +212,11 @@ sim_progress(Sim *sim)
         sim->moves_by = sim->now + sim->patience_us;
 }
 
-/* Until all is finished. A record that never ends lets nothing be new. */
+/* Runs until all is finished. An endless record allows no watch on progress. */
 static bool
 run_patiently(Sim *sim)
 {
-    sim->patience_us = sim->plan.has_endless ? 0 : patience(&sim->plan);
+    sim->patience_us = sim->plan.has_endless ? 0 : find_patience(&sim->plan);
     sim_progress(sim);
     bool is_done = run_until(sim, sim->now + 600 * SECOND, check_is_done);
     if (!is_done && sim->n_events && sim->events[0].at > sim->moves_by)
@@ -227,10 +227,10 @@ run_patiently(Sim *sim)
     return is_done;
 }
 
-/* A batch that never fills waits for the flush, and after that for the next
- * process: that one waits for nothing. */
+/* A batch that never fills waits for the flush of a stop; the next process
+ * runs with batch.period = 0 and takes what the flush left. */
 static bool
-recover(Sim *sim)
+recover_world(Sim *sim)
 {
     sim->is_over = false;
     sim->plan.engine.batch_period_us = 0;
@@ -239,14 +239,14 @@ recover(Sim *sim)
 }
 
 static void
-unfinished(Sim *sim)
+find_unfinished(Sim *sim)
 {
     if (sim->is_failed)
         return;
     for (unsigned i = 0; i < sim->plan.n_partitions; i++)
         TRACE(sim, "log %u ends at %" PRIi64 ", committed is %" PRIi64, i,
               sim->logs[i].end, sim->logs[i].committed.offset);
-    check_end(sim); /* names the first record that is not */
+    check_end(sim); /* names the first unfinished record */
     sim_fail(sim, "not everything is finished %s",
              sim->events_ever > MAX_EVENTS ? "after too many events"
                                            : "long after the last fault");
@@ -262,16 +262,17 @@ sim_run(Sim *sim)
     for (unsigned i = 0; i < sim->plan.n_members; i++)
         member_start(sim, &sim->members[i]);
     if (!run_until(sim, INT64_MAX, is_calm))
-        unfinished(sim);
+        find_unfinished(sim);
     if (!is_patient)
         run_until(sim, sim->now + 5 * SECOND, check_is_done);
     else if (!run_patiently(sim))
-        unfinished(sim);
+        find_unfinished(sim);
     drain_all(sim);
     if (!run_until(sim, sim->now + 60 * SECOND, are_drained))
-        unfinished(sim);
-    if (!is_patient && !sim->is_failed && !check_is_done(sim) && !recover(sim))
-        unfinished(sim);
+        find_unfinished(sim);
+    if (!is_patient && !sim->is_failed && !check_is_done(sim) &&
+        !recover_world(sim))
+        find_unfinished(sim);
     check_end(sim);
     return !sim->is_failed;
 }

@@ -187,12 +187,20 @@ read_part(Reader *reader,
         fail(reader, "a sample outside of its family", reader->name);
 }
 
+/* A family of the process has no labels. */
+static bool
+is_of_process(const Reader *reader)
+{
+    return g_str_equal(reader->name, "kabridge_log_lines_dropped_total");
+}
+
 static void
 read_sample(Reader *reader, const char *line)
 {
     size_t n = name_length(line, true);
     if (!reader->type || strncmp(line, reader->name, strlen(reader->name)) ||
-        n < strlen(reader->name) || line[n] != '{') {
+        n < strlen(reader->name) ||
+        line[n] != (is_of_process(reader) ? ' ' : '{')) {
         fail(reader, "a sample outside of its family", line);
         return;
     }
@@ -200,7 +208,9 @@ read_sample(Reader *reader, const char *line)
         g_strndup(line + strlen(reader->name), n - strlen(reader->name));
     g_autoptr(GString) labels = g_string_new(NULL);
     g_autofree char *le = NULL;
-    const char *rest = read_labels(reader, line + n + 1, labels, &le);
+    const char *rest = line + n;
+    if (*rest == '{')
+        rest = read_labels(reader, rest + 1, labels, &le);
     double value;
     if (!rest || *rest != ' ' || !read_number(rest + 1, &value)) {
         fail(reader, "not a sample", line);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of the engine share: a fake edge each, and what is said of it
- * again and again.
+/* What the tests of the engine share: a fake edge for each test, and helpers
+ * for common steps and assertions.
  */
 #pragma once
 
@@ -10,16 +10,16 @@
 int set_up(void **state);
 int tear_down(void **state);
 
-/* Partition "in" [0] anew, without its committed offset. */
+/* Assigns partition "in" [0] anew; its committed offset is not loaded yet. */
 void assign(FakeEdge *edge);
-/* Its committed offset is known. */
+/* Answers the load of that partition. */
 void load(FakeEdge *edge, const KabCommitted *committed);
-/* The oldest call: all done, one output each. */
+/* Answers the oldest call: all records done, one output each. */
 void answer_first(FakeEdge *edge);
 
 /* expected: such as "0,1,2". */
 void assert_offsets(const KabAttempt *attempt, const char *expected);
 /* expected: all values produced so far, such as "0,1,2". */
 void assert_produced(const FakeEdge *edge, const char *expected);
-/* Acknowledges all; the next commit is of that offset. */
+/* Acknowledges all outputs; the next commit must be of the expected offset. */
 void assert_commit(FakeEdge *edge, int64_t expected);

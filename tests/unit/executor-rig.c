@@ -35,7 +35,20 @@ on_twice(void *user)
     fixture->n_twice++;
 }
 
-static const KabExecutorEvents events = {on_entered, on_answered, on_twice};
+static void
+on_grown(void *user, KabAttempt *attempt, uint64_t serial, size_t bytes)
+{
+    ((Fixture *)user)->n_grown += bytes;
+}
+
+static void
+on_blocked(void *user)
+{
+    ((Fixture *)user)->n_blocked++;
+}
+
+static const KabExecutorEvents events = {on_entered, on_answered, on_twice,
+                                         on_grown, on_blocked};
 
 static void
 process(void *instance, KabBatch *batch)
@@ -88,7 +101,7 @@ int
 setup(void **state)
 {
     Fixture *fixture = g_new0(Fixture, 1);
-    fixture->mailbox = kab_mailbox_new();
+    fixture->mailbox = kab_mailbox_new(NULL);
     kab_mailbox_wake(fixture->mailbox);
     for (int i = 0; i < N_RECORDS; i++) {
         fixture->records[i] = (KabRecord){.key = {"key", 3},
@@ -128,7 +141,7 @@ teardown(void **state)
 {
     Fixture *fixture = *state;
     if (fixture->attempt.call)
-        kab_executor_release(fixture->executor, &fixture->attempt);
+        kab_executor_port.release_attempt(fixture->executor, &fixture->attempt);
     kab_executor_free(fixture->executor);
     kab_mailbox_free(fixture->mailbox);
     g_free(fixture->reason);
@@ -141,7 +154,7 @@ run(Fixture *fixture, void (*act)(KabBatch *batch))
 {
     start(fixture, KAB_FUNCTION_NONBLOCKING);
     fixture->act = act;
-    kab_executor_invoke(fixture->executor, &fixture->attempt);
+    kab_executor_port.invoke(fixture->executor, &fixture->attempt);
     assert_int_equal(fixture->n_answered, 0);
     serve(fixture, 1);
 }

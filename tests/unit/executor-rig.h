@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An executor, one function whose body a test sets, and one call of it. */
+/* An executor, a function whose body the test sets, and one call of it. */
 #pragma once
 
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 
 enum { N_RECORDS = 4 };
 
-/* A binding as the executor sees it, and what it was told. */
+/* A binding as the executor sees it, and what the executor reported to it. */
 typedef struct {
     KabMailbox *mailbox;
     KabExecutor *executor;
@@ -19,25 +19,26 @@ typedef struct {
     KabResult results[N_RECORDS];
     void *messages[N_RECORDS];
     KabAttempt attempt;
-    unsigned n_entered, n_answered, n_twice;
+    unsigned n_entered, n_answered, n_twice, n_blocked;
+    size_t n_grown; /* bytes */
     KabAnswer answer;
     char *reason;
-    _Atomic(KabBatch *) handle; /* what process() was given */
+    _Atomic(KabBatch *) handle; /* as given to process() */
     atomic_uint n_cancelled, n_processed;
     void (*act)(KabBatch *batch);
 } Fixture;
 
-/* That the function may name; NULL ends them. */
+/* The topics the function may name; NULL-terminated. */
 extern const char *const topics[3];
 
-/* A Fixture in *state: four records with key "key" and value "value". */
+/* Puts a Fixture into *state: four records with key "key" and value "value". */
 int setup(void **state);
 int teardown(void **state);
-/* flags: of the function. */
+/* Creates the executor. flags: the function's. */
 void start(Fixture *fixture, uint32_t flags);
-/* Starts, and runs one call of the function on the loop. */
+/* start(), then runs one call of the function on the loop. */
 void run(Fixture *fixture, void (*act)(KabBatch *batch));
-/* Serves the mailbox until as many calls were answered. */
+/* Serves the mailbox until n_answered calls were answered. */
 void serve(Fixture *fixture, unsigned n_answered);
 
 #define WITH_CALLS(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

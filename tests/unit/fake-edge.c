@@ -37,9 +37,17 @@ release_message(void *user, void *message)
 static void *
 detach_message(void *user, void *message, KabRecord *record)
 {
-    (void)record;
+    size_t size = record->key.len + record->value.len;
+    char *copy = g_malloc(size + 1);
+    memcpy(copy, message, size);
+    copy[size] = '\0';
+    if (record->key.data)
+        record->key.data = copy;
+    record->value.data = copy + record->key.len;
+    memset(message, 0xdb, size);
+    g_free(message);
     ((FakeEdge *)user)->n_detached++;
-    return message;
+    return copy;
 }
 
 static KabProduceStatus
@@ -59,6 +67,9 @@ produce(void *user,
         g_free(edge->letter_message);
         edge->letter_message = g_strdup(letter->message);
     }
+    KabBytes value = product->output.value;
+    g_ptr_array_add(edge->values, value.data ? g_strndup(value.data, value.len)
+                                             : g_strdup(""));
     g_ptr_array_add(edge->produced, product);
     g_ptr_array_add(edge->lines,
                     g_strdup_printf("%s%d", mark, (int)input->offset));
@@ -109,17 +120,14 @@ abort_transaction(void *user, uint32_t epoch)
     edge->n_aborts++;
 }
 
-static bool
+static void
 commit(void *user, KabCommitItem *items, size_t n)
 {
     FakeEdge *edge = user;
-    if (edge->holds_commits)
-        return false;
     edge->commit_items = items;
     edge->n_commit_items = n;
     edge->n_commits++;
     edge->committed = items[0].offset;
-    return true;
 }
 
 static void
@@ -162,6 +170,61 @@ stop(void *user, KabStopReason reason, const char *message)
     edge->stop_message = g_strdup(message);
 }
 
+static void
+failed(void *user,
+       const KabRecord *record,
+       const KabDeadLetter *why,
+       KabFate fate)
+{
+    FakeEdge *edge = user;
+    g_ptr_array_add(edge->failures,
+                    g_strdup_printf("%d: %s: %d", (int)record->offset,
+                                    why->message, (int)fate));
+}
+
+static const KabCallPort call_port = {
+    .invoke = invoke,
+    .cancel = cancel,
+    .release_attempt = release_attempt,
+};
+
+static const KabSourcePort source_port = {
+    .load = load,
+    .add = add,
+    .unassign = unassign,
+    .valve = valve,
+    .commit = commit,
+    .release_message = release_message,
+    .detach_message = detach_message,
+};
+
+static const KabSinkPort sink_port = {
+    .produce = produce,
+    .flush = flush,
+    .replace = replace_sink,
+    .begin = begin_transaction,
+    .end = end_transaction,
+    .abort = abort_transaction,
+};
+
+static const KabOwnerPort owner_port = {.failed = failed, .stop = stop};
+
+static void
+connect_ports(FakeEdge *edge)
+{
+    const KabPorts ports = {
+        .call = &call_port,
+        .call_user = edge,
+        .source = &source_port,
+        .source_user = edge,
+        .sinks = {{&sink_port, edge}},
+        .n_sinks = 1,
+        .owner = &owner_port,
+        .owner_user = edge,
+    };
+    kab_engine_connect(edge->engine, &ports);
+}
+
 FakeEdge *
 fake_edge_new(void)
 {
@@ -187,6 +250,8 @@ fake_edge_new(void)
     edge->produced = g_ptr_array_new();
     edge->lines = g_ptr_array_new_with_free_func(g_free);
     edge->arenas = g_ptr_array_new_with_free_func(g_free);
+    edge->values = g_ptr_array_new_with_free_func(g_free);
+    edge->failures = g_ptr_array_new_with_free_func(g_free);
     edge->room = SIZE_MAX;
     edge->now = 1000000;
     edge->auto_commit = true;
@@ -205,26 +270,8 @@ fake_edge_open_sink(FakeEdge *edge)
 void
 fake_edge_start(FakeEdge *edge)
 {
-    static const KabEffects effects = {
-        .invoke = invoke,
-        .cancel = cancel,
-        .release_attempt = release_attempt,
-        .release_message = release_message,
-        .detach_message = detach_message,
-        .produce = produce,
-        .replace_sink = replace_sink,
-        .begin_transaction = begin_transaction,
-        .flush = flush,
-        .end_transaction = end_transaction,
-        .abort_transaction = abort_transaction,
-        .commit = commit,
-        .load = load,
-        .add = add,
-        .unassign = unassign,
-        .valve = valve,
-        .stop = stop,
-    };
-    edge->engine = kab_engine_new(&edge->options, &effects, edge);
+    edge->engine = kab_engine_new(&edge->options);
+    connect_ports(edge);
     fake_edge_advance(edge, 0);
     fake_edge_open_sink(edge);
     edge->partition =
@@ -245,6 +292,8 @@ fake_edge_free(FakeEdge *edge)
     g_ptr_array_unref(edge->produced);
     g_ptr_array_unref(edge->lines);
     g_ptr_array_unref(edge->arenas);
+    g_ptr_array_unref(edge->failures);
+    g_ptr_array_unref(edge->values);
     g_free(edge->stop_message);
     g_free(edge->letter_message);
     g_free(edge);

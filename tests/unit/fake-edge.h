@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An edge for tests of the engine: every effect is recorded, nothing is
- * answered but by the test. Time is a number.
+/* An edge for tests of the engine: it records every effect, and only the test
+ * answers. Time is a number.
  */
 #pragma once
 
@@ -14,22 +14,23 @@ typedef struct {
     int64_t now;
     GPtrArray *calls;    /* KabAttempt: invoked, not answered */
     GPtrArray *produced; /* KabProduct: not reported */
-    GPtrArray *lines;    /* what was produced, ever: "key=value" or "!value" */
-    GPtrArray *arenas;   /* g_malloc, of results */
+    GPtrArray *lines;    /* all produced, ever: "key=value" or "!value" */
+    GPtrArray *arenas;   /* g_malloc'ed memory of results */
     size_t messages_out, attempts_out, n_cancelled, n_unassigned, n_invoked;
     size_t n_loads, n_adds, n_aborts, n_flushed, n_ends, n_closed, n_detached;
     KabPartition *partition; /* of fake_edge_start() */
     KabCommitItem *commit_items;
     size_t n_commit_items, n_commits;
-    int64_t committed; /* of the last commit that was asked for */
+    int64_t committed; /* offset of the last commit requested */
     KabCommitItem *end_items;
     size_t n_end_items;
     int64_t end_offset;
     uint32_t epoch, transaction;
     bool wants_sink, wants_begin, wants_end, wants_abort;
     bool auto_commit;
-    bool holds_commits; /* the member joins */
-    size_t room;        /* of the sink; SIZE_MAX: always */
+    size_t room;         /* of the sink; SIZE_MAX: always */
+    GPtrArray *values;   /* char *: values of all produced, ever */
+    GPtrArray *failures; /* char *: "offset: reason: fate" */
     KabStopReason stop_reason;
     char *stop_message;
     char *letter_message; /* of the last dead letter */
@@ -51,9 +52,9 @@ void fake_edge_take_range(FakeEdge *edge, int64_t from, int64_t to);
 KabAttempt *fake_edge_call(FakeEdge *edge, size_t i);
 /* One output for record i of the call. */
 void fake_edge_output(FakeEdge *edge, KabAttempt *attempt, size_t i);
-/* Answers: all done with one output each. */
+/* Answers the call: all records done, one output each. */
 void fake_edge_answer(FakeEdge *edge, KabAttempt *attempt);
-/* Answers with the results as they are. */
+/* Answers the call with the results as they are. */
 void fake_edge_complete(FakeEdge *edge, KabAttempt *attempt);
 void fake_edge_fail(FakeEdge *edge,
                     KabAttempt *attempt,

@@ -8,14 +8,26 @@ ENGINE_TEST = \
 	tests/unit/fake-edge.c \
 	tests/unit/fake-edge.h
 
-UNIT_TESTS = test-delivery test-engine test-limits test-look test-retry \
-	test-timers test-transactions
+UNIT_TESTS = test-adaptive test-delivery test-engine test-failure test-limits test-look test-promises test-retry \
+	test-timers test-transaction-size test-transactions
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
+
+test_adaptive_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_adaptive_SOURCES = \
+	tests/support/kab-test.h \
+	tests/unit/plant.c \
+	tests/unit/plant.h \
+	tests/unit/test-adaptive.c
+test_adaptive_LDADD = $(UNIT_LIBS) -lm
 
 test_delivery_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_delivery_SOURCES = $(ENGINE_TEST) tests/unit/test-delivery.c
 test_delivery_LDADD = $(UNIT_LIBS)
+
+test_failure_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_failure_SOURCES = $(ENGINE_TEST) tests/unit/test-failure.c
+test_failure_LDADD = $(UNIT_LIBS)
 
 test_engine_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_engine_SOURCES = $(ENGINE_TEST) tests/unit/test-engine.c
@@ -29,6 +41,10 @@ test_look_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_look_SOURCES = $(ENGINE_TEST) tests/unit/test-look.c
 test_look_LDADD = $(UNIT_LIBS)
 
+test_promises_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_promises_SOURCES = $(ENGINE_TEST) tests/unit/test-promises.c
+test_promises_LDADD = $(UNIT_LIBS)
+
 test_retry_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_retry_SOURCES = $(ENGINE_TEST) tests/unit/test-retry.c
 test_retry_LDADD = $(UNIT_LIBS)
@@ -36,6 +52,12 @@ test_retry_LDADD = $(UNIT_LIBS)
 test_timers_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_timers_SOURCES = tests/support/kab-test.h tests/unit/test-timers.c
 test_timers_LDADD = $(UNIT_LIBS)
+
+test_transaction_size_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_transaction_size_SOURCES = \
+	tests/support/kab-test.h \
+	tests/unit/test-transaction-size.c
+test_transaction_size_LDADD = $(UNIT_LIBS)
 
 test_transactions_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_transactions_SOURCES = $(ENGINE_TEST) tests/unit/test-transactions.c
@@ -45,3 +67,5 @@ include tests/unit/runtime.mk
 include tests/unit/ops.mk
 include tests/unit/producer.mk
 include tests/unit/kafka.mk
+include tests/unit/functions.mk
+include tests/unit/sql.mk

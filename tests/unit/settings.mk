@@ -5,6 +5,7 @@
 TEST_MODULES = \
 	tests/support/modules/bad-option.la \
 	tests/support/modules/fitting.la \
+	tests/support/modules/larger-option.la \
 	tests/support/modules/larger-struct.la \
 	tests/support/modules/newer-minor.la \
 	tests/support/modules/no-name.la \
@@ -25,6 +26,10 @@ tests_support_modules_fitting_la_CPPFLAGS = $(API)
 tests_support_modules_fitting_la_SOURCES = tests/support/modules/fitting.c
 tests_support_modules_fitting_la_CFLAGS = $(TEST_MODULE_CFLAGS)
 tests_support_modules_fitting_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
+tests_support_modules_larger_option_la_CPPFLAGS = $(API)
+tests_support_modules_larger_option_la_SOURCES = tests/support/modules/larger-option.c
+tests_support_modules_larger_option_la_CFLAGS = $(TEST_MODULE_CFLAGS)
+tests_support_modules_larger_option_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
 tests_support_modules_larger_struct_la_CPPFLAGS = $(API)
 tests_support_modules_larger_struct_la_SOURCES = tests/support/modules/larger-struct.c
 tests_support_modules_larger_struct_la_CFLAGS = $(TEST_MODULE_CFLAGS)
@@ -87,3 +92,9 @@ TESTS += test-delay
 test_delay_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
 test_delay_SOURCES = tests/unit/test-delay.c plugin/functions/delay.c
 test_delay_LDADD = $(SETTINGS_LIBS) -lpthread
+
+check_PROGRAMS += test-binding
+TESTS += test-binding
+test_binding_CPPFLAGS = $(RUNTIME_UNIT_CPPFLAGS)
+test_binding_SOURCES = tests/unit/test-binding.c
+test_binding_LDADD = $(SETTINGS_LIBS) -lm

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The codec of a commit's metadata: round trips, and what it refuses. */
+/* The codec of a commit's metadata: round trips, and what decoding refuses. */
 #include "kab-test.h"
 
 #include "committed.h"
@@ -122,7 +122,7 @@ TEST(what_is_not_ours_is_refused_with_its_reason)
     assert_refused(too_long, 300, "it is not base64");
 }
 
-/* Any one bit that is turned is noticed. */
+/* Every single flipped bit is detected. */
 TEST(no_damage_is_taken_for_the_truth)
 {
     KabInterval intervals[] = {{12, 15}, {17, 18}, {400, 70000}};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a function reads of its options, and how values are judged. */
+/* How a function reads its options, and how their values are checked. */
 #include "kab-test.h"
 
 #include <sysexits.h>
@@ -66,17 +66,76 @@ TEST(keys_of_a_prefix_are_listed)
     kab_context_free(context);
 }
 
-TEST(what_open_says_is_kept)
+TEST(why_open_fails_is_kept)
 {
     KabContext *context = make(NULL, 0);
     assert_null(kab_context_failure(context));
-    assert_int_equal(kab_context_max_batch(context), 0);
-    kab_context_set_max_batch(context, 32);
-    kab_context_set_max_in_flight(context, 2);
     assert_false(kab_context_fail(context, "no model %d", 7));
-    assert_int_equal(kab_context_max_batch(context), 32);
-    assert_int_equal(kab_context_limit_in_flight(context), 2);
     assert_string_equal(kab_context_failure(context), "no model 7");
+    kab_context_free(context);
+}
+
+static void
+count_call(void *user)
+{
+    (*(unsigned *)user)++;
+}
+
+TEST(each_change_of_a_ceiling_is_told)
+{
+    KabContext *context = make(NULL, 0);
+    unsigned n_told = 0;
+    kab_context_watch_ceilings(context, count_call, &n_told);
+    kab_context_set_max_batch(context, 32);
+    kab_context_set_max_batch_bytes(context, 4096);
+    kab_context_set_max_in_flight(context, 2);
+    kab_context_set_max_batch(context, 0);
+    KabCeilings ceilings = kab_context_ceilings(context);
+    assert_int_equal(n_told, 4);
+    assert_int_equal(ceilings.records, 0);
+    assert_int_equal(ceilings.bytes, 4096);
+    assert_int_equal(ceilings.calls, 2);
+    kab_context_free(context);
+}
+
+TEST(units_are_counted_by_name)
+{
+    KabContext *context = make(NULL, 0);
+    KabUnitCount counts[KAB_MAX_UNITS];
+    kab_context_count(context, "tokens", 5);
+    kab_context_count(context, "rows", 1);
+    kab_context_count(context, "tokens", 7);
+    assert_int_equal(kab_context_read_units(context, counts), 2);
+    assert_string_equal(counts[0].name, "tokens");
+    assert_int_equal(counts[0].n, 12);
+    assert_string_equal(counts[1].name, "rows");
+    assert_int_equal(counts[1].n, 1);
+    kab_context_free(context);
+}
+
+TEST(units_beyond_the_table_are_ignored)
+{
+    KabContext *context = make(NULL, 0);
+    KabUnitCount counts[KAB_MAX_UNITS];
+    for (int i = 0; i < KAB_MAX_UNITS + 3; i++) {
+        g_autofree char *name = g_strdup_printf("unit-%d", i);
+        kab_context_count(context, name, 1);
+    }
+    kab_context_count(context, "unit-0", 1);
+    assert_int_equal(kab_context_read_units(context, counts), KAB_MAX_UNITS);
+    assert_int_equal(counts[0].n, 2);
+    kab_context_free(context);
+}
+
+TEST(what_a_function_waits_for_is_kept_until_it_says_null)
+{
+    KabContext *context = make(NULL, 0);
+    assert_null(kab_context_dup_waiting(context));
+    kab_context_set_waiting(context, "the model loads");
+    g_autofree char *waiting = kab_context_dup_waiting(context);
+    assert_string_equal(waiting, "the model loads");
+    kab_context_set_waiting(context, NULL);
+    assert_null(kab_context_dup_waiting(context));
     kab_context_free(context);
 }
 
@@ -136,7 +195,11 @@ main(void)
         cmocka_unit_test(defaults_are_read_by_type),
         cmocka_unit_test(given_values_win),
         cmocka_unit_test(keys_of_a_prefix_are_listed),
-        cmocka_unit_test(what_open_says_is_kept),
+        cmocka_unit_test(why_open_fails_is_kept),
+        cmocka_unit_test(each_change_of_a_ceiling_is_told),
+        cmocka_unit_test(units_are_counted_by_name),
+        cmocka_unit_test(units_beyond_the_table_are_ignored),
+        cmocka_unit_test(what_a_function_waits_for_is_kept_until_it_says_null),
         cmocka_unit_test(a_key_finds_its_option),
         cmocka_unit_test(values_are_judged_by_type_and_range),
         cmocka_unit_test(errors_have_exit_statuses),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The function "delay": due at its time, any number at once, cancelled at
- * once. */
+/* The function "delay": completes on time, any number of calls at once,
+ * cancels at once. */
 #include "kab-test.h"
 
 #include <poll.h>
@@ -14,7 +14,7 @@ enum { N_RECORDS = 4, N_CALLS = 3, WAIT_MS = 20000 };
 
 extern const KabFunction kab_function;
 
-/* One call of it. */
+/* One call of the function. */
 typedef struct {
     KabAttempt attempt;
     KabResult results[N_RECORDS];
@@ -81,7 +81,7 @@ start(Fixture *fixture, const char *base, const char *per_record, unsigned n)
                                     .user = fixture};
     fixture->executor = kab_executor_new(&setup);
     for (unsigned i = 0; i < n; i++)
-        kab_executor_invoke(fixture->executor, &fixture->calls[i].attempt);
+        kab_executor_port.invoke(fixture->executor, &fixture->calls[i].attempt);
 }
 
 static void
@@ -104,7 +104,7 @@ static int
 set_up(void **state)
 {
     Fixture *fixture = g_new0(Fixture, 1);
-    fixture->mailbox = kab_mailbox_new();
+    fixture->mailbox = kab_mailbox_new(NULL);
     kab_mailbox_wake(fixture->mailbox);
     for (unsigned i = 0; i < N_RECORDS; i++)
         fixture->records[i] = (KabRecord){
@@ -128,7 +128,8 @@ tear_down(void **state)
     Fixture *fixture = *state;
     for (unsigned i = 0; i < N_CALLS; i++)
         if (fixture->calls[i].attempt.call)
-            kab_executor_release(fixture->executor, &fixture->calls[i].attempt);
+            kab_executor_port.release_attempt(fixture->executor,
+                                              &fixture->calls[i].attempt);
     kab_executor_free(fixture->executor);
     kab_function.close(fixture->instance);
     kab_context_free(fixture->context);
@@ -175,11 +176,11 @@ TEST(a_cancelled_batch_is_let_go_at_once)
 {
     Fixture *fixture = *state;
     start(fixture, "1h", "0", N_CALLS);
-    kab_executor_cancel(fixture->executor, &fixture->calls[1].attempt);
+    kab_executor_port.cancel(fixture->executor, &fixture->calls[1].attempt);
     serve(fixture, 1);
     assert_int_equal(fixture->n_failed, 1);
-    kab_executor_cancel(fixture->executor, &fixture->calls[0].attempt);
-    kab_executor_cancel(fixture->executor, &fixture->calls[2].attempt);
+    kab_executor_port.cancel(fixture->executor, &fixture->calls[0].attempt);
+    kab_executor_port.cancel(fixture->executor, &fixture->calls[2].attempt);
     serve(fixture, N_CALLS);
 }
 

@@ -5,8 +5,9 @@
 #include "kab-test.h"
 
 #include "engine-test.h"
+#include "model.h"
 
-/* Its partition comes back with what an earlier owner finished. */
+/* The partition returns with an interval that an earlier owner finished. */
 static void
 assign_with(FakeEdge *edge, int64_t offset, KabInterval interval)
 {
@@ -21,7 +22,7 @@ assign_with(FakeEdge *edge, int64_t offset, KabInterval interval)
 
 /* --- Refused ------------------------------------------------------------ */
 
-/* A static member whose place was taken: no commit of it is ever good. */
+/* FENCED_INSTANCE_ID: no commit of this static member ever succeeds. */
 TEST(a_member_that_is_fenced_does_not_commit_for_ever)
 {
     FakeEdge *edge = *state;
@@ -43,7 +44,7 @@ TEST(a_member_that_is_fenced_does_not_commit_for_ever)
 
 /* --- Intervals ---------------------------------------------------------- */
 
-TEST(an_interval_that_was_just_passed_is_not_said)
+TEST(an_interval_below_the_frontier_is_not_committed)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -58,7 +59,7 @@ TEST(an_interval_that_was_just_passed_is_not_said)
     assert_int_equal(edge->commit_items[0].n_intervals, 0);
 }
 
-/* Compaction has left nothing before and behind it. */
+/* Compaction left no records before and after the interval. */
 TEST(an_interval_does_not_grow_over_offsets_without_records)
 {
     FakeEdge *edge = *state;
@@ -86,7 +87,7 @@ TEST(an_interval_does_not_grow_over_offsets_without_records)
     assert_int_equal(item->intervals[0].to, 5001);
 }
 
-TEST(intervals_that_touch_are_one)
+TEST(adjacent_intervals_are_merged)
 {
     FakeEdge *edge = *state;
     edge->options.batch_count = 1;
@@ -103,17 +104,17 @@ TEST(intervals_that_touch_are_one)
     assert_int_equal(edge->commit_items[0].intervals[0].to, 5);
 }
 
-TEST(a_commit_that_is_held_back_is_asked_for_again)
+TEST(a_held_commit_is_sent_when_the_hold_ends)
 {
     FakeEdge *edge = *state;
     edge->options.commit_interval_us = 0;
     fake_edge_start(edge);
-    edge->holds_commits = true;
+    kab_engine_hold_commits(edge->engine, edge->now + 30000);
     kab_engine_end_of_partition(edge->engine, edge->partition, 7, edge->now);
     fake_edge_advance(edge, 0);
-    assert_true(kab_engine_next_deadline(edge->engine) <= edge->now + 10000);
-    edge->holds_commits = false;
-    fake_edge_advance(edge, 10000);
+    assert_int_equal(edge->n_commits, 0);
+    assert_int_equal(kab_engine_next_deadline(edge->engine), edge->now + 30000);
+    fake_edge_advance(edge, 30000);
     assert_int_equal(edge->committed, 7);
 }
 
@@ -124,7 +125,7 @@ finish_a_batch(FakeEdge *edge)
     fake_edge_acknowledge(edge);
 }
 
-TEST(with_very_many_unfinished_records_commits_are_rarer)
+TEST(commits_are_rarer_with_very_many_unfinished_records)
 {
     FakeEdge *edge = *state;
     edge->options.buffer_bytes = 1 << 30;
@@ -142,7 +143,7 @@ TEST(with_very_many_unfinished_records_commits_are_rarer)
     assert_int_equal(edge->committed, 8);
 }
 
-TEST(a_refused_commit_holds_no_drain_back)
+TEST(a_refused_commit_does_not_delay_a_drain)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -183,7 +184,7 @@ TEST(a_reset_keeps_what_is_finished_beyond_it)
     assert_string_equal(offsets, "20,22");
 }
 
-TEST(a_log_that_begins_before_the_reset_is_another_one)
+TEST(a_log_that_begins_before_the_reset_counts_as_a_new_log)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -237,7 +238,7 @@ start_by_key(FakeEdge *edge)
     fake_edge_start(edge);
 }
 
-/* So many that some of them share a group with those of any partition. */
+/* So many keys that some share an order group with any other partition's. */
 static void
 take_many_keys(FakeEdge *edge, KabPartition *partition)
 {
@@ -262,11 +263,11 @@ add_partition(FakeEdge *edge, bool has_offset)
     return other;
 }
 
-TEST(what_waits_for_its_start_offset_holds_no_other_partition_back)
+TEST(records_that_wait_for_their_start_offset_do_not_delay_other_partitions)
 {
     FakeEdge *edge = *state;
     start_by_key(edge);
-    edge->holds_commits = true;
+    kab_engine_hold_commits(edge->engine, INT64_MAX);
     take_many_keys(edge, add_partition(edge, false));
     take_many_keys(edge, edge->partition);
     fake_edge_advance(edge, 0);
@@ -274,12 +275,12 @@ TEST(what_waits_for_its_start_offset_holds_no_other_partition_back)
     assert_int_equal(edge->lines->len, MANY_KEYS);
 }
 
-/* As many as may be called at once, and no more. */
-TEST(before_the_start_offset_is_committed_no_more_is_taken_than_after)
+/* As many records as may be called at once, and no more. */
+TEST(intake_is_no_larger_before_the_start_offset_is_committed)
 {
     FakeEdge *edge = *state;
-    edge->holds_commits = true;
     fake_edge_start(edge);
+    kab_engine_hold_commits(edge->engine, INT64_MAX);
     kab_engine_lost(edge->engine, edge->partition, edge->now);
     fake_edge_advance(edge, 0);
     assign(edge);
@@ -292,9 +293,9 @@ TEST(before_the_start_offset_is_committed_no_more_is_taken_than_after)
     assert_int_equal(n, 8);
 }
 
-/* Those of one partition are called again, and then belong to its next
+/* One partition's records are to be retried, and then belong to its next
  * owner. */
-TEST(what_is_retried_holds_no_other_partition_back)
+TEST(retried_records_do_not_delay_other_partitions)
 {
     FakeEdge *edge = *state;
     start_by_key(edge);
@@ -355,7 +356,7 @@ emit_four(FakeEdge *edge)
     assert_int_equal(edge->n_flushed, 0);
 }
 
-TEST(a_drain_flushes_what_lingers)
+TEST(a_drain_flushes_lingering_outputs)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -371,7 +372,7 @@ TEST(a_drain_flushes_what_lingers)
     assert_true(kab_engine_is_drained(edge->engine));
 }
 
-TEST(what_is_produced_while_draining_is_flushed_too)
+TEST(outputs_produced_during_a_drain_are_flushed)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -385,8 +386,8 @@ TEST(what_is_produced_while_draining_is_flushed_too)
     assert_int_equal(edge->n_flushed, 2);
 }
 
-/* Perhaps not all of it could be sent at once. */
-TEST(what_is_flushed_and_not_reported_is_flushed_again)
+/* One flush may not have sent everything. */
+TEST(a_flush_is_repeated_until_all_reports_are_in)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -399,7 +400,7 @@ TEST(what_is_flushed_and_not_reported_is_flushed_again)
     assert_int_equal(edge->n_flushed, 2);
 }
 
-TEST(a_revoke_flushes_what_lingers)
+TEST(a_revoke_flushes_lingering_outputs)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -432,31 +433,98 @@ TEST(a_binding_that_stops_for_its_sink_is_drained_at_once)
     assert_true(kab_engine_is_drained(edge->engine));
 }
 
+TEST(a_start_offset_is_committed_at_once_whatever_the_interval)
+{
+    FakeEdge *edge = *state;
+    edge->options.commit_interval_us = 60000000;
+    fake_edge_start(edge);
+    kab_engine_end_of_partition(edge->engine, edge->partition, 7, edge->now);
+    fake_edge_advance(edge, 0);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assign(edge);
+    load(edge, &(KabCommitted){0});
+    size_t before = edge->n_commits;
+    fake_edge_take(edge, 3, NULL);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->n_commits, before + 1);
+    assert_int_equal(edge->committed, 3);
+}
+
+static int64_t
+commit_age_of(const FakeEdge *edge)
+{
+    KabEngineState engine;
+    kab_engine_get_state(edge->engine, edge->now, &engine);
+    return engine.commit_age_us;
+}
+
+TEST(the_commit_age_is_that_of_the_oldest_finished_record)
+{
+    FakeEdge *edge = *state;
+    edge->options.commit_interval_us = 0;
+    edge->auto_commit = false;
+    fake_edge_start(edge);
+    assert_int_equal(commit_age_of(edge), 0);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    finish_a_batch(edge);
+    fake_edge_advance(edge, 30000);
+    assert_int_equal(commit_age_of(edge), 30000);
+    fake_edge_commit_done(edge, KAB_COMMIT_FAILED);
+    fake_edge_advance(edge, 60000);
+    assert_int_equal(commit_age_of(edge), 90000);
+    fake_edge_commit_done(edge, KAB_COMMIT_OK);
+    assert_int_equal(commit_age_of(edge), 0);
+}
+
+/* As if 2^32 - 1 records had been finished behind record 0 already. */
+TEST(more_than_four_billion_records_finish_behind_a_straggler)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 1;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    KabPartition *partition = edge->partition;
+    partition->slots.head->finished_after = UINT32_MAX;
+    partition->slots.head->finished_from = 1;
+    partition->finished_beyond = UINT32_MAX;
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    fake_edge_acknowledge(edge);
+    assert_int_equal(partition->finished_beyond, UINT32_MAX + UINT64_C(1));
+    assert_int_equal(partition->slots.head->finished_after,
+                     UINT32_MAX + UINT64_C(1));
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_member_that_is_fenced_does_not_commit_for_ever),
-        T(an_interval_that_was_just_passed_is_not_said),
+        T(an_interval_below_the_frontier_is_not_committed),
         T(an_interval_does_not_grow_over_offsets_without_records),
-        T(intervals_that_touch_are_one),
-        T(a_commit_that_is_held_back_is_asked_for_again),
-        T(with_very_many_unfinished_records_commits_are_rarer),
+        T(adjacent_intervals_are_merged),
+        T(a_held_commit_is_sent_when_the_hold_ends),
+        T(commits_are_rarer_with_very_many_unfinished_records),
         T(a_reset_keeps_what_is_finished_beyond_it),
-        T(a_log_that_begins_before_the_reset_is_another_one),
+        T(a_log_that_begins_before_the_reset_counts_as_a_new_log),
         T(a_reset_start_is_committed_before_a_record_is_called),
         T(nothing_is_loaded_while_stopping),
-        T(a_refused_commit_holds_no_drain_back),
-        T(a_drain_flushes_what_lingers),
-        T(what_is_produced_while_draining_is_flushed_too),
-        T(what_is_flushed_and_not_reported_is_flushed_again),
-        T(a_revoke_flushes_what_lingers),
+        T(a_refused_commit_does_not_delay_a_drain),
+        T(a_drain_flushes_lingering_outputs),
+        T(outputs_produced_during_a_drain_are_flushed),
+        T(a_flush_is_repeated_until_all_reports_are_in),
+        T(a_revoke_flushes_lingering_outputs),
         T(a_binding_that_stops_for_its_sink_is_drained_at_once),
-        T(what_waits_for_its_start_offset_holds_no_other_partition_back),
-        T(what_is_retried_holds_no_other_partition_back),
+        T(records_that_wait_for_their_start_offset_do_not_delay_other_partitions),
+        T(retried_records_do_not_delay_other_partitions),
         T(a_kept_partition_goes_on_while_another_drains),
-        T(before_the_start_offset_is_committed_no_more_is_taken_than_after),
+        T(intake_is_no_larger_before_the_start_offset_is_committed),
+        T(a_start_offset_is_committed_at_once_whatever_the_interval),
+        T(the_commit_age_is_that_of_the_oldest_finished_record),
+        T(more_than_four_billion_records_finish_behind_a_straggler),
     };
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);
 }

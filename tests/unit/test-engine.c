@@ -4,7 +4,7 @@
 
 #include "engine-test.h"
 
-/* --- The proposal's own three ------------------------------------------- */
+/* --- The three tests of the proposal ------------------------------------ */
 
 TEST(a_batch_triggers_at_the_maximum_size)
 {
@@ -52,7 +52,7 @@ TEST(an_exception_propagates)
 
 /* --- Triggers ------------------------------------------------------------ */
 
-TEST(a_free_call_slot_takes_what_is_there)
+TEST(a_free_call_slot_takes_the_records_that_are_ready)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -76,7 +76,7 @@ TEST(period_runs_from_the_first_record)
     assert_offsets(fake_edge_call(edge, 0), "0,1");
 }
 
-TEST(a_reload_changes_the_period_of_what_waits)
+TEST(a_reload_changes_the_period_of_waiting_records)
 {
     FakeEdge *edge = *state;
     edge->options.batch_period_us = 1000;
@@ -103,7 +103,7 @@ TEST(an_oversize_record_travels_alone)
     assert_offsets(fake_edge_call(edge, 1), "1");
 }
 
-TEST(a_full_budget_lets_what_is_ready_leave)
+TEST(ready_records_leave_when_the_budget_is_full)
 {
     FakeEdge *edge = *state;
     edge->options.batch_period_us = KAB_NEVER;
@@ -116,7 +116,7 @@ TEST(a_full_budget_lets_what_is_ready_leave)
     assert_offsets(fake_edge_call(edge, 0), "0");
 }
 
-TEST(a_record_that_waited_behind_a_busy_lane_does_not_wait_anew)
+TEST(the_period_of_a_record_includes_its_wait_behind_a_busy_lane)
 {
     FakeEdge *edge = *state;
     edge->options.order = KAB_ORDER_KEY;
@@ -134,7 +134,7 @@ TEST(a_record_that_waited_behind_a_busy_lane_does_not_wait_anew)
     assert_offsets(fake_edge_call(edge, 0), "2,1");
 }
 
-TEST(a_partition_at_its_end_is_no_company_to_wait_for)
+TEST(a_batch_does_not_wait_for_a_partition_at_its_end)
 {
     FakeEdge *edge = *state;
     edge->options.batch_period_us = KAB_NEVER;
@@ -192,7 +192,7 @@ TEST(one_batch_of_a_key_is_in_flight)
     assert_offsets(fake_edge_call(edge, 1), "2");
 }
 
-TEST(a_retry_holds_later_outputs_of_its_key_back)
+TEST(a_retry_holds_back_later_outputs_of_its_key)
 {
     FakeEdge *edge = *state;
     edge->options.order = KAB_ORDER_KEY;
@@ -254,7 +254,7 @@ TEST(a_lost_sink_emits_again_without_calling)
     assert_commit(edge, 4);
 }
 
-TEST(a_refused_letter_goes_again_with_its_message)
+TEST(a_refused_dead_letter_is_sent_again_with_its_message)
 {
     FakeEdge *edge = *state;
     edge->options.on_failure = KAB_ON_FAILURE_DLQ;
@@ -290,7 +290,7 @@ TEST(a_refused_record_goes_to_the_dead_letters)
     assert_commit(edge, 2);
 }
 
-TEST(end_of_partition_is_committed)
+TEST(the_end_of_a_partition_is_committed)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -299,7 +299,7 @@ TEST(end_of_partition_is_committed)
     assert_int_equal(edge->committed, 7);
 }
 
-TEST(a_revoked_partition_finishes_what_is_called_and_commits)
+TEST(a_revoked_partition_finishes_called_records_and_commits)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -335,6 +335,22 @@ TEST(a_drain_flushes_partial_batches)
     assert_false(kab_engine_is_overdue(edge->engine));
 }
 
+TEST(a_record_of_an_earlier_assignment_is_released)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assign(edge);
+    fake_edge_take(edge, 0, NULL);
+    assert_int_equal(edge->messages_out, 0);
+    assert_int_equal(
+        kab_engine_counters(edge->engine)->records_skipped[KAB_SKIP_STALE], 1);
+    load(edge, &(KabCommitted){.has_offset = true});
+    fake_edge_take(edge, 0, NULL);
+    assert_int_equal(edge->messages_out, 1);
+}
+
 TEST(loaded_intervals_are_skipped_and_kept)
 {
     FakeEdge *edge = *state;
@@ -366,23 +382,24 @@ main(void)
         T(a_batch_triggers_at_the_maximum_size),
         T(results_are_emitted_as_soon_as_they_complete),
         T(an_exception_propagates),
-        T(a_free_call_slot_takes_what_is_there),
+        T(a_free_call_slot_takes_the_records_that_are_ready),
         T(period_runs_from_the_first_record),
-        T(a_reload_changes_the_period_of_what_waits),
+        T(a_reload_changes_the_period_of_waiting_records),
         T(an_oversize_record_travels_alone),
-        T(a_full_budget_lets_what_is_ready_leave),
-        T(a_record_that_waited_behind_a_busy_lane_does_not_wait_anew),
-        T(a_partition_at_its_end_is_no_company_to_wait_for),
+        T(ready_records_leave_when_the_budget_is_full),
+        T(the_period_of_a_record_includes_its_wait_behind_a_busy_lane),
+        T(a_batch_does_not_wait_for_a_partition_at_its_end),
         T(ordered_outputs_wait_for_earlier_ones),
         T(one_batch_of_a_key_is_in_flight),
-        T(a_retry_holds_later_outputs_of_its_key_back),
+        T(a_retry_holds_back_later_outputs_of_its_key),
         T(commits_never_pass_an_unfinished_record),
         T(a_lost_sink_emits_again_without_calling),
         T(a_refused_record_goes_to_the_dead_letters),
-        T(a_refused_letter_goes_again_with_its_message),
-        T(end_of_partition_is_committed),
-        T(a_revoked_partition_finishes_what_is_called_and_commits),
+        T(a_refused_dead_letter_is_sent_again_with_its_message),
+        T(the_end_of_a_partition_is_committed),
+        T(a_revoked_partition_finishes_called_records_and_commits),
         T(a_drain_flushes_partial_batches),
+        T(a_record_of_an_earlier_assignment_is_released),
         T(loaded_intervals_are_skipped_and_kept),
     };
     return cmocka_run_group_tests_name("engine", tests, NULL, NULL);

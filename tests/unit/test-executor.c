@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls: handles that end, the pool, and memory, with threads. */
+/* Calls: the end of handles, the pool, and memory, with threads. */
 #include "kab-test.h"
 
 #include <pthread.h>
@@ -36,9 +36,9 @@ TEST(an_old_handle_is_recognised_when_its_ticket_is_used_again)
     Fixture *fixture = *state;
     run(fixture, (void (*)(KabBatch *))kab_batch_complete);
     KabBatch *old = fixture->handle;
-    kab_executor_release(fixture->executor, &fixture->attempt);
+    kab_executor_port.release_attempt(fixture->executor, &fixture->attempt);
     fixture->act = NULL;
-    kab_executor_invoke(fixture->executor, &fixture->attempt);
+    kab_executor_port.invoke(fixture->executor, &fixture->attempt);
     assert_ptr_not_equal(fixture->handle, old);
     assert_true(kab_batch_is_cancelled(old));
     assert_false(kab_batch_is_cancelled(fixture->handle));
@@ -71,7 +71,7 @@ TEST(of_many_answers_at_once_one_wins)
     Fixture *fixture = *state;
     start(fixture, KAB_FUNCTION_NONBLOCKING);
     for (unsigned round = 0; round < 200; round++) {
-        kab_executor_invoke(fixture->executor, &fixture->attempt);
+        kab_executor_port.invoke(fixture->executor, &fixture->attempt);
         pthread_t threads[4];
         for (int i = 0; i < 4; i++)
             pthread_create(&threads[i], NULL, complete_on_thread,
@@ -79,19 +79,37 @@ TEST(of_many_answers_at_once_one_wins)
         for (int i = 0; i < 4; i++)
             pthread_join(threads[i], NULL);
         serve(fixture, round + 1);
-        kab_executor_release(fixture->executor, &fixture->attempt);
+        kab_executor_port.release_attempt(fixture->executor, &fixture->attempt);
     }
     kab_executor_turn(fixture->executor);
     assert_int_equal(fixture->n_answered, 200);
     assert_int_equal(fixture->n_twice, 600);
 }
 
+static void
+hold_up_the_loop(KabBatch *batch)
+{
+    int64_t until = g_get_monotonic_time() + 20 * 1000;
+    while (g_get_monotonic_time() < until)
+        continue;
+    kab_batch_complete(batch);
+}
+
+TEST(a_call_that_holds_up_the_loop_is_counted)
+{
+    Fixture *fixture = *state;
+    run(fixture, hold_up_the_loop);
+    kab_executor_turn(fixture->executor);
+    kab_executor_turn(fixture->executor);
+    assert_int_equal(fixture->n_blocked, 1);
+}
+
 TEST(cancel_is_told_once_and_the_answer_still_comes)
 {
     Fixture *fixture = *state;
     start(fixture, KAB_FUNCTION_NONBLOCKING);
-    kab_executor_invoke(fixture->executor, &fixture->attempt);
-    kab_executor_cancel(fixture->executor, &fixture->attempt);
+    kab_executor_port.invoke(fixture->executor, &fixture->attempt);
+    kab_executor_port.cancel(fixture->executor, &fixture->attempt);
     assert_int_equal(atomic_load(&fixture->n_cancelled), 1);
     assert_true(kab_batch_is_cancelled(fixture->handle));
     assert_int_equal(kab_batch_count(fixture->handle), N_RECORDS);
@@ -100,7 +118,7 @@ TEST(cancel_is_told_once_and_the_answer_still_comes)
     serve(fixture, 1);
 }
 
-/* In a child: what stands on stderr before it aborts. */
+/* In a child process: returns what it prints to stderr before it aborts. */
 static char *
 dup_last_words(Fixture *fixture)
 {
@@ -157,7 +175,7 @@ deal_out(Fixture *fixture, KabAttempt *attempts, KabResult *results)
         attempts[i] = fixture->attempt;
         attempts[i].serial = i;
         attempts[i].results = &results[i * N_RECORDS];
-        kab_executor_invoke(fixture->executor, &attempts[i]);
+        kab_executor_port.invoke(fixture->executor, &attempts[i]);
     }
 }
 
@@ -175,7 +193,7 @@ TEST(every_call_on_the_pool_is_answered)
         serve(fixture, n);
         for (unsigned i = 0; i < N_AT_ONCE; i++) {
             assert_int_equal(results[i * N_RECORDS].bytes, 8);
-            kab_executor_release(fixture->executor, &attempts[i]);
+            kab_executor_port.release_attempt(fixture->executor, &attempts[i]);
         }
     }
     assert_int_equal(fixture->n_entered, n);
@@ -233,6 +251,7 @@ main(void)
         WITH_CALLS(an_old_handle_is_recognised_when_its_ticket_is_used_again),
         cmocka_unit_test(calls_on_a_handle_that_never_was_are_harmless),
         WITH_CALLS(of_many_answers_at_once_one_wins),
+        WITH_CALLS(a_call_that_holds_up_the_loop_is_counted),
         WITH_CALLS(cancel_is_told_once_and_the_answer_still_comes),
         WITH_CALLS(debugging_aborts_with_the_history_of_an_ended_batch),
         WITH_CALLS(every_call_on_the_pool_is_answered),

@@ -36,7 +36,7 @@ read_text(const char *text)
     return kab_ini_new(text, strlen(text), &world);
 }
 
-/* Of section "s"; NULL: it is not there. */
+/* The entry in section "s"; NULL: there is none. */
 static const KabIniEntry *
 entry_of(const KabIni *ini, const char *key)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a dead letter says.
+/* The contents of a dead letter.
  */
 #include "kab-test.h"
 

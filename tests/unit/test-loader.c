@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which modules are opened, and what is said of those that are not. */
+/* Which modules are opened, and the messages for those that are not. */
 #include "kab-test.h"
+
+#include <glib/gstdio.h>
 
 #include "loader.h"
 
-/* Where the modules of tests/support/modules are. */
+/* Returns the directory of the modules built from tests/support/modules. */
 static char *
 modules_directory(void)
 {
@@ -109,6 +111,39 @@ TEST(a_longer_structure_is_read_by_its_head)
     assert_string_equal(module.function->name, "larger-struct");
 }
 
+TEST(longer_options_are_read_by_their_own_stride)
+{
+    g_autofree char *directory = modules_directory();
+    KabModule module;
+    assert_true(kab_loader_open(directory, "larger-option", &module, NULL));
+    const KabFunction *function = module.function;
+    assert_int_equal(function->option_size, sizeof(KabOption));
+    assert_int_equal(function->n_options, 2);
+    assert_string_equal(function->options[0].name, "first");
+    assert_string_equal(function->options[1].name, "second");
+    assert_string_equal(function->options[1].default_value, "7");
+}
+
+static void
+never_called(void *instance, KabBatch *batch)
+{
+    fail();
+}
+
+TEST(options_without_a_size_are_refused)
+{
+    const KabOption option = {"count", KAB_OPTION_INTEGER, NULL, NULL, "", 0};
+    const KabFunction function = {KAB_FUNCTION_HEAD, .name = "given",
+                                  .options = &option, .n_options = 1,
+                                  .process = never_called};
+    KabFunction without = function;
+    without.option_size = 0;
+    g_autoptr(GError) error = NULL;
+    assert_ptr_equal(kab_loader_adopt(&function, "b", NULL), &function);
+    assert_null(kab_loader_adopt(&without, "b", &error));
+    assert_non_null(strstr(error->message, "whose .option_size is 0; wanted"));
+}
+
 TEST(an_option_that_contradicts_itself_is_refused)
 {
     assert_refused("bad-option",
@@ -139,10 +174,9 @@ TEST(a_path_without_a_file_is_refused)
     g_autoptr(GError) error = NULL;
     KabModule module;
     assert_false(kab_loader_open(NULL, "./nowhere.so", &module, &error));
-    assert_true(g_str_has_prefix(error->message,
-                                 "found ./nowhere.so, which does not "
-                                 "open; wanted a module with all it "
-                                 "needs ("));
+    assert_string_equal(error->message,
+                        "found ./nowhere.so, which does not exist; wanted a "
+                        "module");
 }
 
 static void
@@ -154,9 +188,67 @@ count_broken(void *user, const char *file, const char *message)
     (*n)++;
 }
 
+/* Writes the first n bytes of a valid module; n negative: all but the last
+ * -n. */
+static char *
+write_part(const char *name, gssize n)
+{
+    g_autofree char *directory = modules_directory();
+    g_autofree char *whole = g_build_filename(directory, "fitting.so", NULL);
+    g_autofree char *content = NULL;
+    char *file = g_build_filename(g_get_tmp_dir(), name, NULL);
+    gsize len;
+    assert_true(g_file_get_contents(whole, &content, &len, NULL));
+    gssize part = n < 0 ? (gssize)len + n : n;
+    assert_true(g_file_set_contents(file, content, part, NULL));
+    return file;
+}
+
+static void
+assert_problem(const char *path, const char *problem)
+{
+    g_autofree char *expected =
+        g_strdup_printf("found %s, %s; wanted a module", path, problem);
+    g_autoptr(GError) error = NULL;
+    KabModule module;
+    assert_false(kab_loader_open(NULL, path, &module, &error));
+    assert_string_equal(error->message, expected);
+}
+
+TEST(a_file_that_was_cut_off_is_refused_wherever_it_ends)
+{
+    g_autofree char *directory = modules_directory();
+    g_autofree char *whole = g_build_filename(directory, "fitting.so", NULL);
+    g_autofree char *content = NULL;
+    gsize len;
+    assert_true(g_file_get_contents(whole, &content, &len, NULL));
+    for (gssize n = 64; n < (gssize)len; n += 509) {
+        g_autofree char *file = write_part("kab-cut-off.so", n);
+        assert_problem(file, "which is cut off");
+        g_unlink(file);
+    }
+    g_autofree char *file = write_part("kab-cut-off.so", -1);
+    assert_problem(file, "which is cut off");
+    g_unlink(file);
+}
+
+TEST(what_is_no_shared_object_is_refused_with_its_path)
+{
+    g_autofree char *empty = write_part("kab-empty.so", 0);
+    g_autofree char *head = write_part("kab-head.so", 20);
+    assert_problem(empty, "which is empty");
+    assert_problem(head, "which is no shared object");
+    assert_problem("/dev/zero", "which is no regular file");
+    assert_problem("/tmp", "which is a directory");
+    assert_problem("/nonexistent/x.so", "which does not exist");
+    g_unlink(empty);
+    g_unlink(head);
+}
+
 TEST(the_list_goes_on_after_a_broken_module)
 {
-    static const char *const expected[] = {"fitting", "larger-struct"};
+    static const char *const expected[] = {"fitting", "larger-option",
+                                           "larger-struct"};
     g_autofree char *directory = modules_directory();
     unsigned n_broken = 0, n_found = 0;
     g_autoptr(GArray) modules =
@@ -166,7 +258,7 @@ TEST(the_list_goes_on_after_a_broken_module)
         if (g_str_has_prefix(module->path, directory))
             assert_string_equal(module->function->name, expected[n_found++]);
     }
-    assert_int_equal(n_found, 2);
+    assert_int_equal(n_found, 3);
     assert_true(n_broken >= 8);
 }
 
@@ -183,10 +275,14 @@ main(void)
         cmocka_unit_test(a_missing_field_is_refused),
         cmocka_unit_test(a_short_structure_is_refused_with_both_numbers),
         cmocka_unit_test(a_longer_structure_is_read_by_its_head),
+        cmocka_unit_test(longer_options_are_read_by_their_own_stride),
+        cmocka_unit_test(options_without_a_size_are_refused),
         cmocka_unit_test(an_option_that_contradicts_itself_is_refused),
         cmocka_unit_test(an_object_that_is_no_module_is_refused),
         cmocka_unit_test(an_undefined_symbol_is_found_at_once),
         cmocka_unit_test(a_path_without_a_file_is_refused),
+        cmocka_unit_test(a_file_that_was_cut_off_is_refused_wherever_it_ends),
+        cmocka_unit_test(what_is_no_shared_object_is_refused_with_its_path),
         cmocka_unit_test(the_list_goes_on_after_a_broken_module),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the engine says of itself: why nothing moves, and whether it is paused.
+/* Inspection of the engine: why a partition stalls, whether calls are paused.
  */
 #include "kab-test.h"
 
@@ -7,10 +7,20 @@
 
 #define SECOND INT64_C(1000000)
 
+/* Returns a new sentence; NULL: no partition stalls. */
+static char *
+dup_stall(FakeEdge *edge)
+{
+    KabStall stall;
+    return kab_engine_find_stall(edge->engine, edge->now, &stall)
+               ? kab_stall_dup_sentence(&stall)
+               : NULL;
+}
+
 static void
 assert_stall(FakeEdge *edge, const char *expected)
 {
-    g_autofree char *stall = kab_engine_dup_stall(edge->engine, edge->now);
+    g_autofree char *stall = dup_stall(edge);
     assert_non_null(stall);
     if (!strstr(stall, expected))
         fail_msg("\"%s\" is not in: %s", expected, stall);
@@ -23,16 +33,17 @@ TEST(a_commit_that_fails_for_long_is_a_stall)
     edge->auto_commit = false;
     kab_engine_end_of_partition(edge->engine, edge->partition, 7, edge->now);
     fake_edge_advance(edge, 10000);
-    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+    assert_null(dup_stall(edge));
     fake_edge_commit_done(edge, KAB_COMMIT_FAILED);
     fake_edge_advance(edge, 60000000);
-    g_autofree char *stall = kab_engine_dup_stall(edge->engine, edge->now);
-    assert_non_null(strstr(stall, "in [0] is finished to offset 7"));
+    g_autofree char *stall = dup_stall(edge);
+    assert_non_null(
+        strstr(stall, "offset 7 is finished and waits for its commit"));
     fake_edge_commit_done(edge, KAB_COMMIT_OK);
-    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+    assert_null(dup_stall(edge));
 }
 
-/* The committed position counts, not what moves beyond it. */
+/* Only the committed position counts, not progress beyond it. */
 TEST(a_record_that_holds_the_committed_position_is_a_stall)
 {
     FakeEdge *edge = *state;
@@ -42,7 +53,7 @@ TEST(a_record_that_holds_the_committed_position_is_a_stall)
     fake_edge_take(edge, 0, NULL);
     fake_edge_advance(edge, 0);
     for (int i = 1; i <= 60; i++) {
-        assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+        assert_null(dup_stall(edge));
         fake_edge_take(edge, i, NULL);
         fake_edge_advance(edge, 0);
         fake_edge_answer(edge, fake_edge_call(edge, 1));
@@ -50,10 +61,10 @@ TEST(a_record_that_holds_the_committed_position_is_a_stall)
         fake_edge_advance(edge, SECOND);
     }
     assert_stall(edge, "offset 0 is called and waits for the function's "
-                       "answer");
+                       "answer (cause: call)");
     answer_first(edge);
     assert_commit(edge, 61);
-    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+    assert_null(dup_stall(edge));
 }
 
 TEST(commits_that_fail_while_records_flow_are_a_stall)
@@ -63,7 +74,7 @@ TEST(commits_that_fail_while_records_flow_are_a_stall)
     fake_edge_start(edge);
     edge->auto_commit = false;
     for (int i = 0; i < 60; i++) {
-        assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+        assert_null(dup_stall(edge));
         fake_edge_take(edge, i, NULL);
         fake_edge_advance(edge, 0);
         answer_first(edge);
@@ -72,8 +83,8 @@ TEST(commits_that_fail_while_records_flow_are_a_stall)
         fake_edge_commit_done(edge, KAB_COMMIT_FAILED);
     }
     fake_edge_take(edge, 60, NULL);
-    assert_stall(edge, "in [0] is finished to offset 60, and its commit has "
-                       "waited 60 s");
+    assert_stall(edge, "in [0] has not moved for 60 s: offset 60 is finished "
+                       "and waits for its commit (cause: commit)");
 }
 
 TEST(between_two_commits_there_is_no_stall)
@@ -87,33 +98,34 @@ TEST(between_two_commits_there_is_no_stall)
         while (edge->calls->len)
             answer_first(edge);
         fake_edge_acknowledge(edge);
-        assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+        assert_null(dup_stall(edge));
     }
 }
 
-TEST(an_offset_that_is_not_told_is_a_stall)
+TEST(a_committed_offset_that_never_loads_is_a_stall)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
     assign(edge);
     fake_edge_advance(edge, 60 * SECOND - 1);
-    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+    assert_null(dup_stall(edge));
     fake_edge_advance(edge, 1);
-    assert_stall(edge, "in [0] has waited 60 s for its committed offset");
+    assert_stall(edge, "in [0] has not moved for 60 s: it waits for its "
+                       "committed offset (cause: broker)");
 }
 
-TEST(what_comes_after_hours_of_nothing_is_no_stall)
+TEST(a_record_after_hours_of_idleness_is_no_stall)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
     fake_edge_advance(edge, 5000 * SECOND);
     fake_edge_take(edge, 0, NULL);
-    assert_null(kab_engine_dup_stall(edge->engine, edge->now));
+    assert_null(dup_stall(edge));
     fake_edge_advance(edge, 60 * SECOND);
     assert_stall(edge, "offset 0");
 }
 
-TEST(with_nothing_to_call_there_is_no_pause)
+TEST(an_engine_with_nothing_to_call_is_not_paused)
 {
     FakeEdge *edge = *state;
     KabEngineState look;
@@ -139,9 +151,9 @@ main(void)
         T(a_record_that_holds_the_committed_position_is_a_stall),
         T(commits_that_fail_while_records_flow_are_a_stall),
         T(between_two_commits_there_is_no_stall),
-        T(an_offset_that_is_not_told_is_a_stall),
-        T(what_comes_after_hours_of_nothing_is_no_stall),
-        T(with_nothing_to_call_there_is_no_pause),
+        T(a_committed_offset_that_never_loads_is_a_stall),
+        T(a_record_after_hours_of_idleness_is_no_stall),
+        T(an_engine_with_nothing_to_call_is_not_paused),
     };
     return cmocka_run_group_tests_name("look", tests, NULL, NULL);
 }

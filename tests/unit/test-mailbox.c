@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mailbox: order, waking, and many posters at once. */
+/* The mailbox: order, wake-ups, and many posters at once. */
 #include "kab-test.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <glib.h>
 
-#include "mailbox.h"
+#include "kabridge/error.h"
+#include "loop.h"
 
 enum { N_POSTERS = 4, N_EACH = 20000 };
 
@@ -44,7 +48,7 @@ static int
 setup(void **state)
 {
     Reader *reader = g_new0(Reader, 1);
-    reader->mailbox = kab_mailbox_new();
+    reader->mailbox = kab_mailbox_new(NULL);
     *state = reader;
     return 0;
 }
@@ -171,6 +175,36 @@ TEST(no_letter_of_many_posters_is_slept_over)
 
 #define WITH_READER(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Leaves this many descriptors to the process; returns the limit before. */
+static struct rlimit
+leave_descriptors(int n)
+{
+    struct rlimit before, limit;
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &before);
+    limit = before;
+    limit.rlim_cur = (rlim_t)(next + n);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return before;
+}
+
+TEST(without_a_descriptor_the_error_says_what_to_do)
+{
+    static const KabLoopWork work = {0};
+    for (int n = 0; n < 2; n++) { /* GLib's own part of a loop needs one, too */
+        g_autoptr(GError) error = NULL;
+        struct rlimit before = leave_descriptors(n);
+        assert_null(kab_loop_new(&work, NULL, &error));
+        setrlimit(RLIMIT_NOFILE, &before);
+        assert_true(g_error_matches(error, KAB_ERROR, KAB_ERROR_UNAVAILABLE));
+        assert_string_equal(error->message,
+                            "cannot make an eventfd: Too many open files; "
+                            "raise the limit of file descriptors "
+                            "(RLIMIT_NOFILE, ulimit -n)");
+    }
+}
+
 int
 main(void)
 {
@@ -181,6 +215,7 @@ main(void)
         WITH_READER(a_kick_keeps_the_loop_from_sleeping),
         WITH_READER(a_quiet_letter_does_not_wake_but_keeps_from_sleeping),
         WITH_READER(no_letter_of_many_posters_is_slept_over),
+        cmocka_unit_test(without_a_descriptor_the_error_says_what_to_do),
     };
     return cmocka_run_group_tests_name("mailbox", tests, NULL, NULL);
 }

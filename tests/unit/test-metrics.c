@@ -70,7 +70,7 @@ assert_value(Fixture *fixture, const char *series, const char *value)
     assert_string_equal(found, value);
 }
 
-/* What the other tests rely on. */
+/* The checker that the other tests rely on rejects invalid text. */
 TEST(a_text_that_is_not_right_is_refused)
 {
 #define HEAD(type) "# HELP kabridge_x y\n# TYPE kabridge_x " type "\n"
@@ -123,6 +123,7 @@ TEST(every_family_is_there_without_a_binding)
         "oldest_unfinished_seconds",
         "commits_total",
         "commit_seconds",
+        "commit_age_seconds",
         "record_seconds",
         "partition_lag",
         "partition_finished_beyond",
@@ -135,6 +136,7 @@ TEST(every_family_is_there_without_a_binding)
         "adaptive_in_flight_limit",
         "produce_errors_total",
         "state",
+        "log_lines_dropped_total",
         "build_info",
     };
     g_autoptr(GPtrArray) none = g_ptr_array_new();
@@ -285,8 +287,8 @@ TEST(status_has_the_names_of_the_contract)
         json_unpack(
             status,
             "{s:s, s:s, s:[{s:s, s:s, s:n, s:i, s:i, s:i, s:i, s:s,"
-            " s:[{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:i, s:I !}!]"
-            " !}!] !}",
+            " s:[{s:s, s:i, s:s, s:I, s:I, s:I, s:I, s:i, s:I}!]"
+            "}!] !}",
             "version", &version, "instance", &instance, "bindings", "name",
             &name, "state", &binding_state, "reason", "batch_limit",
             &batch_limit, "calls_in_flight", &calls, "buffer_records", &records,
@@ -300,6 +302,38 @@ TEST(status_has_the_names_of_the_contract)
     assert_int_equal(number, 3);
     assert_int_equal(lag, 10);
     assert_string_equal(last_error, "say \"hm\"\357\277\275");
+    json_decref(status);
+}
+
+TEST(status_says_where_a_binding_is_stuck_and_why)
+{
+    Fixture *fixture = *state;
+    fixture->binding.obstacle = KAB_OBSTACLE_STALL;
+    fixture->binding.stall = (KabStall){.topic = "payments",
+                                        .number = 3,
+                                        .offset = 41,
+                                        .cause = KAB_STALL_CALL,
+                                        .waits_for = "the function's answer",
+                                        .still_us = 61500000};
+    g_autofree char *text =
+        kab_status_dup_json(fixture->snapshots, "host-1", now);
+    json_t *status = parse(text);
+    const char *obstacle, *topic, *cause, *waits_for;
+    int number, offset;
+    double seconds;
+    assert_int_equal(
+        json_unpack(status, "{s:[{s:s, s:{s:s, s:i, s:i, s:s, s:s, s:f !}}]}",
+                    "bindings", "obstacle", &obstacle, "stall", "topic", &topic,
+                    "partition", &number, "offset", &offset, "cause", &cause,
+                    "waits_for", &waits_for, "seconds", &seconds),
+        0);
+    assert_string_equal(obstacle, "stall");
+    assert_string_equal(topic, "payments");
+    assert_int_equal(number, 3);
+    assert_int_equal(offset, 41);
+    assert_string_equal(cause, "call");
+    assert_string_equal(waits_for, "the function's answer");
+    assert_true(seconds == 61.5);
     json_decref(status);
 }
 
@@ -365,6 +399,7 @@ main(void)
         T(two_bindings_share_each_family),
         T(the_page_of_metrics_is_current),
         T(status_has_the_names_of_the_contract),
+        T(status_says_where_a_binding_is_stuck_and_why),
         T(unknown_numbers_are_null),
         T(ready_names_each_binding_that_is_not),
         T(a_loop_that_does_not_turn_is_not_ready),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Client properties: layers, what is owned, what is said of wrong ones. */
+/* Client properties: layers, owned ones, and the messages for wrong ones. */
 #include "kab-test.h"
 
 #include "kabridge/error.h"
 #include "properties.h"
 
-/* What a configuration holds. Returns a new string. */
+/* A property's value in a configuration. Returns a new string. */
 static char *
 get(rd_kafka_conf_t *conf, const char *name)
 {
@@ -82,7 +82,8 @@ TEST(what_is_of_the_other_client_is_left_out)
     rd_kafka_conf_destroy(producer);
 }
 
-/* A client is made of it: librdkafka checks some pairs only then. */
+/* Create a client, because librdkafka checks some pairs of properties only
+ * then. */
 TEST(ours_yields_where_the_users_needs_it)
 {
     KabProperty user[] = {{"message.max.bytes", "20000000"},

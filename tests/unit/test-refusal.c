@@ -34,7 +34,8 @@ TEST(what_is_not_listed_is_a_lost_sink)
     assert_int_equal(kab_refusal_of(KAB_VERDICT_SINK), KAB_REFUSED_SINK);
 }
 
-/* The next producer waits for it, and stops when it does not come. */
+/* The next producer waits for the topic, and stops the binding if it does not
+ * appear. */
 TEST(an_unknown_topic_is_a_lost_sink)
 {
     const rd_kafka_resp_err_t errors[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a function says of its records, and what the engine is given of it. */
+/* How a function's results for its records reach the engine. */
 #include "kab-test.h"
 
 #include "executor-rig.h"
@@ -212,6 +212,51 @@ TEST(the_first_outcome_of_a_record_stands)
 }
 
 static void
+take_a_megabyte_in_parts(KabBatch *batch)
+{
+    for (int i = 0; i < 64; i++)
+        kab_batch_alloc(batch, 16 * 1024);
+    kab_batch_complete(batch);
+}
+
+TEST(memory_that_an_open_call_takes_is_told)
+{
+    Fixture *fixture = *state;
+    run(fixture, take_a_megabyte_in_parts);
+    assert_true(fixture->n_grown > 900 * 1024);
+    assert_true(fixture->n_grown < 2 * 1024 * 1024);
+}
+
+static void
+take_little(KabBatch *batch)
+{
+    kab_batch_alloc(batch, 1000);
+    kab_batch_complete(batch);
+}
+
+TEST(a_little_memory_is_not_told)
+{
+    Fixture *fixture = *state;
+    run(fixture, take_little);
+    assert_int_equal(fixture->n_grown, 0);
+}
+
+static void
+pass_the_first(KabBatch *batch)
+{
+    kab_batch_pass(batch, 0, "the model is down");
+    kab_batch_complete(batch);
+}
+
+TEST(a_passed_record_keeps_its_reason)
+{
+    Fixture *fixture = *state;
+    run(fixture, pass_the_first);
+    assert_int_equal(fixture->results[0].outcome, KAB_OUTCOME_PASS);
+    assert_string_equal(fixture->results[0].reason, "the model is down");
+}
+
+static void
 fail_at_length(KabBatch *batch)
 {
     g_autofree char *reason = g_strnfill(1023, 'x');
@@ -255,6 +300,9 @@ main(void)
         WITH_CALLS(a_partition_below_minus_1_fails_the_record),
         WITH_CALLS(headers_are_copied),
         WITH_CALLS(the_last_header_of_a_name_is_found),
+        WITH_CALLS(memory_that_an_open_call_takes_is_told),
+        WITH_CALLS(a_little_memory_is_not_told),
+        WITH_CALLS(a_passed_record_keeps_its_reason),
         WITH_CALLS(the_first_outcome_of_a_record_stands),
         WITH_CALLS(a_failure_carries_its_class_and_a_bounded_reason),
         WITH_CALLS(a_class_that_does_not_exist_is_transient),

@@ -5,7 +5,7 @@
 
 #include "engine-test.h"
 
-/* From one deadline of the engine to the next. */
+/* Advances from deadline to deadline until there is a call. */
 static void
 await_call(FakeEdge *edge)
 {
@@ -17,12 +17,12 @@ await_call(FakeEdge *edge)
     }
 }
 
-/* How many calls that took; when the last one was answered. */
+/* Returns the number of calls it took, and when the last one was answered. */
 static size_t
-bisect_until(FakeEdge *edge, int64_t poison, size_t limit, int64_t *ret_us)
+bisect(FakeEdge *edge, int64_t poison, KabFailure failure, int64_t *ret_us)
 {
     size_t calls = 0;
-    for (; calls < limit; calls++) {
+    for (; calls < 1000; calls++) {
         await_call(edge);
         if (!edge->calls->len)
             break;
@@ -31,7 +31,7 @@ bisect_until(FakeEdge *edge, int64_t poison, size_t limit, int64_t *ret_us)
         for (size_t i = 0; i < attempt->n; i++)
             has_poison |= attempt->records[i].offset == poison;
         if (has_poison)
-            fake_edge_fail(edge, attempt, KAB_FAIL_TRANSIENT, -1);
+            fake_edge_fail(edge, attempt, failure, -1);
         else
             fake_edge_answer(edge, attempt);
         *ret_us = edge->now;
@@ -49,7 +49,7 @@ TEST(a_poison_record_is_found_by_halving)
     fake_edge_take_range(edge, 0, 256);
     fake_edge_advance(edge, 0);
     int64_t end_us = 0;
-    size_t calls = bisect_until(edge, 100, 1000, &end_us);
+    size_t calls = bisect(edge, 100, KAB_FAIL_TRANSIENT, &end_us);
     assert_true(calls <= 5 + 16 + 5);
     fake_edge_acknowledge(edge);
     const KabCounters *counters = kab_engine_counters(edge->engine);
@@ -58,8 +58,25 @@ TEST(a_poison_record_is_found_by_halving)
     assert_commit(edge, 256);
 }
 
-/* Others succeed: the parts do not wait as if the function were down. */
-TEST(a_poison_record_keeps_its_neighbours_for_seconds_only)
+/* Two crashes of the whole set, one of each half, two of the record alone. */
+TEST(a_record_that_crashes_is_alone_after_few_crashes)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 64;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 64);
+    fake_edge_advance(edge, 0);
+    bisect(edge, 50, KAB_FAIL_CRASH, &(int64_t){0});
+    fake_edge_acknowledge(edge);
+    const KabCounters *counters = kab_engine_counters(edge->engine);
+    assert_in_range(counters->calls[KAB_CALL_CRASH], 7, 2 + 5 + 2);
+    assert_int_equal(counters->dead_letters[KAB_CLASS_CRASH], 1);
+    assert_commit(edge, 64);
+}
+
+/* While other sets succeed, the halves do not wait as in an outage. */
+TEST(a_poison_record_delays_its_neighbours_for_seconds_only)
 {
     FakeEdge *edge = *state;
     edge->options.batch_count = 256;
@@ -71,7 +88,7 @@ TEST(a_poison_record_keeps_its_neighbours_for_seconds_only)
     fake_edge_take_range(edge, 0, 256);
     fake_edge_advance(edge, 0);
     int64_t begin_us = edge->now, end_us = 0;
-    bisect_until(edge, 100, 1000, &end_us);
+    bisect(edge, 100, KAB_FAIL_TRANSIENT, &end_us);
     fake_edge_acknowledge(edge);
     const KabCounters *counters = kab_engine_counters(edge->engine);
     assert_int_equal(counters->dead_letters[KAB_CLASS_TRANSIENT], 1);
@@ -131,7 +148,31 @@ TEST(a_time_out_calls_again_and_ignores_the_late_answer)
         kab_engine_counters(edge->engine)->call_faults[KAB_FAULT_LATE], 1);
 }
 
-TEST(too_large_is_halved_and_the_ceiling_learned)
+/* The sink moves headers out of a message that nobody reads any more. */
+TEST(an_output_is_unread_once_no_call_has_its_input)
+{
+    FakeEdge *edge = *state;
+    edge->options.call_timeout_us = 5000;
+    fake_edge_start(edge);
+    fake_edge_take(edge, 0, NULL);
+    fake_edge_advance(edge, 0);
+    KabAttempt *late = fake_edge_call(edge, 0);
+    kab_engine_entered(edge->engine, late, late->serial, edge->now);
+    fake_edge_advance(edge, 5000);
+    fake_edge_advance(edge, 1000);
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    assert_produced(edge, "0");
+    assert_false(((KabProduct *)edge->produced->pdata[0])->is_unread);
+
+    fake_edge_answer(edge, late);
+    fake_edge_take(edge, 1, NULL);
+    fake_edge_advance(edge, 0);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    assert_produced(edge, "0,1");
+    assert_true(((KabProduct *)edge->produced->pdata[1])->is_unread);
+}
+
+TEST(a_too_large_batch_is_halved_and_the_ceiling_learned)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -147,7 +188,7 @@ TEST(too_large_is_halved_and_the_ceiling_learned)
     assert_offsets(fake_edge_call(edge, 0), "4,5");
 }
 
-/* A half of a too large set: how many transient failures until it ends? */
+/* Counts the transient failures until a half of a too-large set is given up. */
 TEST(without_bisect_halves_have_all_their_attempts)
 {
     FakeEdge *edge = *state;
@@ -199,7 +240,7 @@ TEST(a_fatal_answer_counts_although_every_record_has_an_outcome)
     assert_true(kab_engine_is_drained(edge->engine));
 }
 
-TEST(any_delay_that_a_function_asks_for_is_taken)
+TEST(a_function_may_ask_for_any_delay)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -217,7 +258,7 @@ TEST(any_delay_that_a_function_asks_for_is_taken)
     assert_int_equal(edge->calls->len, 1);
 }
 
-/* Fails the call that is out, and returns how long the next one waits. */
+/* Fails the open call, and returns how long the next one waits. */
 static int64_t
 fail_and_wait(FakeEdge *edge)
 {
@@ -262,7 +303,7 @@ TEST(jitter_spreads_the_back_off)
     assert_in_range(most_us, 11000, 12000);
 }
 
-/* Of several in one call, the longest. */
+/* Of several delays in one call, the longest counts. */
 TEST(the_delay_that_a_function_asks_for_is_kept)
 {
     FakeEdge *edge = *state;
@@ -282,7 +323,7 @@ TEST(the_delay_that_a_function_asks_for_is_kept)
     assert_int_equal(edge->calls->len, 1);
 }
 
-TEST(records_given_again_are_counted_however_they_failed)
+TEST(retried_records_are_counted_whatever_their_failure)
 {
     FakeEdge *edge = *state;
     fake_edge_start(edge);
@@ -298,7 +339,7 @@ TEST(records_given_again_are_counted_however_they_failed)
     assert_true(counters->records_retried > 4);
 }
 
-TEST(a_letter_that_is_refused_twice_stops_the_binding)
+TEST(a_dead_letter_that_is_refused_twice_stops_the_binding)
 {
     FakeEdge *edge = *state;
     edge->options.on_failure = KAB_ON_FAILURE_DLQ;
@@ -312,7 +353,7 @@ TEST(a_letter_that_is_refused_twice_stops_the_binding)
         assert_false(edge->is_stopped);
         assert_int_equal(edge->produced->len, 1);
         KabProduct *letter = g_ptr_array_steal_index(edge->produced, 0);
-        assert_int_equal(letter->is_truncated, i == 1);
+        assert_int_equal(letter->kind == KAB_PRODUCT_TRUNCATED, i == 1);
         kab_engine_refused(edge->engine, letter, KAB_REFUSED_RECORD,
                            "too large", edge->now);
         fake_edge_advance(edge, 0);
@@ -322,26 +363,163 @@ TEST(a_letter_that_is_refused_twice_stops_the_binding)
     assert_int_equal(edge->committed, 0);
 }
 
+/* Answers record 0 with the outcome until it is not called any more, other
+ * records with done. Returns how many calls record 0 had. */
+static int
+call_until_given_up(FakeEdge *edge, KabOutcome outcome)
+{
+    int n = 0;
+    for (; edge->calls->len; n++) {
+        KabAttempt *attempt = fake_edge_call(edge, 0);
+        for (size_t i = 0; i < attempt->n; i++) {
+            if (attempt->records[i].offset != 0)
+                fake_edge_output(edge, attempt, i);
+            else
+                attempt->results[i] =
+                    (KabResult){.outcome = outcome, .delay_ms = -1};
+        }
+        fake_edge_complete(edge, attempt);
+        fake_edge_advance(edge, 2 * edge->options.retry_backoff_max_us);
+    }
+    return n;
+}
+
+static void
+start_with_five_attempts(FakeEdge *edge)
+{
+    edge->options.batch_count = 10;
+    edge->options.retry_max_attempts = 5;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 10);
+    fake_edge_advance(edge, 0);
+}
+
+TEST(a_record_that_always_answers_retry_is_called_five_times_in_all)
+{
+    FakeEdge *edge = *state;
+    start_with_five_attempts(edge);
+    assert_int_equal(call_until_given_up(edge, KAB_OUTCOME_RETRY), 5);
+}
+
+TEST(a_record_that_never_gets_an_outcome_is_called_five_times_in_all)
+{
+    FakeEdge *edge = *state;
+    start_with_five_attempts(edge);
+    assert_int_equal(call_until_given_up(edge, KAB_OUTCOME_NONE), 5);
+}
+
+/* Two sets fail in turn, and none succeeds: it is an outage. */
+TEST(no_failure_counts_while_the_function_is_ill)
+{
+    FakeEdge *edge = *state;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 8);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 50; i++) {
+        while (edge->calls->len)
+            fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT,
+                           -1);
+        fake_edge_advance(edge, 2 * edge->options.retry_backoff_max_us);
+        assert_in_range(edge->calls->len, 0, i ? 1 : 2);
+    }
+    assert_produced(edge, "");
+    while (edge->calls->len) {
+        answer_first(edge);
+        fake_edge_advance(edge, 2 * edge->options.retry_backoff_max_us);
+    }
+    assert_int_equal(edge->lines->len, 8);
+    assert_int_equal(edge->failures->len, 0);
+}
+
+TEST(a_single_failing_set_does_not_make_the_function_ill)
+{
+    FakeEdge *edge = *state;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 2);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 20 && edge->lines->len < 2; i++) {
+        while (edge->calls->len)
+            fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT,
+                           -1);
+        fake_edge_advance(edge, 2 * edge->options.retry_backoff_max_us);
+    }
+    assert_produced(edge, "!0,!1");
+}
+
+/* Record 0 overloads the service each time; others succeed in between. */
+TEST(a_record_alone_that_is_overloaded_while_others_succeed_is_given_up)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 1;
+    edge->options.max_in_flight = 1;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    for (int64_t i = 0; i < 40 && !edge->letter_message; i++) {
+        fake_edge_take(edge, i, NULL);
+        fake_edge_advance(edge, 2 * edge->options.retry_backoff_max_us);
+        KabAttempt *attempt = fake_edge_call(edge, 0);
+        if (attempt->records[0].offset == 0)
+            fake_edge_fail(edge, attempt, KAB_FAIL_OVERLOAD, -1);
+        else
+            fake_edge_answer(edge, attempt);
+    }
+    assert_non_null(edge->letter_message);
+}
+
+TEST(a_learned_ceiling_is_probed_upward_again)
+{
+    FakeEdge *edge = *state;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 4);
+    fake_edge_advance(edge, 0);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TOO_LARGE, -1);
+    int64_t next = 4;
+    size_t largest = 0;
+    for (int i = 0; i < 100; i++) {
+        while (edge->calls->len) {
+            if (i > 2)
+                largest = MAX(largest, fake_edge_call(edge, 0)->n);
+            answer_first(edge);
+        }
+        fake_edge_acknowledge(edge);
+        fake_edge_take_range(edge, next, next + 4);
+        next += 4;
+        fake_edge_advance(edge, 20000);
+    }
+    assert_int_equal(largest, 4);
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_poison_record_is_found_by_halving),
-        T(a_poison_record_keeps_its_neighbours_for_seconds_only),
+        T(a_record_that_crashes_is_alone_after_few_crashes),
+        T(a_poison_record_delays_its_neighbours_for_seconds_only),
         T(overload_never_counts),
         T(an_overloaded_set_is_cut_even_where_nothing_else_is_called),
         T(a_time_out_calls_again_and_ignores_the_late_answer),
-        T(too_large_is_halved_and_the_ceiling_learned),
+        T(an_output_is_unread_once_no_call_has_its_input),
+        T(a_too_large_batch_is_halved_and_the_ceiling_learned),
         T(without_bisect_halves_have_all_their_attempts),
         T(a_fatal_answer_counts_although_every_record_has_an_outcome),
-        T(any_delay_that_a_function_asks_for_is_taken),
+        T(a_function_may_ask_for_any_delay),
         T(a_record_cut_off_by_overload_has_its_own_attempts),
         T(the_back_off_doubles_to_its_maximum),
         T(jitter_spreads_the_back_off),
         T(the_delay_that_a_function_asks_for_is_kept),
-        T(records_given_again_are_counted_however_they_failed),
-        T(a_letter_that_is_refused_twice_stops_the_binding),
+        T(retried_records_are_counted_whatever_their_failure),
+        T(a_dead_letter_that_is_refused_twice_stops_the_binding),
+        T(a_record_that_always_answers_retry_is_called_five_times_in_all),
+        T(a_record_that_never_gets_an_outcome_is_called_five_times_in_all),
+        T(no_failure_counts_while_the_function_is_ill),
+        T(a_single_failing_set_does_not_make_the_function_ill),
+        T(a_record_alone_that_is_overloaded_while_others_succeed_is_given_up),
+        T(a_learned_ceiling_is_probed_upward_again),
     };
     return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Settings from a file: what right ones hold, and what is said of each wrong
- * one, word for word (wrong-settings.h).
+/* Settings from a file: the values of valid ones, and the message for each
+ * invalid one, word for word (wrong-settings.h).
  */
 #include "kab-test.h"
 
@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "configuration.h"
+#include "ticket.h"
 #include "wrong-settings.h"
 
 static const char right[] = "[kafka]\n"
@@ -34,7 +35,8 @@ static const char right[] = "[kafka]\n"
                             "[bridge]\n"
                             "instance = one\n";
 
-/* In a directory of its own, so that the file's name is short and known. */
+/* Each test runs in its own directory, so that the file's name in messages is
+ * short and known. */
 static int
 set_up(void **state)
 {
@@ -256,6 +258,36 @@ TEST(reading_again_keeps_what_was_set)
     assert_true(g_error_matches(error, KAB_ERROR, KAB_ERROR_CONFIG));
 }
 
+TEST(what_the_bridge_sets_anyway_may_be_set)
+{
+    g_autoptr(KabConfig) config = read_text(
+        "[kafka]\nbootstrap.servers = a:1\n[binding b]\ninput.topics = t\n"
+        "output.topic = o\nfunction = fitting\nfunction.url = x\n"
+        "delivery = exactly-once\nproducer.enable.idempotence = True\n"
+        "consumer.enable.auto.commit = false\n"
+        "consumer.group.id = kabridge-b\n");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KabSettings) settings =
+        kab_settings_new(config, KAB_FUNCTIONS_FROM_FILE, &error);
+    assert_null(error);
+    assert_non_null(settings);
+}
+
+TEST(a_drain_that_is_not_set_follows_a_small_poll_interval)
+{
+    g_autoptr(KabConfig) config = read_text(
+        "[kafka]\nbootstrap.servers = a:1\n[binding b]\ninput.topics = t\n"
+        "output.topic = o\nfunction = fitting\nfunction.url = x\n"
+        "consumer.max.poll.interval.ms = 6000\n"
+        "consumer.session.timeout.ms = 6000\n");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(KabSettings) settings =
+        kab_settings_new(config, KAB_FUNCTIONS_FROM_FILE, &error);
+    assert_null(error);
+    const KabBindingSettings *b = kab_settings_find(settings, "b");
+    assert_int_equal(b->engine.rebalance_drain_timeout_us, 3000000);
+}
+
 TEST(a_program_may_give_the_function)
 {
     g_autoptr(KabConfig) config =
@@ -275,7 +307,32 @@ TEST(a_program_may_give_the_function)
                         "a whole number 1..5");
 }
 
-/* Does a change of one line change what cannot, and what can be reloaded? */
+/* The table of handles is the process's; a binding stops taking records at its
+ * share of it. */
+TEST(bindings_never_have_more_calls_together_than_there_are_handles)
+{
+    enum { N_BINDINGS = 40 };
+    g_autoptr(GString) text =
+        g_string_new("[kafka]\nbootstrap.servers = localhost:9092\n");
+    for (int i = 0; i < N_BINDINGS; i++)
+        g_string_append_printf(text,
+                               "[binding b%d]\ninput.topics = in%d\n"
+                               "function = fitting\nfunction.url = x\n",
+                               i, i);
+    g_autoptr(KabConfig) config = read_text(text->str);
+    g_autoptr(KabSettings) settings =
+        kab_settings_new(config, KAB_FUNCTIONS_FROM_FILE, NULL);
+    size_t n_calls = 0;
+    for (unsigned i = 0; i < settings->bindings->len; i++) {
+        const KabBindingSettings *binding = settings->bindings->pdata[i];
+        n_calls += binding->engine.max_attempts;
+    }
+    assert_int_equal(settings->bindings->len, N_BINDINGS);
+    assert_in_range(n_calls, 1, KAB_MAX_TICKETS);
+}
+
+/* Asserts whether a change of one line changes the digest of what cannot be
+ * reloaded, and of what can. */
 static void
 assert_digests(const char *assignment, bool fixed, bool reloadable)
 {
@@ -373,7 +430,11 @@ main(void)
         cmocka_unit_test(setting_a_binding_that_is_not_there_is_a_fault),
         cmocka_unit_test(a_malformed_assignment_is_usage),
         cmocka_unit_test(reading_again_keeps_what_was_set),
+        cmocka_unit_test(what_the_bridge_sets_anyway_may_be_set),
+        cmocka_unit_test(a_drain_that_is_not_set_follows_a_small_poll_interval),
         cmocka_unit_test(a_program_may_give_the_function),
+        cmocka_unit_test(
+            bindings_never_have_more_calls_together_than_there_are_handles),
         cmocka_unit_test(digests_say_what_a_reload_has_to_do),
         cmocka_unit_test(digests_do_not_depend_on_the_order_of_lines),
         cmocka_unit_test(effective_values_are_printed_with_their_origin),

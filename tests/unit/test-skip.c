@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `kabridge skip`: one more finished record in a committed state. */
+/* `kabridge skip`: adds one finished record to a committed state. */
 #include "kab-test.h"
 
 #include "skip.h"
 
 enum { N_OFFSETS = 12 };
 
-/* The state of a set of finished offsets, a bit each. */
+/* The committed state of a set of finished offsets, one bit each. */
 static void
 state_of(unsigned finished, int64_t *ret_offset, GArray *intervals)
 {
@@ -34,7 +34,7 @@ are_equal(const GArray *a, const GArray *b)
             memcmp(a->data, b->data, a->len * sizeof(KabInterval)) == 0);
 }
 
-/* Every set of finished records, every record. */
+/* Tries every record with every set of finished records. */
 TEST(a_skip_is_what_the_bridge_would_have_committed)
 {
     g_autoptr(GArray) intervals =
@@ -65,7 +65,7 @@ TEST(a_record_below_the_committed_offset_is_finished)
     assert_int_equal(offset, 8);
 }
 
-/* Another writer may cut intervals where it likes. */
+/* Another writer may split intervals anywhere. */
 TEST(intervals_that_touch_are_read)
 {
     g_autoptr(GArray) intervals =

@@ -6,7 +6,7 @@
 
 #define N 200
 
-TEST(fires_in_the_order_of_time)
+TEST(timers_fire_in_the_order_of_time)
 {
     (void)state;
     KabTimers timers = {0};
@@ -24,7 +24,7 @@ TEST(fires_in_the_order_of_time)
     kab_timers_clear(&timers);
 }
 
-TEST(equal_times_fire_in_the_order_of_arming)
+TEST(timers_due_at_once_fire_in_the_order_of_arming)
 {
     (void)state;
     KabTimers timers = {0};
@@ -52,7 +52,7 @@ TEST(a_disarmed_timer_never_fires)
     kab_timers_clear(&timers);
 }
 
-TEST(arming_again_moves_it)
+TEST(arming_an_armed_timer_moves_it)
 {
     (void)state;
     KabTimers timers = {0};
@@ -82,10 +82,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fires_in_the_order_of_time),
-        cmocka_unit_test(equal_times_fire_in_the_order_of_arming),
+        cmocka_unit_test(timers_fire_in_the_order_of_time),
+        cmocka_unit_test(timers_due_at_once_fire_in_the_order_of_arming),
         cmocka_unit_test(a_disarmed_timer_never_fires),
-        cmocka_unit_test(arming_again_moves_it),
+        cmocka_unit_test(arming_an_armed_timer_moves_it),
         cmocka_unit_test(nothing_is_due_before_its_time),
     };
     return cmocka_run_group_tests_name("timers", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The screen of `kabridge top`, from answers made by hand. */
+/* The screen of `kabridge top`, from hand-made answers. */
 #include "kab-test.h"
 
 #include "top.h"
@@ -32,7 +32,7 @@ dup_screen(const char *text, double seconds)
 {
     g_autoptr(KabTopSums) before = kab_top_sums_new(earlier);
     g_autoptr(KabTopSums) now = kab_top_sums_new(later);
-    return kab_top_dup_screen(&plain, text, now, before, seconds);
+    return kab_top_dup_screen(&plain, text, now, before, seconds, NULL);
 }
 
 TEST(rates_and_means_are_of_the_time_between)
@@ -57,6 +57,19 @@ TEST(a_last_error_is_shown)
     assert_null(strstr(screen, "not ready"));
 }
 
+TEST(adaptive_limits_are_shown_with_the_reason)
+{
+    static const char text[] =
+        "{\"bindings\":[{\"name\":\"a\",\"reason\":null,\"batch_limit\":154,"
+        "\"calls_in_flight_limit\":1,\"adaptive\":{\"reason\":\"a call was "
+        "long: fewer records\"},\"partitions\":[]}]}";
+    g_autofree char *screen = dup_screen(text, 2);
+    assert_non_null(strstr(screen, "  adaptive: up to 154 records, 1 call; a "
+                                   "call was long: fewer records\n"));
+    g_autofree char *other = dup_screen(status, 2);
+    assert_null(strstr(other, "adaptive"));
+}
+
 TEST(what_is_no_status_is_refused)
 {
     static const char *const texts[] = {"", "[]", "{}", "{\"bindings\":1}"};
@@ -67,8 +80,22 @@ TEST(what_is_no_status_is_refused)
 TEST(there_are_no_rates_before_a_second_look)
 {
     g_autoptr(KabTopSums) now = kab_top_sums_new(later);
-    g_autofree char *screen = kab_top_dup_screen(&plain, status, now, NULL, 1);
+    g_autofree char *screen =
+        kab_top_dup_screen(&plain, status, now, NULL, 1, NULL);
     assert_non_null(strstr(screen, "running           0        0"));
+}
+
+TEST(a_minute_of_looks_is_a_line_of_bars_with_its_scale)
+{
+    g_autoptr(KabTopSums) before = kab_top_sums_new(earlier);
+    g_autoptr(KabTopSums) now = kab_top_sums_new(later);
+    KabTopHistory *history = kab_top_history_new();
+    g_free(kab_top_dup_screen(&plain, status, now, before, 1, history));
+    g_autofree char *screen =
+        kab_top_dup_screen(&plain, status, now, before, 2, history);
+    assert_non_null(strstr(screen, "█▅ highest      10"));
+    assert_null(strstr(screen, "\033"));
+    kab_top_history_free(history);
 }
 
 int
@@ -78,8 +105,10 @@ main(void)
         cmocka_unit_test(rates_and_means_are_of_the_time_between),
         cmocka_unit_test(a_partition_shows_what_is_known),
         cmocka_unit_test(a_last_error_is_shown),
+        cmocka_unit_test(adaptive_limits_are_shown_with_the_reason),
         cmocka_unit_test(what_is_no_status_is_refused),
         cmocka_unit_test(there_are_no_rates_before_a_second_look),
+        cmocka_unit_test(a_minute_of_looks_is_a_line_of_bars_with_its_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ TEST(an_aborted_transaction_is_emitted_again)
     assert_int_equal(edge->n_invoked, 1);
 }
 
-TEST(a_refusal_for_good_aborts_and_nothing_is_waited_for)
+TEST(a_permanent_refusal_aborts_without_waiting)
 {
     FakeEdge *edge = *state;
     start_transactional(edge);
@@ -114,7 +114,7 @@ TEST(a_lost_partition_never_rides_in_a_transaction)
     assert_true(edge->wants_abort);
 }
 
-/* Emits all but the first record, which is called on. */
+/* Emits all records but the first, whose call stays open. */
 static void
 emit_beyond_a_straggler(FakeEdge *edge)
 {
@@ -125,7 +125,7 @@ emit_beyond_a_straggler(FakeEdge *edge)
     begin(edge);
 }
 
-TEST(what_no_commit_can_say_is_held_and_begins_no_transaction)
+TEST(records_beyond_the_metadata_cap_are_held_and_begin_no_transaction)
 {
     FakeEdge *edge = *state;
     edge->options.metadata_cap = 0;
@@ -150,7 +150,7 @@ take_four(FakeEdge *edge, int n)
         answer_first(edge);
 }
 
-TEST(in_order_nothing_is_held_whatever_the_cap)
+TEST(ordered_records_are_never_held_by_the_metadata_cap)
 {
     FakeEdge *edge = *state;
     edge->options.metadata_cap = 0;
@@ -160,7 +160,7 @@ TEST(in_order_nothing_is_held_whatever_the_cap)
     assert_produced(edge, "0,1,2,3");
 }
 
-TEST(a_drain_does_not_wait_for_what_is_held)
+TEST(a_drain_does_not_wait_for_held_records)
 {
     FakeEdge *edge = *state;
     edge->options.metadata_cap = 0;
@@ -190,7 +190,7 @@ TEST(metadata_too_large_halves_the_cap)
     assert_produced(edge, "1,2,3,1");
 }
 
-/* Of a record and its output, of two bytes each. */
+/* Charge of a record and its output, of two bytes each. */
 enum { CHARGE = 2 * (512 + 2) };
 
 TEST(a_transaction_ends_when_it_holds_most_of_the_budget)
@@ -208,9 +208,9 @@ TEST(a_transaction_ends_when_it_holds_most_of_the_budget)
     assert_true(edge->wants_end);
 }
 
-/* Two partitions may hold the whole budget each, eight a quarter: one of
- * eight is closed, and only the transaction's end opens it. */
-TEST(a_transaction_that_a_partition_waits_for_ends)
+/* One of eight partitions may hold a quarter of the budget: one is closed, and
+ * only the transaction's end opens it. */
+TEST(a_transaction_that_keeps_a_valve_closed_ends)
 {
     FakeEdge *edge = *state;
     edge->options.buffer_bytes = 16 * CHARGE;
@@ -234,7 +234,7 @@ TEST(a_transaction_that_a_partition_waits_for_ends)
     assert_true(edge->wants_end);
 }
 
-/* As of a member whose epoch the broker does not take. */
+/* As for a member whose offsets the broker keeps refusing. */
 TEST(transactions_that_are_refused_one_after_another_back_off)
 {
     static const int64_t waits_us[] = {0, 1000, 2000, 4000, 8000, 8000};
@@ -289,7 +289,7 @@ refuse_metadata(FakeEdge *edge)
 
 /* Partition 0 has finished more beyond its straggler than the broker takes;
  * partition 1 commits without it. */
-TEST(metadata_that_does_not_fit_holds_no_other_partition)
+TEST(oversized_metadata_does_not_hold_other_partitions)
 {
     FakeEdge *edge = *state;
     KabInterval loaded = {50, 60};
@@ -309,6 +309,7 @@ TEST(metadata_that_does_not_fit_holds_no_other_partition)
     fake_edge_advance(edge, 0);
     kab_engine_loaded(edge->engine, other, &(KabCommitted){.has_offset = true},
                       edge->now);
+    fake_edge_advance(edge, 0);
     fake_edge_take(edge, 50, NULL);
     fake_edge_take(edge, 100, NULL);
     kab_engine_end_of_partition(edge->engine, other, 5, edge->now);
@@ -322,7 +323,7 @@ TEST(metadata_that_does_not_fit_holds_no_other_partition)
     assert_int_equal(edge->end_items[0].number, 1);
 }
 
-TEST(a_producer_lost_while_its_past_is_checked_is_replaced)
+TEST(a_producer_that_is_lost_during_recovery_is_replaced)
 {
     FakeEdge *edge = *state;
     start_transactional(edge);
@@ -342,7 +343,7 @@ TEST(a_producer_lost_while_its_past_is_checked_is_replaced)
     assert_produced(edge, "0");
 }
 
-/* A producer that is lost, and its next one: the test's outputs of it are
+/* Loses the producer and opens the next one; the outputs of the lost one are
  * never reported. */
 static void
 replace_silent_sink(FakeEdge *edge)
@@ -353,7 +354,7 @@ replace_silent_sink(FakeEdge *edge)
     fake_edge_open_sink(edge);
 }
 
-TEST(what_a_lost_sink_never_reports_is_emitted_again)
+TEST(outputs_that_a_lost_sink_never_reports_are_emitted_again)
 {
     FakeEdge *edge = *state;
     start_transactional(edge);
@@ -375,8 +376,8 @@ TEST(what_a_lost_sink_never_reports_is_emitted_again)
         kab_engine_counters(edge->engine)->records_finished[KAB_END_DONE], 4);
 }
 
-/* Its slot is on no list. */
-TEST(what_a_lost_sink_never_reports_of_a_lost_partition_is_given_back)
+/* The slot of that output is on no list. */
+TEST(unreported_outputs_of_a_lost_partition_are_released)
 {
     FakeEdge *edge = *state;
     start_transactional(edge);
@@ -389,6 +390,71 @@ TEST(what_a_lost_sink_never_reports_of_a_lost_partition_is_given_back)
     assert_int_equal(edge->attempts_out, 0);
 }
 
+static void
+emit_four(FakeEdge *edge)
+{
+    edge->options.buffer_bytes = 5 * CHARGE;
+    start_transactional(edge);
+    take_four(edge, 4);
+    begin(edge);
+    assert_produced(edge, "0,1,2,3");
+}
+
+static void
+refuse_all(FakeEdge *edge)
+{
+    while (edge->produced->len)
+        kab_engine_refused(edge->engine,
+                           g_ptr_array_steal_index(edge->produced, 0),
+                           KAB_REFUSED_SINK, "timed out", edge->now);
+    fake_edge_advance(edge, 0);
+}
+
+TEST(a_transaction_whose_outputs_time_out_makes_the_next_one_smaller)
+{
+    FakeEdge *edge = *state;
+    emit_four(edge);
+    refuse_all(edge);
+    assert_true(edge->wants_abort);
+    end_with(edge, KAB_TXN_ABORTED);
+    begin(edge);
+    assert_produced(edge, "0,1,2,3,0,1");
+}
+
+TEST(a_producer_that_is_lost_while_aborting_makes_the_next_one_smaller)
+{
+    FakeEdge *edge = *state;
+    emit_four(edge);
+    KabProduct *first = g_ptr_array_steal_index(edge->produced, 0);
+    kab_engine_refused(edge->engine, first, KAB_REFUSED_RECORD, "too large",
+                       edge->now);
+    fake_edge_advance(edge, 0);
+    assert_true(edge->wants_abort);
+    end_with(edge, KAB_TXN_UNKNOWN);
+    refuse_all(edge);
+    fake_edge_advance(edge, 8000);
+    fake_edge_open_sink(edge);
+    begin(edge);
+    assert_true(edge->produced->len <= 2);
+}
+
+/* Purged by an abort that has nothing to do with size or time. */
+TEST(a_partition_that_is_lost_does_not_make_the_next_transaction_smaller)
+{
+    FakeEdge *edge = *state;
+    emit_four(edge);
+    kab_engine_lost(edge->engine, edge->partition, edge->now);
+    fake_edge_advance(edge, 0);
+    assert_true(edge->wants_abort);
+    refuse_all(edge);
+    end_with(edge, KAB_TXN_ABORTED);
+    assign(edge);
+    load(edge, &(KabCommitted){.has_offset = true});
+    take_four(edge, 4);
+    begin(edge);
+    assert_produced(edge, "0,1,2,3,0,1,2,3");
+}
+
 int
 main(void)
 {
@@ -396,20 +462,23 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(a_transaction_carries_outputs_and_offsets),
         T(an_aborted_transaction_is_emitted_again),
-        T(a_refusal_for_good_aborts_and_nothing_is_waited_for),
+        T(a_permanent_refusal_aborts_without_waiting),
         T(a_lost_partition_never_rides_in_a_transaction),
-        T(what_no_commit_can_say_is_held_and_begins_no_transaction),
-        T(in_order_nothing_is_held_whatever_the_cap),
-        T(a_drain_does_not_wait_for_what_is_held),
+        T(records_beyond_the_metadata_cap_are_held_and_begin_no_transaction),
+        T(ordered_records_are_never_held_by_the_metadata_cap),
+        T(a_drain_does_not_wait_for_held_records),
         T(metadata_too_large_halves_the_cap),
         T(a_transaction_ends_when_it_holds_most_of_the_budget),
-        T(a_transaction_that_a_partition_waits_for_ends),
+        T(a_transaction_that_keeps_a_valve_closed_ends),
         T(transactions_that_are_refused_one_after_another_back_off),
         T(a_transaction_that_was_lost_makes_the_next_one_smaller),
-        T(metadata_that_does_not_fit_holds_no_other_partition),
-        T(a_producer_lost_while_its_past_is_checked_is_replaced),
-        T(what_a_lost_sink_never_reports_is_emitted_again),
-        T(what_a_lost_sink_never_reports_of_a_lost_partition_is_given_back),
+        T(oversized_metadata_does_not_hold_other_partitions),
+        T(a_producer_that_is_lost_during_recovery_is_replaced),
+        T(outputs_that_a_lost_sink_never_reports_are_emitted_again),
+        T(unreported_outputs_of_a_lost_partition_are_released),
+        T(a_transaction_whose_outputs_time_out_makes_the_next_one_smaller),
+        T(a_producer_that_is_lost_while_aborting_makes_the_next_one_smaller),
+        T(a_partition_that_is_lost_does_not_make_the_next_transaction_smaller),
     };
     return cmocka_run_group_tests_name("transactions", tests, NULL, NULL);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wrong configurations, and every word that is said of them. "f" is the
- * file's name, RDKAFKA the version of librdkafka that runs. */
+/* Invalid configurations and the exact messages for them. "f" is the file's
+ * name, RDKAFKA the version of librdkafka at run time. */
 #pragma once
 
 typedef struct {
     const char *name, *text, *message;
 } KabWrong;
 
-/* Lines 1 and 2; then 3 to 5, or 3 to 6. */
+/* Lines 1 and 2; then BINDING (lines 3 to 5) or FITTING (lines 3 to 6). */
 #define KAFKA "[kafka]\nbootstrap.servers = a:1\n"
 #define BINDING "[binding b]\ninput.topics = in\nfunction = larger-struct\n"
 #define FITTING                                                                \
@@ -54,8 +54,8 @@ static const KabWrong wrong_settings[] = {
      "f:6: [binding b] group: found ${ without its }; wanted ${NAME}, or $$ "
      "for a dollar"},
     {"a file that is not there", KAFKA BINDING "group = ${file:/nonexistent}\n",
-     "f:6: [binding b] group: found \"/nonexistent\", which cannot be read; "
-     "wanted a readable file"},
+     "f:6: [binding b] group: found \"/nonexistent\", which cannot be read "
+     "(No such file or directory); wanted a file of 1 MiB at most"},
     {"no broker", "[kafka]\nbootstrap.servers =\n" BINDING,
      "f:2: [kafka] bootstrap.servers: found none for binding b; wanted "
      "HOST:PORT, separated by commas"},
@@ -212,9 +212,6 @@ static const KabWrong wrong_settings[] = {
     {"a rate", KAFKA BINDING "rate.limit = 100\n",
      "f:6: [binding b] rate.limit: found \"100\"; wanted a number per time "
      "1..1000000, like 100/s or 5/10ms, or none"},
-    {"adaptive", KAFKA BINDING "batching = adaptive\n",
-     "f:6: [binding b] batching: found \"adaptive\", which this version cannot "
-     "do; wanted static"},
     {"an option of a function that has none",
      KAFKA BINDING "function.url = x\n",
      "f:6: [binding b] function.url: found an option that function "
@@ -301,7 +298,10 @@ static const KabWrong wrong_settings[] = {
      "too; wanted a topic of its own"},
     {"dlq without a topic", KAFKA BINDING "on.failure = dlq\n",
      "f:6: [binding b] on.failure: found \"dlq\" without dead.letter.topic; "
-     "wanted both, or stop or drop"},
+     "wanted both, or stop, drop or pass"},
+    {"pass without a topic", KAFKA BINDING "on.failure = pass\n",
+     "f:6: [binding b] on.failure: found \"pass\" without output.topic; wanted "
+     "both, or stop, dlq or drop"},
     {"a back-off above its maximum", KAFKA BINDING "retry.backoff = 20s\n",
      "f:6: [binding b] retry.backoff: found retry.backoff 20s above "
      "retry.backoff.max 10s; wanted it below"},

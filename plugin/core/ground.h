@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ground floor: slots, back-off, limits, order groups. It calls no other
+ * part of the engine except timers.
+ */
+#pragma once
+
+#include "model.h"
+
+/* slot.c */
+KabSlot *kab_slot_new(KabEngine *engine);
+/* Without references: only to be called by the unref. */
+void kab_slot_free(KabEngine *engine, KabSlot *slot);
+void kab_call_free(KabEngine *engine, KabCall *call);
+/* Drops the slot's products and its reference to the call that owns their
+ * memory. */
+void kab_slot_clear_products(KabEngine *engine, KabSlot *slot);
+void kab_slot_detach(KabEngine *engine, KabSlot *slot);
+
+static inline void
+kab_slot_unref(KabEngine *engine, KabSlot *slot)
+{
+    g_assert(slot->references > 0);
+    if (--slot->references == 0)
+        kab_slot_free(engine, slot);
+}
+
+/* Drops one reference to the call's memory. */
+static inline void
+kab_call_unref(KabEngine *engine, KabCall *call)
+{
+    g_assert(call->references > 0);
+    if (--call->references == 0)
+        kab_call_free(engine, call);
+}
+
+/* backoff.c */
+/* Doubling from retry.backoff, at most retry.backoff.max, jittered. */
+int64_t kab_backoff_us(KabEngine *engine, unsigned step);
+
+/* limits.c */
+/* Recomputes the limits: the options, the function's ceilings or the learned
+ * ceiling changed. */
+void kab_limits_update(KabEngine *engine);
+/* How many ready records intake should keep on hand. */
+size_t kab_limits_ahead(const KabEngine *engine);
+/* Feed the adaptive controller. */
+void kab_limits_dispatched(KabEngine *engine, KabCall *call);
+void kab_limits_answered(KabEngine *engine,
+                         KabCall *call,
+                         KabCallResult result,
+                         int64_t call_us);
+size_t kab_limits_batch(const KabEngine *engine);
+
+/* ceiling.c */
+/* Every record of the set was resolved by one call. */
+void kab_ceiling_note_success(KabEngine *engine, const KabSet *set, size_t n);
+
+/* group.c */
+/* Resolved, and every earlier slot of its group has passed. */
+bool kab_group_may_pass(const KabSlot *slot);
+/* Takes the slot out of its group; returns the next one that may pass. */
+KabSlot *kab_group_pass(KabSlot *slot);
+/* Removes the slot from its group, whatever is before it. */
+void kab_group_leave(KabSlot *slot);

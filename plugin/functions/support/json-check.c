@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The grammar of RFC 8259 as one walk over the bytes, without recursion.
+ *
+ * Each scan_...() starts at the first byte of its token and returns the first
+ * byte after it. On a fault it sets the walk's fault and returns NULL.
+ */
+#include "json-span.h"
+
+#include <stdint.h>
+#include <string.h>
+
+typedef struct {
+    const char *begin, *end;
+    unsigned flags;
+    KabJsonFault fault;
+    size_t depth;
+    bool is_object[KAB_JSON_MAX_DEPTH]; /* for each open container */
+} Walk;
+
+static const char *
+fault_at(Walk *walk, const char *at, const char *wanted)
+{
+    walk->fault =
+        (KabJsonFault){.offset = (size_t)(at - walk->begin), .wanted = wanted};
+    return NULL;
+}
+
+static const char *
+skip_blanks(const char *at, const char *end)
+{
+    while (at < end &&
+           (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+        at++;
+    return at;
+}
+
+static bool
+is_digit(const char *at, const char *end)
+{
+    return at < end && *at >= '0' && *at <= '9';
+}
+
+/* Are eight bytes all digits? */
+static bool
+are_digits(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    return ((bytes & (bytes + ones * 6) & (ones * 0xf0)) == ones * 0x30);
+}
+
+static const char *
+skip_digits(const char *at, const char *end)
+{
+    while (end - at >= 8 && are_digits(at))
+        at += 8;
+    while (is_digit(at, end))
+        at++;
+    return at;
+}
+
+static const char *
+scan_word(Walk *walk, const char *at, const char *word)
+{
+    size_t len = strlen(word);
+    if ((size_t)(walk->end - at) < len || memcmp(at, word, len) != 0)
+        return fault_at(walk, at, "a value");
+    return at + len;
+}
+
+static const char *
+scan_exponent(Walk *walk, const char *at)
+{
+    at++;
+    if (at < walk->end && (*at == '+' || *at == '-'))
+        at++;
+    if (!is_digit(at, walk->end))
+        return fault_at(walk, at, "a digit of the exponent");
+    return skip_digits(at, walk->end);
+}
+
+static const char *
+scan_number(Walk *walk, const char *at)
+{
+    const char *end = walk->end;
+    if (*at == '-')
+        at++;
+    if (at < end && *at == 'I' && (walk->flags & KAB_JSON_NONFINITE))
+        return scan_word(walk, at, "Infinity");
+    if (!is_digit(at, end))
+        return fault_at(walk, at, "a digit");
+    at = *at == '0' ? at + 1 : skip_digits(at, end);
+    if (at < end && *at == '.') {
+        at++;
+        if (!is_digit(at, end))
+            return fault_at(walk, at, "a digit of the fraction");
+        at = skip_digits(at, end);
+    }
+    if (at < end && (*at == 'e' || *at == 'E'))
+        return scan_exponent(walk, at);
+    return at;
+}
+
+static bool
+is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+           (c >= 'A' && c <= 'F');
+}
+
+/* Scans an escape, from just after the backslash. */
+static const char *
+scan_escape(Walk *walk, const char *at)
+{
+    if (at == walk->end || *at == '\0' || !strchr("\"\\/bfnrtu", *at))
+        return fault_at(walk, at, "an escape of JSON");
+    if (*at != 'u')
+        return at + 1;
+    at++;
+    for (unsigned i = 0; i < 4; i++, at++)
+        if (at == walk->end || !is_hex(*at))
+            return fault_at(walk, at, "four hexadecimal digits");
+    return at;
+}
+
+/* The length of the UTF-8 sequence that begins with a byte of 0x80 or above; 0
+ * if it is invalid. */
+static size_t
+measure_sequence(const char *text, const char *end)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t left = (size_t)(end - text);
+    size_t len = *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+    if (*at < 0xc2 || *at > 0xf4 || left < len)
+        return 0;
+    unsigned char low = *at == 0xe0 ? 0xa0 : *at == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = *at == 0xed ? 0x9f : *at == 0xf4 ? 0x8f : 0xbf;
+    if (at[1] < low || at[1] > high)
+        return 0;
+    for (size_t i = 2; i < len; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+/* Do eight bytes contain no control byte, quote, backslash or byte of 0x80 or
+ * above? */
+static bool
+are_plain(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    uint64_t quotes = bytes ^ (ones * '"'), slashes = bytes ^ (ones * '\\');
+    uint64_t odd = (bytes - ones * ' ') | (quotes - ones) | (slashes - ones);
+    return ((odd | bytes) & tops) == 0;
+}
+
+static const char *
+scan_string(Walk *walk, const char *at)
+{
+    at++;
+    for (;;) {
+        while (walk->end - at >= 8 && are_plain(at))
+            at += 8;
+        if (at == walk->end)
+            return fault_at(walk, at, "the string's end");
+        unsigned char c = (unsigned char)*at;
+        if (c == '"')
+            return at + 1;
+        if (c == '\\') {
+            at = scan_escape(walk, at + 1);
+            if (!at)
+                return NULL;
+        } else if (c < ' ') {
+            return fault_at(walk, at, "no control character in a string");
+        } else if (c < 0x80) {
+            at++;
+        } else {
+            size_t len = measure_sequence(at, walk->end);
+            if (len == 0)
+                return fault_at(walk, at, "UTF-8");
+            at += len;
+        }
+    }
+}
+
+static const char *
+scan_scalar(Walk *walk, const char *at)
+{
+    switch (*at) {
+    case '"':
+        return scan_string(walk, at);
+    case 't':
+        return scan_word(walk, at, "true");
+    case 'f':
+        return scan_word(walk, at, "false");
+    case 'n':
+        return scan_word(walk, at, "null");
+    case '-':
+        return scan_number(walk, at);
+    case 'N':
+        if (walk->flags & KAB_JSON_NONFINITE)
+            return scan_word(walk, at, "NaN");
+        return fault_at(walk, at, "a value");
+    case 'I':
+        if (walk->flags & KAB_JSON_NONFINITE)
+            return scan_word(walk, at, "Infinity");
+        return fault_at(walk, at, "a value");
+    default:
+        if (is_digit(at, walk->end))
+            return scan_number(walk, at);
+        return fault_at(walk, at, "a value");
+    }
+}
+
+/* Scans a member's name, its colon, and the blanks before its value. */
+static const char *
+scan_name(Walk *walk, const char *at)
+{
+    if (at == walk->end || *at != '"')
+        return fault_at(walk, at, "a member's name");
+    at = scan_string(walk, at);
+    if (!at)
+        return NULL;
+    at = skip_blanks(at, walk->end);
+    if (at == walk->end || *at != ':')
+        return fault_at(walk, at, "':'");
+    return skip_blanks(at + 1, walk->end);
+}
+
+/* Continues after a value: closes containers and skips one comma. *ret_is_done:
+ * the outermost value ended. Otherwise returns the start of the next value. */
+static const char *
+scan_after(Walk *walk, const char *at, bool *ret_is_done)
+{
+    for (; walk->depth > 0; walk->depth--, at++) {
+        bool is_object = walk->is_object[walk->depth - 1];
+        at = skip_blanks(at, walk->end);
+        if (at < walk->end && *at == ',') {
+            at = skip_blanks(at + 1, walk->end);
+            return is_object ? scan_name(walk, at) : at;
+        }
+        if (at == walk->end || *at != (is_object ? '}' : ']'))
+            return fault_at(walk, at, is_object ? "',' or '}'" : "',' or ']'");
+    }
+    *ret_is_done = true;
+    return at;
+}
+
+/* Opens a container. *ret_is_empty: returns the position of its closing
+ * bracket. */
+static const char *
+scan_open(Walk *walk, const char *at, bool *ret_is_empty)
+{
+    bool is_object = *at == '{';
+    if (walk->depth == KAB_JSON_MAX_DEPTH)
+        return fault_at(walk, at, "containers nested less deeply");
+    walk->is_object[walk->depth++] = is_object;
+    at = skip_blanks(at + 1, walk->end);
+    *ret_is_empty = at < walk->end && *at == (is_object ? '}' : ']');
+    if (*ret_is_empty || !is_object)
+        return at;
+    return scan_name(walk, at);
+}
+
+/* Scans the outermost value; returns its end. */
+static const char *
+scan_value(Walk *walk, const char *at)
+{
+    bool is_done = false;
+    while (at && !is_done) {
+        if (at == walk->end)
+            return fault_at(walk, at, "a value");
+        bool is_empty = true;
+        if (*at == '{' || *at == '[')
+            at = scan_open(walk, at, &is_empty);
+        else
+            at = scan_scalar(walk, at);
+        if (at && is_empty)
+            at = scan_after(walk, at, &is_done);
+    }
+    return at;
+}
+
+static bool
+check_text(const char *data,
+           size_t len,
+           unsigned flags,
+           bool is_whole,
+           KabSpan *ret_value,
+           KabJsonFault *ret_fault)
+{
+    Walk walk;
+    walk.begin = data ? data : "";
+    walk.end = walk.begin + len;
+    walk.flags = flags;
+    walk.depth = 0;
+    const char *from = skip_blanks(walk.begin, walk.end);
+    const char *to = scan_value(&walk, from);
+    if (to && is_whole) {
+        const char *rest = skip_blanks(to, walk.end);
+        if (rest != walk.end)
+            to = fault_at(&walk, rest, "nothing behind the value");
+    }
+    if (to)
+        *ret_value = (KabSpan){from, (size_t)(to - from)};
+    else if (ret_fault)
+        *ret_fault = walk.fault;
+    return to != NULL;
+}
+
+bool
+kab_json_check(const char *data,
+               size_t len,
+               unsigned flags,
+               KabSpan *ret_value,
+               KabJsonFault *ret_fault)
+{
+    return check_text(data, len, flags, true, ret_value, ret_fault);
+}
+
+bool
+kab_json_check_prefix(const char *data,
+                      size_t len,
+                      unsigned flags,
+                      KabSpan *ret_value,
+                      KabJsonFault *ret_fault)
+{
+    return check_text(data, len, flags, false, ret_value, ret_fault);
+}
+
+bool
+kab_utf8_is_valid(const void *data, size_t len)
+{
+    const char *at = data, *end = at + len;
+    while (at < end) {
+        if ((unsigned char)*at < 0x80) {
+            at++;
+            continue;
+        }
+        size_t step = measure_sequence(at, end);
+        if (step == 0)
+            return false;
+        at += step;
+    }
+    return true;
+}

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The function's side of a call: kab_batch_*() of the public ABI.
+ *
+ * Results are written straight into the engine's KabAttempt, and all memory
+ * comes from the ticket's arena. One thread at a time does so: the one that
+ * holds the handle. Only the end of the call is contested.
+ *
+ * Misuse: a call that would break an invariant has no effect, is remembered in
+ * the ticket, and is named in the log when the batch is answered.
+ */
+#include "ticket.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <glib.h>
+
+enum { MAX_REASON = 1024 };
+
+/* --- Reading ----------------------------------------------------------- */
+
+size_t
+kab_batch_count(const KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_count");
+    return ticket ? ticket->attempt->n : 0;
+}
+
+const KabRecord *
+kab_batch_records(const KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_records");
+    return ticket ? ticket->attempt->records : NULL;
+}
+
+unsigned
+kab_batch_attempt(const KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_attempt");
+    return ticket ? ticket->attempt->number : 0;
+}
+
+int64_t
+kab_batch_deadline_us(const KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_deadline_us");
+    return ticket ? ticket->deadline_us : 0;
+}
+
+bool
+kab_batch_is_cancelled(const KabBatch *batch)
+{
+    return kab_ticket_is_cancelled(batch);
+}
+
+static void
+report_misuse(KabTicket *ticket, const char *what)
+{
+    if (!ticket->misuse)
+        ticket->misuse = what;
+}
+
+static bool
+is_index(KabTicket *ticket, size_t i)
+{
+    if (i < ticket->attempt->n)
+        return true;
+    report_misuse(ticket, "named a record that the batch does not have");
+    return false;
+}
+
+/* Reads the headers of a record once; they stay valid for the whole call. */
+static void
+load_headers(KabTicket *ticket, size_t i)
+{
+    KabArena *arena = &ticket->arena;
+    size_t n = ticket->attempt->n;
+    if (!ticket->headers) {
+        ticket->headers = kab_arena_alloc(arena, n * sizeof(KabHeader *));
+        ticket->n_headers = kab_arena_alloc(arena, n * sizeof(size_t));
+        memset(ticket->n_headers, 0xFF, n * sizeof(size_t));
+    }
+    if (ticket->n_headers[i] != SIZE_MAX)
+        return;
+    KabHeader some[16];
+    void *message = ticket->attempt->messages[i];
+    size_t count = 0;
+    if (ticket->caller->get_headers)
+        count = ticket->caller->get_headers(message, some, 16);
+    ticket->n_headers[i] = count;
+    ticket->headers[i] = NULL;
+    if (!count)
+        return;
+    KabHeader *all = kab_arena_alloc(arena, count * sizeof *all);
+    if (count > 16)
+        ticket->caller->get_headers(message, all, count);
+    else
+        memcpy(all, some, count * sizeof *all);
+    ticket->headers[i] = all;
+}
+
+const KabHeader *
+kab_batch_headers(const KabBatch *batch, size_t i, size_t *ret_n)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_headers");
+    *ret_n = 0;
+    if (!ticket || !is_index(ticket, i))
+        return NULL;
+    load_headers(ticket, i);
+    *ret_n = ticket->n_headers[i];
+    return ticket->headers[i];
+}
+
+bool
+kab_batch_header(const KabBatch *batch,
+                 size_t i,
+                 const char *name,
+                 KabBytes *ret_value)
+{
+    size_t n;
+    const KabHeader *headers = kab_batch_headers(batch, i, &n);
+    while (n-- > 0) {
+        if (strcmp(headers[n].name, name) == 0) {
+            *ret_value = headers[n].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- Answering --------------------------------------------------------- */
+
+void *
+kab_batch_alloc(KabBatch *batch, size_t size)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_alloc");
+    if (!ticket)
+        g_error("kab_batch_alloc() on a batch that has ended");
+    void *memory = kab_arena_alloc(&ticket->arena, size);
+    kab_ticket_tell_growth(ticket);
+    return memory;
+}
+
+/* The record, if it has no outcome yet. */
+static KabResult *
+find_unanswered(KabTicket *ticket, size_t i)
+{
+    if (!ticket || !is_index(ticket, i))
+        return NULL;
+    KabResult *result = &ticket->attempt->results[i];
+    if (result->outcome == KAB_OUTCOME_NONE)
+        return result;
+    report_misuse(ticket, "gave a second outcome to a record");
+    return NULL;
+}
+
+/* The record, if it may get an output. */
+static KabResult *
+find_emitting(KabTicket *ticket, size_t i)
+{
+    if (!ticket || !is_index(ticket, i))
+        return NULL;
+    KabResult *result = &ticket->attempt->results[i];
+    if (result->outcome == KAB_OUTCOME_DONE && result->n_products)
+        return result;
+    if (result->outcome == KAB_OUTCOME_INVALID)
+        return NULL;
+    return find_unanswered(ticket, i);
+}
+
+static char *
+dup_reason(KabTicket *ticket, const char *reason)
+{
+    if (!reason)
+        return NULL;
+    return kab_arena_dup_text(&ticket->arena, reason, MAX_REASON);
+}
+
+/* Finds the topic among those the binding lists, so that no copy is needed and
+ * the pointer outlives the call. */
+static bool
+resolve_topic(KabTicket *ticket, const char *topic, const char **ret_topic)
+{
+    const KabCaller *caller = ticket->caller;
+    *ret_topic = NULL;
+    if (ticket->last_topic && strcmp(topic, ticket->last_topic) == 0) {
+        *ret_topic = ticket->last_topic;
+        return true;
+    }
+    for (const char *const *t = caller->topics; t && *t; t++) {
+        if (strcmp(*t, topic) == 0) {
+            *ret_topic = ticket->last_topic = *t;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+refuse_record(KabTicket *ticket, KabResult *result, const char *text)
+{
+    *result = (KabResult){.outcome = KAB_OUTCOME_INVALID,
+                          .reason = dup_reason(ticket, text)};
+}
+
+static void
+refuse_topic(KabTicket *ticket, KabResult *result, const char *topic)
+{
+    char text[512];
+    if (topic)
+        g_snprintf(text, sizeof text,
+                   "the output names topic %s, which is neither output.topic "
+                   "nor in output.topics",
+                   topic);
+    else
+        g_snprintf(text, sizeof text,
+                   "the output names no topic, and the binding has no "
+                   "output.topic");
+    refuse_record(ticket, result, text);
+}
+
+static void
+refuse_partition(KabTicket *ticket, KabResult *result, int32_t partition)
+{
+    char text[128];
+    g_snprintf(text, sizeof text,
+               "the output names partition %" PRIi32
+               ", which is neither one from 0 nor -1",
+               partition);
+    refuse_record(ticket, result, text);
+}
+
+/* Resolves topic and partition. False: the output is invalid and its record has
+ * failed. Whether the topic has that partition is known only when the output is
+ * produced. */
+static bool
+resolve_result(KabTicket *ticket,
+               KabResult *result,
+               const KabOutput *output,
+               const char **ret_topic)
+{
+    *ret_topic = NULL;
+    bool is_known = output->topic
+                        ? resolve_topic(ticket, output->topic, ret_topic)
+                        : ticket->caller->has_output_topic;
+    if (!is_known)
+        refuse_topic(ticket, result, output->topic);
+    else if (output->partition < -1)
+        refuse_partition(ticket, result, output->partition);
+    else
+        return true;
+    return false;
+}
+
+static bool
+lies_in(const KabBytes *inner, const KabBytes *outer)
+{
+    uintptr_t from = (uintptr_t)inner->data;
+    uintptr_t start = (uintptr_t)outer->data;
+    return outer->data && from >= start && from - start <= outer->len &&
+           inner->len <= outer->len - (from - start);
+}
+
+static bool
+begins_with(const KabBytes *whole, const KabBytes *part)
+{
+    return part->data == whole->data && part->len <= whole->len;
+}
+
+static KabBytes
+copy_bytes(KabTicket *ticket, KabBytes bytes)
+{
+    if (!bytes.data)
+        return (KabBytes){NULL, 0};
+    bytes.data = kab_arena_dup(&ticket->arena, bytes.data, bytes.len);
+    return bytes;
+}
+
+/* Borrows only bytes that live as long as the output: bytes of the record
+ * itself, which its message keeps alive, and of the arena. Bytes of another
+ * record of the batch may be freed earlier, so they are copied. */
+static KabBytes
+keep_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
+{
+    if (!bytes.data)
+        return (KabBytes){NULL, 0};
+    if (begins_with(&record->value, &bytes) ||
+        begins_with(&record->key, &bytes))
+        return bytes; /* the usual cases, quickly */
+    if (lies_in(&bytes, &record->value) || lies_in(&bytes, &record->key))
+        return bytes;
+    if (kab_arena_contains(&ticket->arena, bytes.data, bytes.len))
+        return bytes;
+    return copy_bytes(ticket, bytes);
+}
+
+static void
+take_headers(KabTicket *ticket, KabOutput *output)
+{
+    if (!output->n_headers) {
+        output->headers = NULL;
+        return;
+    }
+    KabArena *arena = &ticket->arena;
+    KabHeader *copies =
+        kab_arena_alloc(arena, output->n_headers * sizeof *copies);
+    for (size_t k = 0; k < output->n_headers; k++) {
+        const KabHeader *header = &output->headers[k];
+        copies[k].name =
+            kab_arena_dup(arena, header->name, strlen(header->name) + 1);
+        copies[k].value = copy_bytes(ticket, header->value);
+    }
+    output->headers = copies;
+}
+
+/* The product, as it was given; topic and bytes are the caller's to settle. */
+static KabProduct *
+new_product(KabTicket *ticket, const KabOutput *output)
+{
+    KabProduct *product = kab_arena_alloc(&ticket->arena, sizeof *product);
+    product->output = *output;
+    memset(&product->next, 0, sizeof *product - offsetof(KabProduct, next));
+    return product;
+}
+
+static void
+append_product(KabTicket *ticket, KabResult *result, KabProduct *product)
+{
+    if (result->last)
+        result->last->next = product;
+    else
+        result->first = product;
+    result->last = product;
+    result->n_products++;
+    result->bytes += product->output.key.len + product->output.value.len;
+    result->outcome = KAB_OUTCOME_DONE;
+    kab_ticket_tell_growth(ticket);
+}
+
+void
+kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit");
+    KabResult *result = find_emitting(ticket, i);
+    if (!result)
+        return;
+    const char *topic;
+    if (!resolve_result(ticket, result, output, &topic))
+        return;
+    const KabRecord *record = &ticket->attempt->records[i];
+    KabProduct *product = new_product(ticket, output);
+    KabOutput *kept = &product->output;
+    kept->topic = topic;
+    kept->key = keep_bytes(ticket, record, output->key);
+    kept->value = keep_bytes(ticket, record, output->value);
+    take_headers(ticket, kept);
+    append_product(ticket, result, product);
+}
+
+void
+kab_batch_emit_copy(KabBatch *batch, size_t i, const KabOutput *output)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit_copy");
+    KabResult *result = find_emitting(ticket, i);
+    if (!result)
+        return;
+    const char *topic;
+    if (!resolve_result(ticket, result, output, &topic))
+        return;
+    KabProduct *product = new_product(ticket, output);
+    KabOutput *copy = &product->output;
+    copy->topic = topic;
+    copy->key = copy_bytes(ticket, output->key);
+    copy->value = copy_bytes(ticket, output->value);
+    take_headers(ticket, copy);
+    append_product(ticket, result, product);
+}
+
+void
+kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit_value");
+    KabResult *result = find_emitting(ticket, i);
+    if (!result)
+        return;
+    KabOutput output = KAB_OUTPUT_INIT;
+    if (!resolve_result(ticket, result, &output, &output.topic))
+        return;
+    KabProduct *product = new_product(ticket, &output);
+    product->output.key = ticket->attempt->records[i].key;
+    product->output.value = copy_bytes(ticket, (KabBytes){data, len});
+    append_product(ticket, result, product);
+}
+
+void
+kab_batch_drop(KabBatch *batch, size_t i)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_drop");
+    KabResult *result = find_unanswered(ticket, i);
+    if (result)
+        result->outcome = KAB_OUTCOME_DONE;
+}
+
+void
+kab_batch_retry(KabBatch *batch, size_t i, const char *reason)
+{
+    kab_batch_retry_after(batch, i, -1, reason);
+}
+
+void
+kab_batch_retry_after(KabBatch *batch,
+                      size_t i,
+                      int64_t delay_ms,
+                      const char *reason)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_retry");
+    KabResult *result = find_unanswered(ticket, i);
+    if (!result)
+        return;
+    result->outcome = KAB_OUTCOME_RETRY;
+    result->delay_ms = MAX(delay_ms, -1);
+    result->reason = dup_reason(ticket, reason);
+}
+
+static void
+set_outcome(KabTicket *ticket, size_t i, KabOutcome outcome, const char *reason)
+{
+    KabResult *result = find_unanswered(ticket, i);
+    if (!result)
+        return;
+    result->outcome = outcome;
+    result->reason = dup_reason(ticket, reason);
+}
+
+void
+kab_batch_reject(KabBatch *batch, size_t i, const char *reason)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_reject");
+    set_outcome(ticket, i, KAB_OUTCOME_REJECT, reason);
+}
+
+void
+kab_batch_reject_input(KabBatch *batch, size_t i, const char *reason)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_reject_input");
+    set_outcome(ticket, i, KAB_OUTCOME_REJECT_INPUT, reason);
+}
+
+void
+kab_batch_pass(KabBatch *batch, size_t i, const char *reason)
+{
+    KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_pass");
+    set_outcome(ticket, i, KAB_OUTCOME_PASS, reason);
+}
+
+void
+kab_batch_complete(KabBatch *batch)
+{
+    KabTicket *ticket = kab_ticket_end(batch, "kab_batch_complete");
+    if (ticket)
+        kab_mailbox_post(ticket->caller->mailbox, &ticket->answered);
+}
+
+static bool
+is_failure(KabFailure failure)
+{
+    return failure >= KAB_FAIL_TRANSIENT && failure <= KAB_FAIL_FATAL;
+}
+
+void
+kab_batch_fail(KabBatch *batch,
+               KabFailure failure,
+               int64_t retry_after_ms,
+               const char *reason)
+{
+    KabTicket *ticket = kab_ticket_end(batch, "kab_batch_fail");
+    if (!ticket)
+        return;
+    if (!is_failure(failure)) {
+        report_misuse(ticket, "failed with a class that does not exist");
+        failure = KAB_FAIL_TRANSIENT;
+    }
+    ticket->answer.failed = true;
+    ticket->answer.failure = failure;
+    ticket->answer.retry_after_ms = MAX(retry_after_ms, -1);
+    ticket->answer.reason = dup_reason(ticket, reason);
+    kab_mailbox_post(ticket->caller->mailbox, &ticket->answered);
+}
