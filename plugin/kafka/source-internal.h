@@ -120,7 +120,8 @@ struct KabSource {
     size_t n_load_wanted;
     bool is_load_out;
     uint64_t load_serial;  /* of the latest request; older ones are forgotten */
-    int64_t load_asked_us; /* when it was sent */
+    int64_t load_asked_us;  /* when it was sent */
+    int64_t load_missed_us; /* when no broker answered last; 0: never */
     int64_t load_patience_us; /* until it is forgotten; doubles each time */
     bool is_probing;          /* the pending request is a probe */
     int64_t probed_us;

@@ -265,14 +265,17 @@ take_answer(KabSource *source, rd_kafka_event_t *event)
     ask_again(source, AGAIN_AFTER_ERROR_US);
 }
 
+/* Brokers that do not answer anything owe no answer to this request: its time
+ * counts from their return. */
 static bool
-is_overdue(const KabSource *source)
+is_overdue(KabSource *source)
 {
     int64_t patience_us = MAX(source->load_patience_us, PATIENCE_US);
-    int64_t heard_us = kab_health_answered_us(source->health);
+    if (source->now - kab_health_answered_us(source->health) > PROBE_US)
+        source->load_missed_us = source->now;
     return source->is_load_out &&
-           source->now - source->load_asked_us > patience_us &&
-           source->now - heard_us < PROBE_US;
+           source->now - MAX(source->load_asked_us, source->load_missed_us) >
+               patience_us;
 }
 
 static void
@@ -285,7 +288,8 @@ forget_request(KabSource *source)
         "the request for the committed offsets has had no "
         "answer for %d s, though brokers answer others: "
         "asking again",
-        (int)((source->now - source->load_asked_us) / (int64_t)G_USEC_PER_SEC));
+        (int)((source->now - MAX(source->load_asked_us, source->load_missed_us)) /
+              (int64_t)G_USEC_PER_SEC));
     source->is_load_out = source->is_probing = false;
     ask_again(source, 0);
 }

@@ -60,8 +60,9 @@ def rate(bridge, seconds):
 
 
 def decision(bridge):
+    """Nothing is decided before the first partition is assigned."""
     status = bridge.status()
-    return status["bindings"][0]["adaptive"] if status else {"phase": None}
+    return status and status["bindings"][0]["adaptive"] or {"phase": None}
 
 
 def limits(bridge):

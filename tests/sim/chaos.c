@@ -28,9 +28,15 @@ crash_member(Sim *sim, Member *member)
     group_check(sim);
 }
 
+/* A client joins again only when what it lost is unassigned. */
 static void
 come_back(Sim *sim, Member *member, void *data)
 {
+    for (unsigned i = 0; i < member->n_fetchers; i++)
+        if (!member->fetchers[i]->is_gone) {
+            sim_after(sim, MS, member, come_back, NULL);
+            return;
+        }
     group_join(sim, member);
 }
 
