@@ -95,6 +95,9 @@ kab_demo_feed_new(const char *brokers,
     rd_kafka_conf_set(conf, "bootstrap.servers", brokers, NULL, 0);
     rd_kafka_conf_set(conf, "client.id", "kabridge-demo-feed", NULL, 0);
     rd_kafka_conf_set(conf, "enable.idempotence", "true", NULL, 0);
+    /* KAB_QUIRK_FIRST_BATCH */
+    rd_kafka_conf_set(conf, "max.in.flight.requests.per.connection", "1", NULL,
+                      0);
     rd_kafka_conf_set(conf, "partitioner", "murmur2_random", NULL, 0);
     rd_kafka_t *producer =
         rd_kafka_new(RD_KAFKA_PRODUCER, conf, message, sizeof message);

@@ -54,6 +54,11 @@
       "an admin request that has timed out aborts the process when it finds "  \
       "its coordinator",                                                       \
       "REQUEST_TIMEOUT_MS and kab_source_serve_loads() in source-load.c")      \
+    X(FIRST_BATCH, 0, KAB_QUIRK_OPEN,                                          \
+      "with several requests in flight, a partition whose leader has just "    \
+      "come refuses the first and takes the second; the first, sent again, "   \
+      "counts as a duplicate: lost, and reported as written",                  \
+      "max.in.flight.requests.per.connection in properties.c")                 \
     X(LOST_REPORT, 0, KAB_QUIRK_OPEN,                                          \
       "a message of a transaction whose topic is deleted is never reported",   \
       "SILENCE_US and reports_us() in producer.c")                             \

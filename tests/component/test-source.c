@@ -482,6 +482,7 @@ TEST(a_load_that_is_never_answered_is_asked_for_again)
     rd_kafka_event_destroy(answer);
     assert_false(members_run(&member, 1, has_committed_all, member, 500));
     member->source->load_asked_us = 1;
+    member->source->load_missed_us = 0;
     assert_true(members_run(&member, 1, has_committed_all, member, TIMEOUT));
     member_leave(member, &member, 1);
     kab_mock_free(mock);

@@ -31,6 +31,26 @@ def a_million_records_arrive_once(kit):
                          order="key"))
 
 
+@test("outputs to topics that were created a moment ago", "delivery")
+def what_is_sent_to_a_new_topic_arrives(kit):
+    """KAB_QUIRK_FIRST_BATCH: its leaders may refuse one request and take the
+    next. The bridges begin to send as soon as they see their topic."""
+    source, records, n = kit.topic(1), 20000, 6
+    sinks = [f"new-{source}-{i}" for i in range(n)]
+    kit.tool("generate", topic=source, records=records)
+    bridges = [kit.bridge(source, sink, group=sink, producer_linger_ms="0",
+                          batch_count=50).start() for sink in sinks]
+    for bridge in bridges:
+        kit.expect(wait_for(lambda: "not exist" in bridge.log, 30),
+                   f"{bridge.name} waits for its topic")
+    for sink in sinks:
+        kit.topic(64, sink)
+    for bridge, sink in zip(bridges, sinks):
+        kit.caught_up(bridge, source)
+        kit.expect(bridge.stop() == 0, "leaves with 0")
+        kit.arrived(kit.tool("check", topic=sink, records=records, bytes=True))
+
+
 @test("SIGTERM with partial batches", "delivery")
 def a_stop_repeats_nothing(kit):
     source, sink, log = kit.topic(), kit.topic(), kit.folder / "calls"

@@ -166,6 +166,7 @@ producer_new(const Words *words, Generator *generator)
     const char *pairs[][2] = {
         {"bootstrap.servers", words_need(words, "brokers")},
         {"enable.idempotence", "true"},
+        {"max.in.flight.requests.per.connection", "1"}, /* FIRST_BATCH */
         {"partitioner", "murmur2_random"},
         {"linger.ms", "5"},
         {"queue.buffering.max.messages", "500000"},
