@@ -283,13 +283,13 @@ forget_request(KabSource *source)
 {
     source->load_patience_us =
         MIN(2 * MAX(source->load_patience_us, PATIENCE_US), PATIENCE_MAX_US);
-    kab_source_log_fault(
-        source, KAB_LOG_WARNING, KAB_NOWHERE,
-        "the request for the committed offsets has had no "
-        "answer for %d s, though brokers answer others: "
-        "asking again",
-        (int)((source->now - MAX(source->load_asked_us, source->load_missed_us)) /
-              (int64_t)G_USEC_PER_SEC));
+    kab_source_log_fault(source, KAB_LOG_WARNING, KAB_NOWHERE,
+                         "the request for the committed offsets has had no "
+                         "answer for %d s, though brokers answer others: "
+                         "asking again",
+                         (int)((source->now - MAX(source->load_asked_us,
+                                                  source->load_missed_us)) /
+                               (int64_t)G_USEC_PER_SEC));
     source->is_load_out = source->is_probing = false;
     ask_again(source, 0);
 }
