@@ -80,6 +80,8 @@ kabridge_SOURCES = \
 	plugin/cli/try-sample.h \
 	plugin/cli/try-search.c \
 	plugin/cli/try-search.h \
+	plugin/cli/try-wait.c \
+	plugin/cli/try-wait.h \
 	plugin/cli/try.c \
 	plugin/cli/try.h \
 	plugin/cli/version.c \

@@ -253,6 +253,7 @@ on_answered(void *user,
     Trial *trial = user;
     int64_t now = g_get_monotonic_time();
     kab_try_calls_answered(&trial->calls, attempt, now);
+    kab_try_wait_note(&trial->wait, answer);
     print_retries(trial, attempt);
     kab_engine_answered(trial->engine, attempt, serial, answer, now);
 }

@@ -9,6 +9,7 @@
 #include "loop.h"
 #include "try-calls.h"
 #include "try-lines.h"
+#include "try-wait.h"
 
 /* Made and freed by kab_try_run(); used only on its loop. */
 typedef struct {
@@ -36,6 +37,7 @@ typedef struct {
 
     KabTryPrinter printer;
     KabTryCalls calls;
+    KabTryWait wait;
     KabLines *lines;
     uint64_t n_lines;    /* taken */
     uint64_t n_unread;   /* lines that were no records */

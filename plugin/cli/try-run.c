@@ -85,6 +85,8 @@ turn_trial(void *user)
     if (kab_engine_want(trial->engine) > 0 && is_finished(trial, now))
         kab_try_print_drops(&trial->printer);
     fflush(stdout);
+    kab_try_wait_look(&trial->wait, trial->engine, trial->instance->context,
+                      now);
     if (is_over(trial, now))
         kab_loop_quit(trial->loop);
     return has_moved || !g_queue_is_empty(&trial->products) || trial->items;
@@ -94,7 +96,8 @@ static int64_t
 trial_deadline(void *user)
 {
     Trial *trial = user;
-    int64_t due = kab_engine_next_deadline(trial->engine);
+    int64_t due =
+        MIN(kab_engine_next_deadline(trial->engine), trial->wait.due_us);
     int64_t patience_us = kab_executor_patience_us(trial->executor);
     /* No wake-up comes when the last thread leaves the function, so poll. */
     if (kab_lines_are_read(trial->lines) || trial->error)
@@ -233,6 +236,7 @@ kab_try_run(const KabBindingSettings *settings,
     if (trial->error)
         g_propagate_error(error, trial->error);
     kab_try_calls_clear(&trial->calls);
+    kab_try_wait_clear(&trial->wait);
     kab_try_printer_clear(&trial->printer);
     g_free(trial);
     return is_done;

@@ -39,6 +39,11 @@ function = chaos
 function.hold.time = 1h
 call.timeout = 50ms
 retry.max.attempts = 1
+[binding away]
+input.topics = in
+output.topic = out
+function = http
+function.url = http://127.0.0.1:1/
 END
 
 seq 1 3000 >"$root/lines"
@@ -102,6 +107,17 @@ sed 's/^{"line":[0-9]*,"outcome":"value",/{/; s/"key":"7"/"key":7/' "$root/out" 
 line 1 H | try 65 "$root/conf" --binding stuck
 grep -q 'did not answer within call.timeout' "$root/err" ||
     fail "the time-out is not named"
+
+# A server that is away is waited for, and named.
+: >"$root/err"
+line 1 . | "$kabridge" try "$root/conf" --binding away 2>"$root/err" &
+waits=$!
+until grep -q 'no outcome for .*127\.0\.0\.1:1:' "$root/err"; do
+    kill -0 $waits || fail "try left, or does not say which server is away"
+    sleep 0.1
+done
+kill $waits
+wait $waits || :
 
 line 1 F | try 69 "$root/conf" --binding marks
 try 65 "$root/conf" --binding same "$root/none"
