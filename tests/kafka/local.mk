@@ -31,6 +31,7 @@ EXTRA_DIST += \
 	tests/kafka/reach.py \
 	tests/kafka/repair.py \
 	tests/kafka/run.py \
+	tests/kafka/servers.py \
 	tests/kafka/soak.py \
 	tests/kafka/storm.py \
 	tests/kafka/wire.py \

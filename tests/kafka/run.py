@@ -19,6 +19,7 @@ import faults  # noqa: F401
 import failure  # noqa: F401
 import groups  # noqa: F401
 import reach  # noqa: F401
+import servers  # noqa: F401
 import repair  # noqa: F401
 import access  # noqa: F401
 import adaptive  # noqa: F401

@@ -16,6 +16,7 @@ consumer.group.instance.id
 max.message.bytes
 offset.metadata.max.bytes
 producer.acks
+producer.max.in.flight.requests.per.connection
 security.protocol
 session.timeout.ms
 ssl.ca.location
