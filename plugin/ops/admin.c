@@ -141,9 +141,10 @@ get_status(const KabAdminView *view, struct MHD_Connection *connection)
     const char *values[G_N_ELEMENTS(names)];
     bool is_for_record = false;
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        values[i] = MHD_lookup_connection_value(
-            connection, MHD_GET_ARGUMENT_KIND, names[i]);
-        is_for_record |= values[i] != NULL;
+        values[i] = NULL; /* stays so for a name without a value */
+        is_for_record |= MHD_lookup_connection_value_n(
+                             connection, MHD_GET_ARGUMENT_KIND, names[i],
+                             strlen(names[i]), &values[i], NULL) == MHD_YES;
     }
     if (is_for_record)
         return find_record(view, values[0], values[1], values[2]);

@@ -239,6 +239,7 @@ TEST(an_unknown_record_is_404)
 TEST(a_query_that_names_no_complete_record_is_400)
 {
     static const char *const queries[] = {
+        "/status?topic",
         "/status?topic=a",
         "/status?topic=a&partition=1",
         "/status?topic=a&partition=1&offset=",
