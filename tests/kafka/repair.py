@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does by hand: skip a record, send dead letters back."""
-from harness import test
+from harness import test, wait_for
 
 
 @test("kabridge skip passes one record; others are done once", "repair")
@@ -24,6 +24,8 @@ def skip_passes_one_record(kit):
         kit.expect(skip(offset).returncode == 65, "the second time: 65")
     kit.expect(skip(100).returncode == 65, "65 beyond the end")
     bridge.start()
+    # All may be committed before it is a member.
+    wait_for(lambda: bridge.partitions() == 1, 20)
     kit.caught_up(bridge, source)
     refused = skip(99)
     kit.expect(refused.returncode == 69 and "active member" in refused.stderr,
