@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/kafka/access.py \
 	tests/kafka/acl.py \
 	tests/kafka/adaptive.py \
+	tests/kafka/bridge.py \
 	tests/kafka/broker.py \
 	tests/kafka/chaos.py \
 	tests/kafka/crowd.py \

@@ -6,7 +6,8 @@ import os
 import re
 import subprocess
 
-from harness import BUILD, TOP, test
+from bridge import BUILD, TOP
+from harness import test
 
 SOURCE = TOP / "tests" / "component" / "prove-producer.c"
 # Minutes. The stalls at random meet such commits too, not all ten of ten.
