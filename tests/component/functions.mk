@@ -5,6 +5,7 @@ TESTS += tests/component/http-faults.sh tests/component/http-servers.sh
 EXTRA_DIST += \
 	tests/component/http-faults.py \
 	tests/component/http-servers.py \
+	tests/component/scripted_server.py \
 	tests/support/model-server.py
 check_PROGRAMS += sqlite-run
 sqlite_run_CPPFLAGS = $(SQLITE_CFLAGS)
