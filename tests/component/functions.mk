@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-dist_check_SCRIPTS += tests/component/http-faults.sh \
+HTTP_TESTS = \
+	tests/component/http-faults.sh \
+	tests/component/http-options.sh \
 	tests/component/http-servers.sh
-TESTS += tests/component/http-faults.sh tests/component/http-servers.sh
+dist_check_SCRIPTS += $(HTTP_TESTS)
+TESTS += $(HTTP_TESTS)
 EXTRA_DIST += \
 	tests/component/http-faults.py \
+	tests/component/http-options.py \
 	tests/component/http-servers.py \
+	tests/component/http_model.py \
+	tests/component/http_try.py \
 	tests/component/scripted_server.py \
 	tests/support/model-server.py
 check_PROGRAMS += sqlite-run

@@ -3,75 +3,40 @@
 """The function "http" and a server that each test scripts: signatures,
 readiness, large answers, tokens that change, time-outs, outages.
 
-Each test runs `kabridge try`: engine, retries and halving are those of a
-running bridge. usage: http-faults.py [NAME]..., with top_builddir.
+usage: http-faults.py [NAME]..., with top_builddir.
 """
 import hashlib
 import hmac
 import json
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import traceback
 from urllib.parse import quote
 
+from http_try import KABRIDGE, ROOT, configure, run_tests, same, test, try_records
 from scripted_server import Closed, Server, chunked, echo, reply
-
-KABRIDGE = os.path.join(os.environ["top_builddir"], "kabridge")
-ROOT = tempfile.mkdtemp(prefix="kabridge-http-")
-TESTS = []
-
-
-def test(function):
-    TESTS.append(function)
-    return function
 
 
 # --- The command ------------------------------------------------------------
 
-def configure(options, binding):
-    lines = ["[kafka]", "bootstrap.servers = 127.0.0.1:1", "[binding b]", "input.topics = in",
-             "output.topic = out", "function = http", "on.failure = dlq",
-             "dead.letter.topic = letters"]
-    settings = {"retry.backoff": "1ms", "retry.backoff.max": "20ms", "batch.period": "never"}
-    settings.update({"function." + k: v for k, v in options.items()})
-    settings.update(binding)
-    path = os.path.join(ROOT, "conf")
-    with open(path, "w") as out:
-        out.write("\n".join(lines + ["%s = %s" % pair for pair in settings.items()]) + "\n")
-    return path
-
-
 def run(options, values, binding=(), **environment):
     """The outcome of each value, with its reason or result; and the command."""
-    command = [KABRIDGE, "try", "--json", configure(options, dict(binding))]
-    text = "".join(json.dumps({"value": json.dumps(value)}) + "\n" for value in values)
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60,
-                          env={**os.environ, **environment})
-    outcomes = {}
-    for line in map(json.loads, done.stdout.splitlines()):
-        if line["outcome"] != "retry":
-            outcomes[line["line"]] = line
-    return [outcomes.get(i + 1, {"outcome": "none"}) for i in range(len(values))], done
+    records = [{"value": json.dumps(value)} for value in values]
+    outcomes, done = try_records(options, records, binding, **environment)
+    return [one or {"outcome": "none"} for one in outcomes], done
 
 
 def kinds(outcomes):
     return [one["outcome"] for one in outcomes]
 
 
-def same(found, wanted):
-    assert found == wanted, "found %r\nwanted %r" % (found, wanted)
-
-
 class Fed:
     """A command that gets one line after the other."""
 
     def __init__(self, options, binding=()):
-        self.process = subprocess.Popen([KABRIDGE, "try", configure(options, dict(binding))],
+        self.process = subprocess.Popen([KABRIDGE, "try", configure(options, binding)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True)
 
@@ -431,21 +396,5 @@ def a_record_that_kills_the_server_each_time_is_the_only_dead_letter():
     server.stop()
 
 
-def main():
-    chosen = [t for t in TESTS if len(sys.argv) < 2 or t.__name__ in sys.argv[1:]]
-    n_failed = 0
-    for function in chosen:
-        began = time.monotonic()
-        signal.alarm(120)  # a test that hangs is ended, and all with it
-        try:
-            function()
-            print("ok %s (%.1f s)" % (function.__name__, time.monotonic() - began), flush=True)
-        except Exception:  # noqa: every test is tried
-            n_failed += 1
-            print("not ok %s" % function.__name__, flush=True)
-            traceback.print_exc()
-    return 1 if n_failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_tests(seconds=120))
