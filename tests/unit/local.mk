@@ -8,8 +8,9 @@ ENGINE_TEST = \
 	tests/unit/fake-edge.c \
 	tests/unit/fake-edge.h
 
-UNIT_TESTS = test-adaptive test-delivery test-engine test-failure test-limits test-look test-promises test-retry \
-	test-timers test-transaction-size test-transactions
+UNIT_TESTS = test-adaptive test-commit test-delivery test-engine test-failure \
+	test-limits test-look test-promises test-retry test-timers \
+	test-transaction-size test-transactions
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
@@ -20,6 +21,10 @@ test_adaptive_SOURCES = \
 	tests/unit/plant.h \
 	tests/unit/test-adaptive.c
 test_adaptive_LDADD = $(UNIT_LIBS) -lm
+
+test_commit_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_commit_SOURCES = $(ENGINE_TEST) tests/unit/test-commit.c
+test_commit_LDADD = $(UNIT_LIBS)
 
 test_delivery_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_delivery_SOURCES = $(ENGINE_TEST) tests/unit/test-delivery.c
