@@ -40,6 +40,17 @@ answer_first(FakeEdge *edge)
 }
 
 void
+await_call(FakeEdge *edge)
+{
+    for (int i = 0; i < 100 && !edge->calls->len; i++) {
+        int64_t due_us = kab_engine_next_deadline(edge->engine);
+        if (due_us == INT64_MAX)
+            return;
+        fake_edge_advance(edge, MAX(due_us - edge->now, 0));
+    }
+}
+
+void
 assert_offsets(const KabAttempt *attempt, const char *expected)
 {
     g_autofree char *offsets = fake_edge_offsets(attempt);

@@ -16,6 +16,8 @@ void assign(FakeEdge *edge);
 void load(FakeEdge *edge, const KabCommitted *committed);
 /* Answers the oldest call: all records done, one output each. */
 void answer_first(FakeEdge *edge);
+/* Advances from deadline to deadline until there is a call. */
+void await_call(FakeEdge *edge);
 
 /* expected: such as "0,1,2". */
 void assert_offsets(const KabAttempt *attempt, const char *expected);

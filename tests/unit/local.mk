@@ -9,8 +9,8 @@ ENGINE_TEST = \
 	tests/unit/fake-edge.h
 
 UNIT_TESTS = test-adaptive test-commit test-delivery test-engine test-failure \
-	test-limits test-look test-promises test-retry test-timers \
-	test-transaction-size test-transactions
+	test-halving test-limits test-look test-promises test-retry \
+	test-timers test-transaction-size test-transactions
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
@@ -37,6 +37,10 @@ test_failure_LDADD = $(UNIT_LIBS)
 test_engine_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_engine_SOURCES = $(ENGINE_TEST) tests/unit/test-engine.c
 test_engine_LDADD = $(UNIT_LIBS)
+
+test_halving_CPPFLAGS = $(UNIT_CPPFLAGS)
+test_halving_SOURCES = $(ENGINE_TEST) tests/unit/test-halving.c
+test_halving_LDADD = $(UNIT_LIBS)
 
 test_limits_CPPFLAGS = $(UNIT_CPPFLAGS)
 test_limits_SOURCES = $(ENGINE_TEST) tests/unit/test-limits.c

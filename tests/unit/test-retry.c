@@ -1,99 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of records that fail: halving, attempts, overload, time-outs.
+/* What becomes of records that fail: attempts, back-off, overload, time-outs.
  */
 #include "kab-test.h"
 
 #include "engine-test.h"
-
-/* Advances from deadline to deadline until there is a call. */
-static void
-await_call(FakeEdge *edge)
-{
-    for (int i = 0; i < 100 && !edge->calls->len; i++) {
-        int64_t due_us = kab_engine_next_deadline(edge->engine);
-        if (due_us == INT64_MAX)
-            return;
-        fake_edge_advance(edge, MAX(due_us - edge->now, 0));
-    }
-}
-
-/* Returns the number of calls it took, and when the last one was answered. */
-static size_t
-bisect(FakeEdge *edge, int64_t poison, KabFailure failure, int64_t *ret_us)
-{
-    size_t calls = 0;
-    for (; calls < 1000; calls++) {
-        await_call(edge);
-        if (!edge->calls->len)
-            break;
-        KabAttempt *attempt = fake_edge_call(edge, 0);
-        bool has_poison = false;
-        for (size_t i = 0; i < attempt->n; i++)
-            has_poison |= attempt->records[i].offset == poison;
-        if (has_poison)
-            fake_edge_fail(edge, attempt, failure, -1);
-        else
-            fake_edge_answer(edge, attempt);
-        *ret_us = edge->now;
-    }
-    return calls;
-}
-
-TEST(a_poison_record_is_found_by_halving)
-{
-    FakeEdge *edge = *state;
-    edge->options.batch_count = 256;
-    edge->options.retry_max_attempts = 5;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 256);
-    fake_edge_advance(edge, 0);
-    int64_t end_us = 0;
-    size_t calls = bisect(edge, 100, KAB_FAIL_TRANSIENT, &end_us);
-    assert_true(calls <= 5 + 16 + 5);
-    fake_edge_acknowledge(edge);
-    const KabCounters *counters = kab_engine_counters(edge->engine);
-    assert_int_equal(counters->records_finished[KAB_END_DONE], 255);
-    assert_int_equal(counters->dead_letters[KAB_CLASS_TRANSIENT], 1);
-    assert_commit(edge, 256);
-}
-
-/* Two crashes of the whole set, one of each half, two of the record alone. */
-TEST(a_record_that_crashes_is_alone_after_few_crashes)
-{
-    FakeEdge *edge = *state;
-    edge->options.batch_count = 64;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 64);
-    fake_edge_advance(edge, 0);
-    bisect(edge, 50, KAB_FAIL_CRASH, &(int64_t){0});
-    fake_edge_acknowledge(edge);
-    const KabCounters *counters = kab_engine_counters(edge->engine);
-    assert_in_range(counters->calls[KAB_CALL_CRASH], 7, 2 + 5 + 2);
-    assert_int_equal(counters->dead_letters[KAB_CLASS_CRASH], 1);
-    assert_commit(edge, 64);
-}
-
-/* While other sets succeed, the halves do not wait as in an outage. */
-TEST(a_poison_record_delays_its_neighbours_for_seconds_only)
-{
-    FakeEdge *edge = *state;
-    edge->options.batch_count = 256;
-    edge->options.retry_max_attempts = 5;
-    edge->options.retry_backoff_us = 100000;
-    edge->options.retry_backoff_max_us = 10000000;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 256);
-    fake_edge_advance(edge, 0);
-    int64_t begin_us = edge->now, end_us = 0;
-    bisect(edge, 100, KAB_FAIL_TRANSIENT, &end_us);
-    fake_edge_acknowledge(edge);
-    const KabCounters *counters = kab_engine_counters(edge->engine);
-    assert_int_equal(counters->dead_letters[KAB_CLASS_TRANSIENT], 1);
-    assert_in_range(end_us - begin_us, 1000000, 15000000);
-}
 
 TEST(overload_never_counts)
 {
@@ -108,23 +18,6 @@ TEST(overload_never_counts)
     fake_edge_answer(edge, fake_edge_call(edge, 0));
     assert_produced(edge, "0");
     assert_false(edge->is_stopped);
-}
-
-TEST(an_overloaded_set_is_cut_even_where_nothing_else_is_called)
-{
-    FakeEdge *edge = *state;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 2);
-    fake_edge_advance(edge, 0);
-    for (int i = 0; i < 20; i++) {
-        KabAttempt *attempt = fake_edge_call(edge, 0);
-        if (attempt->records[0].offset == 0)
-            fake_edge_fail(edge, attempt, KAB_FAIL_OVERLOAD, -1);
-        else
-            fake_edge_answer(edge, attempt);
-        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
-    }
-    assert_produced(edge, "1");
 }
 
 TEST(a_time_out_calls_again_and_ignores_the_late_answer)
@@ -170,61 +63,6 @@ TEST(an_output_is_unread_once_no_call_has_its_input)
     fake_edge_answer(edge, fake_edge_call(edge, 0));
     assert_produced(edge, "0,1");
     assert_true(((KabProduct *)edge->produced->pdata[1])->is_unread);
-}
-
-TEST(a_too_large_batch_is_halved_and_the_ceiling_learned)
-{
-    FakeEdge *edge = *state;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TOO_LARGE, -1);
-    assert_offsets(fake_edge_call(edge, 0), "0,1");
-    assert_offsets(fake_edge_call(edge, 1), "2,3");
-    fake_edge_answer(edge, fake_edge_call(edge, 0));
-    fake_edge_answer(edge, fake_edge_call(edge, 0));
-    fake_edge_take_range(edge, 4, 8);
-    fake_edge_advance(edge, 0);
-    assert_offsets(fake_edge_call(edge, 0), "4,5");
-}
-
-/* Counts the transient failures until a half of a too-large set is given up. */
-TEST(without_bisect_halves_have_all_their_attempts)
-{
-    FakeEdge *edge = *state;
-    edge->options.bisect = false;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TOO_LARGE, -1);
-    fake_edge_answer(edge, fake_edge_call(edge, 1));
-    for (unsigned i = 0; i < edge->options.retry_max_attempts; i++) {
-        assert_produced(edge, "2,3");
-        fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, -1);
-        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
-    }
-    assert_produced(edge, "2,3,!0,!1");
-}
-
-TEST(a_record_cut_off_by_overload_has_its_own_attempts)
-{
-    FakeEdge *edge = *state;
-    edge->options.retry_max_attempts = 2;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    edge->options.max_in_flight = 1;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 2);
-    fake_edge_advance(edge, 0);
-    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, -1);
-    for (int i = 0; i < 8; i++) {
-        fake_edge_advance(edge, edge->options.retry_backoff_max_us);
-        fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_OVERLOAD, -1);
-    }
-    fake_edge_advance(edge, edge->options.retry_backoff_max_us);
-    assert_offsets(fake_edge_call(edge, 0), "0");
-    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TRANSIENT, -1);
-    assert_produced(edge, "");
 }
 
 TEST(a_fatal_answer_counts_although_every_record_has_an_outcome)
@@ -469,46 +307,16 @@ TEST(a_record_alone_that_is_overloaded_while_others_succeed_is_given_up)
     assert_non_null(edge->letter_message);
 }
 
-TEST(a_learned_ceiling_is_probed_upward_again)
-{
-    FakeEdge *edge = *state;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 4);
-    fake_edge_advance(edge, 0);
-    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_TOO_LARGE, -1);
-    int64_t next = 4;
-    size_t largest = 0;
-    for (int i = 0; i < 100; i++) {
-        while (edge->calls->len) {
-            if (i > 2)
-                largest = MAX(largest, fake_edge_call(edge, 0)->n);
-            answer_first(edge);
-        }
-        fake_edge_acknowledge(edge);
-        fake_edge_take_range(edge, next, next + 4);
-        next += 4;
-        fake_edge_advance(edge, 20000);
-    }
-    assert_int_equal(largest, 4);
-}
-
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(a_poison_record_is_found_by_halving),
-        T(a_record_that_crashes_is_alone_after_few_crashes),
-        T(a_poison_record_delays_its_neighbours_for_seconds_only),
         T(overload_never_counts),
-        T(an_overloaded_set_is_cut_even_where_nothing_else_is_called),
         T(a_time_out_calls_again_and_ignores_the_late_answer),
         T(an_output_is_unread_once_no_call_has_its_input),
-        T(a_too_large_batch_is_halved_and_the_ceiling_learned),
-        T(without_bisect_halves_have_all_their_attempts),
         T(a_fatal_answer_counts_although_every_record_has_an_outcome),
         T(a_function_may_ask_for_any_delay),
-        T(a_record_cut_off_by_overload_has_its_own_attempts),
         T(the_back_off_doubles_to_its_maximum),
         T(jitter_spreads_the_back_off),
         T(the_delay_that_a_function_asks_for_is_kept),
@@ -519,7 +327,6 @@ main(void)
         T(no_failure_counts_while_the_function_is_ill),
         T(a_single_failing_set_does_not_make_the_function_ill),
         T(a_record_alone_that_is_overloaded_while_others_succeed_is_given_up),
-        T(a_learned_ceiling_is_probed_upward_again),
     };
     return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
 }
