@@ -320,6 +320,13 @@ member_partition(const Member *member, int32_t number)
     return wanted.info;
 }
 
+bool
+member_has_committed(void *data)
+{
+    const Member *member = data;
+    return member_partition(member, 0).committed == member->awaited;
+}
+
 size_t
 member_n_partitions(const Member *member)
 {

@@ -50,7 +50,8 @@ struct Member {
     char *stop_message;
     /* Called with each call before it is answered. */
     void (*look)(Member *member, const KabAttempt *attempt);
-    void *data; /* for the test */
+    void *data;      /* for the test */
+    int64_t awaited; /* offset, of member_has_committed() */
 };
 
 Member *member_new(const MemberSetup *setup);
@@ -69,6 +70,8 @@ bool members_run(Member **members,
                  Condition condition,
                  void *data,
                  int timeout_ms);
+/* A condition: the committed offset of its partition 0 is the awaited one. */
+bool member_has_committed(void *data);
 KabPartitionInfo member_partition(const Member *member, int32_t number);
 size_t member_n_partitions(const Member *member);
 

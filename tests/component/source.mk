@@ -8,7 +8,7 @@ MEMBER = \
 	tests/component/member.c \
 	tests/component/member.h
 
-SOURCE_TESTS = test-commit-rhythm test-message test-source
+SOURCE_TESTS = test-commit-rhythm test-message test-source test-source-faults
 check_PROGRAMS += $(SOURCE_TESTS)
 TESTS += $(SOURCE_TESTS)
 
@@ -23,6 +23,10 @@ test_message_LDADD = $(COMPONENT_LIBS)
 test_source_CPPFLAGS = $(COMPONENT_CPPFLAGS)
 test_source_SOURCES = $(MEMBER) tests/component/test-source.c
 test_source_LDADD = $(COMPONENT_LIBS)
+
+test_source_faults_CPPFLAGS = $(COMPONENT_CPPFLAGS)
+test_source_faults_SOURCES = $(MEMBER) tests/component/test-source-faults.c
+test_source_faults_LDADD = $(COMPONENT_LIBS)
 
 # By hand, and by the tests with a real broker.
 check_PROGRAMS += churn

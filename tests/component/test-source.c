@@ -12,7 +12,6 @@
 #include "member.h"
 #include "message.h"
 #include "mock.h"
-#include "source-internal.h"
 
 #define N 500
 #define TIMEOUT 20000
@@ -68,18 +67,6 @@ has_joined(void *data)
             return false;
     }
     return true;
-}
-
-static bool
-has_committed_all(void *data)
-{
-    return member_partition(data, 0).committed == N;
-}
-
-static bool
-has_committed_all_twice(void *data)
-{
-    return member_partition(data, 0).committed == 2 * N;
 }
 
 static bool
@@ -145,6 +132,7 @@ make_member(KabMock *mock, size_t i)
         setup.properties[0] =
             (KabProperty){"partition.assignment.strategy", "range"};
     Member *member = member_new(&setup);
+    member->awaited = N;
     member->holds_calls = i == NARROW;
     return member;
 }
@@ -204,7 +192,7 @@ TEST(what_is_taken_is_finished_and_committed)
     Fixture *fixture = *state;
     Member *member = fixture->members[PLAIN];
     member->look = look_at_messages;
-    run(fixture, has_committed_all, member);
+    run(fixture, member_has_committed, member);
     assert_int_equal(member->seen->len, N);
     for (guint i = 0; i < N; i++)
         assert_int_equal(g_array_index(member->seen, Seen, i).offset, i);
@@ -239,7 +227,7 @@ TEST(a_pattern_leaves_internal_topics_out)
 {
     Fixture *fixture = *state;
     Member *member = fixture->members[INTERNAL];
-    run(fixture, has_committed_all, member);
+    run(fixture, member_has_committed, member);
     assert_int_equal(member_n_partitions(member), 1);
 }
 
@@ -254,7 +242,7 @@ static void
 assert_went_on_at_the_beginning(Fixture *fixture, size_t i)
 {
     Member *member = fixture->members[i];
-    run(fixture, has_committed_all, member);
+    run(fixture, member_has_committed, member);
     assert_int_equal(member->seen->len, N);
     assert_true(member_has_logged(member, "offset 100000 is not in its log"));
     assert_true(member_has_logged(member, "went on from offset 100000 at 0"));
@@ -277,7 +265,7 @@ TEST(a_start_at_the_end_is_committed_before_a_record_is_called)
 {
     Fixture *fixture = *state;
     Member *member = fixture->members[LATEST];
-    run(fixture, has_committed_all, member);
+    run(fixture, member_has_committed, member);
     assert_int_equal(member->seen->len, 0);
 }
 
@@ -285,7 +273,7 @@ TEST(what_was_finished_beyond_the_offset_is_not_called_again)
 {
     Fixture *fixture = *state;
     Member *member = fixture->members[BEYOND];
-    run(fixture, has_committed_all, member);
+    run(fixture, member_has_committed, member);
     /* 100, 200 to 299, 499. */
     assert_int_equal(member->seen->len, 102);
     assert_int_equal(g_array_index(member->seen, Seen, 0).offset, 100);
@@ -297,7 +285,7 @@ TEST(metadata_of_another_program_is_named_and_not_used)
 {
     Fixture *fixture = *state;
     Member *member = fixture->members[FOREIGN];
-    run(fixture, has_committed_all, member);
+    run(fixture, member_has_committed, member);
     assert_int_equal(member->seen->len, 10);
     assert_true(member_has_logged(member, "another program wrote it"));
 }
@@ -317,7 +305,7 @@ TEST(no_more_is_taken_than_is_wanted_and_all_comes_in_the_end)
     kab_engine_get_state(member->engine, g_get_monotonic_time(), &engine);
     assert_in_range(engine.records, 1, 21);
     member->holds_calls = false;
-    run(fixture, has_committed_all, member);
+    run(fixture, member_has_committed, member);
     assert_int_equal(member->seen->len, N);
     for (guint i = 0; i < N; i++)
         assert_int_equal(g_array_index(member->seen, Seen, i).offset, i);
@@ -392,115 +380,6 @@ TEST(a_consumer_that_cannot_be_made_is_an_error)
     assert_non_null(strstr(error->message, "nobody's"));
 }
 
-/* --- An outage --------------------------------------------------------- */
-
-static bool
-has_time_passed(void *data)
-{
-    return g_get_monotonic_time() > *(const int64_t *)data;
-}
-
-/* The only member of a group, with N records on a mock cluster of its own. */
-static Member *
-alone_member(const char *name, KabMock **ret_mock, int load_timeout_ms)
-{
-    KabMock *mock = *ret_mock = kab_mock_new(1, NULL);
-    kab_mock_create_topic(mock, name, 1, NULL);
-    produce(kab_mock_bootstrap(mock), name, 0, 0, N);
-    return member_new(&(MemberSetup){
-        .bootstrap = kab_mock_bootstrap(mock),
-        .group = name,
-        .topics = {name},
-        .load_timeout_ms = load_timeout_ms,
-    });
-}
-
-static bool
-has_refusals(void *data)
-{
-    const KabCounters *counters = kab_engine_counters(((Member *)data)->engine);
-    return counters->commits[KAB_COMMIT_TOO_LARGE] &&
-           counters->commits[KAB_COMMIT_FAILED];
-}
-
-TEST(a_refused_commit_is_classified_and_repeated)
-{
-    KabMock *mock;
-    Member *member = alone_member("refused", &mock, 0);
-    assert_true(members_run(&member, 1, has_committed_all, member, TIMEOUT));
-    rd_kafka_mock_push_request_errors(
-        kab_mock_cluster(mock), KAB_API_OFFSET_COMMIT, 2,
-        RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
-        RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE);
-    produce(kab_mock_bootstrap(mock), "refused", 0, N, 2 * N);
-    assert_true(
-        members_run(&member, 1, has_committed_all_twice, member, TIMEOUT));
-    assert_true(has_refusals(member));
-    member_leave(member, &member, 1);
-    kab_mock_free(mock);
-}
-
-static bool
-is_cut_off(void *data)
-{
-    return kab_health_is_cut_off(((const Member *)data)->source->health);
-}
-
-static bool
-is_loading(void *data)
-{
-    return ((const Member *)data)->source->is_load_out;
-}
-
-static bool
-has_committed_and_asks_nothing(void *data)
-{
-    return has_committed_all(data) && !is_loading(data);
-}
-
-/* KAB_QUIRK_ADMIN_TIMEOUT: the client would abort the process when the broker
- * is back, if a request had begun and timed out meanwhile. With the time-out of
- * users this takes an outage of an hour. */
-TEST(an_outage_may_be_longer_than_the_time_out_of_a_load)
-{
-    enum { LOAD_MS = 1000, OUTAGE_US = 9000000, TURN_MS = 100 };
-    KabMock *mock;
-    Member *member = alone_member("dark", &mock, LOAD_MS);
-    assert_true(members_run(&member, 1, has_committed_and_asks_nothing, member,
-                            TIMEOUT));
-    rd_kafka_mock_broker_set_down(kab_mock_cluster(mock), 1);
-    while (!is_cut_off(member)) /* its thread tells; no turn meanwhile */
-        g_usleep(1000);
-    int64_t end_us = g_get_monotonic_time() + OUTAGE_US;
-    while (!has_time_passed(&end_us)) /* the owner's turns, by its clock */
-        members_run(&member, 1, has_time_passed, &end_us, TURN_MS);
-    rd_kafka_mock_broker_set_up(kab_mock_cluster(mock), 1);
-    produce(kab_mock_bootstrap(mock), "dark", 0, N, 2 * N);
-    assert_true(
-        members_run(&member, 1, has_committed_all_twice, member, TIMEOUT));
-    member_leave(member, &member, 1);
-    kab_mock_free(mock);
-}
-
-/* KAB_QUIRK_STUCK_BROKER: the answer is lost, and made to look as if it had
- * been waited for long. */
-TEST(a_load_that_is_never_answered_is_asked_for_again)
-{
-    KabMock *mock;
-    Member *member = alone_member("mute", &mock, 0);
-    assert_true(members_run(&member, 1, is_loading, member, TIMEOUT));
-    rd_kafka_event_t *answer =
-        rd_kafka_queue_poll(member->source->admin, TIMEOUT);
-    assert_non_null(answer);
-    rd_kafka_event_destroy(answer);
-    assert_false(members_run(&member, 1, has_committed_all, member, 500));
-    member->source->load_asked_us = 1;
-    member->source->load_missed_us = 0;
-    assert_true(members_run(&member, 1, has_committed_all, member, TIMEOUT));
-    member_leave(member, &member, 1);
-    kab_mock_free(mock);
-}
-
 int
 main(void)
 {
@@ -521,11 +400,8 @@ main(void)
             no_more_is_taken_than_is_wanted_and_all_comes_in_the_end),
         cmocka_unit_test(a_topic_that_stays_missing_stops_the_binding),
         cmocka_unit_test(a_pattern_that_matches_an_output_stops_the_binding),
-        cmocka_unit_test(a_refused_commit_is_classified_and_repeated),
         cmocka_unit_test(a_consumer_that_cannot_be_made_is_an_error),
         cmocka_unit_test(a_member_that_is_fenced_stops_the_binding),
-        cmocka_unit_test(a_load_that_is_never_answered_is_asked_for_again),
-        cmocka_unit_test(an_outage_may_be_longer_than_the_time_out_of_a_load),
     };
     return cmocka_run_group_tests(tests, make, unmake);
 }
