@@ -12,12 +12,6 @@
 #include "sim.h"
 
 static bool
-is_exactly_once(const Member *member)
-{
-    return member->options.delivery == KAB_DELIVERY_EXACTLY_ONCE;
-}
-
-static bool
 is_discarded(const Member *member)
 {
     return member->options.on_failure == KAB_ON_FAILURE_DROP;
@@ -93,7 +87,7 @@ ends_silently(Member *member, Message *message, KabEnd end)
     KabOrder order = member->options.order;
     bool has_group = order != KAB_ORDER_UNORDERED &&
                      (order != KAB_ORDER_KEY || message->record->key);
-    if (is_exactly_once(member))
+    if (member_is_exactly_once(member))
         return; /* with its transaction */
     if (has_group)
         may_end(member, message, end);
@@ -106,7 +100,7 @@ count_may_fail(Message *message)
 {
     Member *member = message->fetcher->member;
     message->may_fail = message->record->may_fail = true;
-    if (!is_exactly_once(member) && is_discarded(member) &&
+    if (!member_is_exactly_once(member) && is_discarded(member) &&
         !message->fetcher->is_gone)
         may_end(member, message, KAB_END_DISCARDED);
 }
@@ -120,7 +114,7 @@ count_acknowledged(const Output *output)
     uint64_t all = (UINT64_C(1) << effect->n) - 1;
     member->counted.records_produced +=
         !effect->is_letter || effect->kind == KAB_PRODUCT_PASSED;
-    if (!is_exactly_once(member) && effect->acknowledged == all &&
+    if (!member_is_exactly_once(member) && effect->acknowledged == all &&
         !message->fetcher->is_gone)
         has_ended(member, message,
                   effect->is_letter ? end_of_letter(effect) : KAB_END_DONE);
@@ -203,7 +197,7 @@ count_commit(Member *member, const KabCommitItem *item)
 {
     const Fetcher *fetcher = kab_partition_edge(item->partition);
     bool leaves_out = false;
-    if (!fetcher->is_pinned || is_exactly_once(member))
+    if (!fetcher->is_pinned || member_is_exactly_once(member))
         return;
     for (unsigned i = 0; i < fetcher->n_messages; i++) {
         Message *message = fetcher->messages[i];

@@ -16,6 +16,7 @@ kab_sim_SOURCES = \
 	tests/sim/member.c \
 	tests/sim/plan.c \
 	tests/sim/plan.h \
+	tests/sim/produce.c \
 	tests/sim/random.c \
 	tests/sim/sim.h \
 	tests/sim/sink.c \

@@ -184,6 +184,12 @@ member_poll(Member *member)
               NULL);
 }
 
+bool
+member_is_exactly_once(const Member *member)
+{
+    return member->options.delivery == KAB_DELIVERY_EXACTLY_ONCE;
+}
+
 Fetcher *
 member_find(Member *member, unsigned partition)
 {

@@ -7,7 +7,7 @@
  *   group     members, generations, assignments
  *   member    one process: the engine and its effects
  *   source, sink, function    the three edges of a member
- *   transactions              of a sink
+ *   produce, transactions     of a sink
  *   chaos     crashes, rebalances, kicks, resets, stops, fencing
  *   check     the properties that every history must have
  *   count     what the engine must have counted
@@ -389,6 +389,7 @@ void member_kill(Sim *sim, Member *member);
 void member_drain(Sim *sim, Member *member);
 void member_touch(Member *member);
 void member_poll(Member *member);
+bool member_is_exactly_once(const Member *member);
 Fetcher *member_find(Member *member, unsigned partition);
 
 /* source.c */
@@ -405,6 +406,19 @@ void *source_detach_message(void *user, void *message, KabRecord *record);
 /* sink.c */
 void sink_init(Sink *sink);
 void sink_abandon(Sim *sim, Member *member);
+void sink_flush(void *user);
+void sink_replace(void *user, uint32_t epoch);
+void sink_break(Sim *sim, Member *member);
+void sink_fence(Sim *sim, Member *member);
+bool sink_is_fenced(const Member *member);
+void sink_die(Sim *sim, Member *member, bool by_fencing);
+void sink_lose_undelivered(Sim *sim, Member *member, bool may_write);
+void sink_send(Sim *sim, Member *member, Output *output);
+void sink_report_soon(Sim *sim, Member *member, Output *output);
+void sink_mark_refused(Message *message);
+void sink_owe_room(Sim *sim, Member *member);
+
+/* produce.c */
 bool sink_measure(void *user,
                   const KabProduct *product,
                   const KabRecord *input,
@@ -414,14 +428,6 @@ KabProduceStatus sink_produce(void *user,
                               const KabRecord *input,
                               void *message,
                               const KabDeadLetter *letter);
-void sink_flush(void *user);
-void sink_replace(void *user, uint32_t epoch);
-void sink_break(Sim *sim, Member *member);
-void sink_fence(Sim *sim, Member *member);
-bool sink_is_fenced(const Member *member);
-void sink_die(Sim *sim, Member *member, bool by_fencing);
-void sink_lose_undelivered(Sim *sim, Member *member, bool may_write);
-void sink_report_soon(Sim *sim, Member *member, Output *output);
 
 /* transactions.c */
 void sink_begin(void *user, uint32_t epoch);

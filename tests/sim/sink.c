@@ -9,16 +9,10 @@
 
 #include "sim.h"
 
-static bool
-is_exactly_once(const Member *member)
-{
-    return member->options.delivery == KAB_DELIVERY_EXACTLY_ONCE;
-}
-
 bool
 sink_is_fenced(const Member *member)
 {
-    return is_exactly_once(member) &&
+    return member_is_exactly_once(member) &&
            member->sim->transactions[member->number].epoch !=
                member->sink.producer_epoch;
 }
@@ -70,14 +64,15 @@ sink_break(Sim *sim, Member *member)
         return;
     TRACE(sim, "%u: its producer breaks", member->number);
     sink->is_broken = true;
-    if (!is_exactly_once(member) || !sink->in_transaction || sim_below(sim, 2))
+    if (!member_is_exactly_once(member) || !sink->in_transaction ||
+        sim_below(sim, 2))
         sink_die(sim, member, false);
 }
 
 void
 sink_fence(Sim *sim, Member *member)
 {
-    if (!is_exactly_once(member))
+    if (!member_is_exactly_once(member))
         return;
     TRACE(sim, "%u: its transactional id is taken", member->number);
     broker_init_producer(sim, member->number);
@@ -128,15 +123,15 @@ acknowledge_output(Sim *sim, Member *member, Output *output)
     Effect *effect = output->effect;
     effect->acknowledged |= UINT64_C(1) << output->index;
     uint64_t all = (UINT64_C(1) << effect->n) - 1;
-    if (!is_exactly_once(member) && effect->acknowledged == all)
+    if (!member_is_exactly_once(member) && effect->acknowledged == all)
         effect->message->is_finished = true;
     count_acknowledged(output);
     kab_engine_acknowledged(member->engine, output->product, sim->now);
 }
 
 /* The record's output is never written, neither now nor later. */
-static void
-mark_refused(Message *message)
+void
+sink_mark_refused(Message *message)
 {
     message->is_refused = true;
     if (message->effect)
@@ -166,7 +161,7 @@ report_output(Sim *sim, Member *member, Output *output)
           output->effect->record->partition, output->effect->record->offset,
           output->index, (int)output->fate);
     if (output->fate == OUTPUT_REFUSED)
-        mark_refused(output->effect->message);
+        sink_mark_refused(output->effect->message);
     member->must_stop |= output->fate == OUTPUT_FATAL;
     if (output->fate == OUTPUT_ACKNOWLEDGED)
         acknowledge_output(sim, member, output);
@@ -184,6 +179,13 @@ give_room(Sim *sim, Member *member, void *data)
     member->sink.owes_room = false;
     kab_engine_sink_has_room(member->engine);
     member_touch(member);
+}
+
+void
+sink_owe_room(Sim *sim, Member *member)
+{
+    member->sink.owes_room = true;
+    sim_after(sim, sim_below(sim, 500), member, give_room, NULL);
 }
 
 static void
@@ -286,26 +288,7 @@ sink_abandon(Sim *sim, Member *member)
     sink_lose_undelivered(sim, member, true);
 }
 
-/* --- Producing ---------------------------------------------------------- */
-
-static unsigned
-partition_of(const Sim *sim, const Effect *effect)
-{
-    const Record *record = effect->record;
-    if (effect->is_letter)
-        return OUTPUT_PARTITIONS - 1;
-    switch (sim->plan.engine.order) {
-    case KAB_ORDER_UNORDERED:
-        return (record->partition * 7 + record->index) %
-               (OUTPUT_PARTITIONS - 1);
-    case KAB_ORDER_KEY:
-        return record->partition * (N_KEYS + 1) + record->key_number;
-    case KAB_ORDER_ORDERED:
-    case KAB_ORDER_PARTITION:
-        break;
-    }
-    return record->partition;
-}
+/* --- Sending ------------------------------------------------------------ */
 
 /* Delivers the output after those sent before it to its output partition. */
 static void
@@ -316,8 +299,8 @@ send_at(Sim *sim, Member *member, Output *output, int64_t at)
     sim_after(sim, *free_at - sim->now, member, deliver_output, output);
 }
 
-static void
-send_output(Sim *sim, Member *member, Output *output)
+void
+sink_send(Sim *sim, Member *member, Output *output)
 {
     Sink *sink = &member->sink;
     *sink->tail = output;
@@ -344,131 +327,6 @@ sink_flush(void *user)
     }
 }
 
-static Effect *
-letter_effect(Sim *sim, Message *message, KabProductKind kind)
-{
-    Effect *effect = sim_alloc(sim, sizeof *effect);
-    *effect = (Effect){.record = message->record,
-                       .message = message,
-                       .n = 1,
-                       .is_letter = true,
-                       .kind = kind};
-    return effect;
-}
-
-/* A letter is an effect of its own; another try of it is the same effect. */
-static Effect *
-effect_of(Sim *sim, KabProduct *product, Message *message)
-{
-    if (product->kind == KAB_PRODUCT_OUTPUT)
-        return ((Product *)product)->effect;
-    bool was_passed =
-        message->effect && message->effect->kind == KAB_PRODUCT_PASSED;
-    bool is_passed = product->kind == KAB_PRODUCT_PASSED;
-    if (!message->effect || !message->effect->is_letter ||
-        was_passed != is_passed)
-        message->effect = letter_effect(sim, message, product->kind);
-    return message->effect;
-}
-
-static KabProduceStatus
-refuse_at_once(Sim *sim, Member *member, Effect *effect)
-{
-    Sink *sink = &member->sink;
-    if (sink->n_unreported >= sim->plan.sink_room &&
-        (sim->plan.faults >> FAULT_FULL) & 1) {
-        sink->owes_room = true;
-        sim_after(sim, sim_below(sim, 500), member, give_room, NULL);
-        return KAB_PRODUCE_FULL;
-    }
-    if (sim_strikes(sim, FAULT_REFUSE) && sim_below(sim, 2)) {
-        member->counted.produce_errors[KAB_REFUSED_RECORD]++;
-        mark_refused(effect->message);
-        return KAB_PRODUCE_REFUSED_RECORD;
-    }
-    if (sink->is_dead && sim_below(sim, 2))
-        return KAB_PRODUCE_LOST;
-    return KAB_PRODUCE_OK;
-}
-
-static unsigned
-index_of(Member *member, const KabProduct *product)
-{
-    if (product->kind != KAB_PRODUCT_OUTPUT)
-        return 0;
-    const Product *ours = (const Product *)product;
-    if (ours->call->is_released)
-        sim_fail(member->sim, "an output is produced after its release");
-    return ours->index;
-}
-
-static void
-check_may_produce(const Member *member)
-{
-    const Sink *sink = &member->sink;
-    if (!sink->is_ready)
-        sim_fail(member->sim, "produces without a producer");
-    if (is_exactly_once(member) && (!sink->in_transaction || sink->is_busy))
-        sim_fail(member->sim, "produces outside of a transaction");
-}
-
-KabProduceStatus
-sink_produce(void *user,
-             KabProduct *product,
-             const KabRecord *input,
-             void *data,
-             const KabDeadLetter *letter)
-{
-    Member *member = user;
-    Sim *sim = member->sim;
-    Message *message = data;
-    Effect *effect = effect_of(sim, product, message);
-    if (letter)
-        message->letter_class = letter->class_;
-    member->n_effects++;
-    check_may_produce(member);
-    if (effect->is_letter && !message->is_told)
-        check_fail(sim, message->record,
-                   "failed without a report to the owner");
-    check_produce(member, message, effect, letter);
-    KabProduceStatus status = refuse_at_once(sim, member, effect);
-    unsigned index = index_of(member, product);
-    TRACE(sim, "%u: produce %s%u/%" PRIi64 ".%u: %d", member->number,
-          letter ? "letter of " : "", message->record->partition,
-          message->record->offset, index, (int)status);
-    if (status != KAB_PRODUCE_OK)
-        return status;
-    Output *output = sim_alloc(sim, sizeof *output);
-    *output = (Output){
-        .product = product,
-        .effect = effect,
-        .index = index,
-        .partition = partition_of(sim, effect),
-        .member = member,
-        .key = effect->is_letter ? input->key : product->output.key,
-        .value = effect->is_letter ? input->value : product->output.value,
-        .epoch = member->sink.epoch,
-        .producer_epoch = member->sink.producer_epoch};
-    send_output(sim, member, output);
-    return KAB_PRODUCE_OK;
-}
-
-bool
-sink_measure(void *user,
-             const KabProduct *product,
-             const KabRecord *input,
-             void *data)
-{
-    Member *member = user;
-    Message *message = data;
-    bool is_known = message->record->index % 2;
-    bool fits = message->record->nature != NATURE_UNWRITABLE || !is_known;
-    if (!fits)
-        mark_refused(message);
-    (void)member;
-    return fits;
-}
-
 /* --- Replacing ---------------------------------------------------------- */
 
 static void
@@ -476,13 +334,13 @@ tell_ready(Sim *sim, Member *member, void *data)
 {
     Sink *sink = &member->sink;
     uint32_t epoch = (uint32_t)GPOINTER_TO_UINT(data);
-    sink_lose_undelivered(sim, member, !is_exactly_once(member));
+    sink_lose_undelivered(sim, member, !member_is_exactly_once(member));
     report_all(sim, member);
     TRACE(sim, "%u: producer %u is ready", member->number, epoch);
     sink_init(sink);
     sink->epoch = epoch;
     sink->is_ready = true;
-    if (is_exactly_once(member))
+    if (member_is_exactly_once(member))
         sink->producer_epoch = broker_init_producer(sim, member->number);
     kab_engine_sink_ready(member->engine, epoch, sim->now);
     if (sim_strikes(sim, FAULT_BREAK))
