@@ -210,8 +210,9 @@ load_or_add(KabEngine *engine, KabPartition *partition)
 static bool
 is_hopeless(const KabEngine *engine, const KabPartition *partition)
 {
-    bool may_commit = !kab_engine_is_exactly_once(engine) &&
-                      (partition->is_dirty || partition->is_committing);
+    bool may_commit =
+        !kab_engine_is_exactly_once(engine) &&
+        (kab_partition_is_dirty(partition) || partition->is_committing);
     return engine->sink.is_given_up && !partition->n_called && !may_commit;
 }
 
@@ -219,8 +220,8 @@ is_hopeless(const KabEngine *engine, const KabPartition *partition)
 static bool
 is_at_rest(const KabPartition *partition)
 {
-    return kab_partition_is_quiet(partition) && !partition->is_dirty &&
-           !partition->is_committing;
+    return kab_partition_is_quiet(partition) &&
+           !kab_partition_is_dirty(partition) && !partition->is_committing;
 }
 
 static bool
@@ -271,6 +272,7 @@ end_partition(KabEngine *engine, KabPartition *partition)
     kab_timers_disarm(&engine->timers, &partition->revoke_timer);
     kab_partition_drop_slots(engine, partition);
     kab_commit_forget(engine, partition);
+    kab_partition_forget_changes(engine, partition);
     if (partition->is_checked) {
         partition->is_checked = false;
         engine->sink.unchecked--;

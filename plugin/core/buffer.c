@@ -14,16 +14,7 @@ kab_buffer_is_full(const KabEngine *engine)
     if (engine->charge >= engine->options.buffer_bytes ||
         !kab_calls_room(engine))
         return true;
-    size_t n = 0;
-    for (guint i = 0; i < engine->partitions->len; i++) {
-        const KabPartition *partition = engine->partitions->pdata[i];
-        if (partition->state != KAB_PARTITION_OWNED)
-            continue;
-        if (!partition->is_closed && !partition->is_at_end)
-            return false;
-        n += partition->is_closed;
-    }
-    return n > 0;
+    return engine->n_closed && !engine->n_flowing;
 }
 
 static bool

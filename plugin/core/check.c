@@ -7,7 +7,8 @@
 
 typedef struct {
     size_t n_slots, n_waiting, n_called, n_unpinned, charge, unreported;
-    size_t n_owned, unchecked;
+    size_t n_owned, n_closed, n_flowing, unchecked;
+    size_t listed[KAB_N_CHANGES];
 } Totals;
 
 /* How far anything is done, as far as the slot can tell. */
@@ -54,7 +55,15 @@ add_partition(const KabEngine *engine,
     g_assert(partition->committed <= kab_partition_frontier(partition));
     totals->n_waiting += n_waiting;
     totals->n_unpinned += partition->is_pinned ? 0 : partition->slots.n;
-    totals->n_owned += partition->state == KAB_PARTITION_OWNED;
+    bool is_owned = partition->state == KAB_PARTITION_OWNED;
+    totals->n_owned += is_owned;
+    totals->n_closed += is_owned && partition->is_closed;
+    totals->n_flowing +=
+        is_owned && !partition->is_closed && !partition->is_at_end;
+    g_assert(partition->changed[KAB_CHANGED_VALVE].is_listed ||
+             kab_valve_is_right(engine, partition));
+    for (KabChange change = 0; change < KAB_N_CHANGES; change++)
+        totals->listed[change] += partition->changed[change].is_listed;
     totals->unchecked += partition->is_checked;
 }
 
@@ -161,6 +170,21 @@ check_sink(const KabEngine *engine)
     g_assert(sink->life <= sink->epoch);
 }
 
+static void
+check_changes(const KabEngine *engine, const Totals *totals, KabChange change)
+{
+    size_t n = 0;
+    const KabPartition *last = NULL;
+    for (const KabPartition *partition = engine->changed[change].head;
+         partition; partition = partition->changed[change].next, n++) {
+        g_assert(partition->changed[change].is_listed);
+        g_assert(partition->changed[change].previous == last);
+        last = partition;
+    }
+    g_assert(last == engine->changed[change].tail);
+    g_assert(n == totals->listed[change]);
+}
+
 void
 kab_engine_check(const KabEngine *engine)
 {
@@ -169,6 +193,8 @@ kab_engine_check(const KabEngine *engine)
         add_partition(engine, engine->partitions->pdata[i], &totals);
     for (guint i = 0; i < engine->slot_chunks->len; i++)
         add_chunk(engine->slot_chunks->pdata[i], &totals);
+    for (KabChange change = 0; change < KAB_N_CHANGES; change++)
+        check_changes(engine, &totals, change);
     check_calls(engine, &totals);
     check_lanes(engine);
     check_sink(engine);
@@ -178,6 +204,8 @@ kab_engine_check(const KabEngine *engine)
     g_assert(totals.charge == engine->charge);
     g_assert(totals.unreported == engine->sink.unreported);
     g_assert(totals.n_owned == engine->n_owned);
+    g_assert(totals.n_closed == engine->n_closed);
+    g_assert(totals.n_flowing == engine->n_flowing);
     g_assert(totals.n_unpinned == engine->n_unpinned);
     g_assert(totals.unchecked == engine->sink.unchecked);
 }

@@ -139,12 +139,25 @@ write_partition(KabPartition *partition, bool in_transaction, Writer *writer)
     return frontier;
 }
 
+static KabPartition *
+first_dirty(const KabEngine *engine)
+{
+    return engine->changed[KAB_CHANGED_OFFSETS].head;
+}
+
+static KabPartition *
+next_dirty(const KabPartition *partition)
+{
+    return partition->changed[KAB_CHANGED_OFFSETS].next;
+}
+
+/* Is the dirty partition to be committed in this way, and now? */
 static bool
 belongs_in(const KabEngine *engine,
            const KabPartition *partition,
            bool in_transaction)
 {
-    if (!partition->is_dirty || partition->is_committing)
+    if (partition->is_committing)
         return false;
     if (partition->state < KAB_PARTITION_OWNED ||
         partition->state > KAB_PARTITION_DRAINING)
@@ -186,7 +199,7 @@ compose_item(KabEngine *engine,
     else
         write_loaded(partition, 0, offset, &writer);
     engine->counters.intervals_left_out += writer.left_out;
-    partition->is_dirty = false;
+    kab_partition_unlist(engine, partition, KAB_CHANGED_OFFSETS);
     if (in_transaction && writer.bytes > cap && !writer.has_emitted) {
         g_array_set_size(commit->intervals, before);
         return false;
@@ -237,8 +250,10 @@ kab_commit_compose(KabEngine *engine, KabCommit *commit, bool in_transaction)
         g_renew(KabCommitItem, commit->items, engine->partitions->len + 1);
     commit->n = 0;
     engine->moves++;
-    for (guint i = 0; i < engine->partitions->len; i++) {
-        KabPartition *partition = engine->partitions->pdata[i];
+    KabPartition *next;
+    for (KabPartition *partition = first_dirty(engine); partition;
+         partition = next) {
+        next = next_dirty(partition);
         if (belongs_in(engine, partition, in_transaction))
             commit->n += compose_item(engine, commit, partition, in_transaction,
                                       &commit->items[commit->n]);
@@ -264,10 +279,12 @@ kab_commit_forget(KabEngine *engine, KabPartition *partition)
 static bool
 find_dirty(const KabEngine *engine, bool in_transaction)
 {
-    for (guint i = 0; engine->has_dirty && i < engine->partitions->len; i++)
-        if (belongs_in(engine, engine->partitions->pdata[i], in_transaction))
-            return true;
-    return false;
+    if (!engine->has_dirty)
+        return false;
+    const KabPartition *partition = first_dirty(engine);
+    while (partition && !belongs_in(engine, partition, in_transaction))
+        partition = next_dirty(partition);
+    return partition != NULL;
 }
 
 bool
@@ -373,7 +390,7 @@ fail_item(KabEngine *engine, KabCommit *commit, const KabCommitItem *item)
     commit->not_before_us = engine->now + RETRY_US;
     if (is_in_vain(engine, partition, item->result)) {
         engine->partitions_changed = true;
-        partition->is_dirty = false;
+        kab_partition_unlist(engine, partition, KAB_CHANGED_OFFSETS);
         partition->dirty_us = partition->committing_us = 0;
         return;
     }

@@ -80,6 +80,7 @@ forget_all(KabEngine *engine)
         KabPartition *partition = engine->partitions->pdata[0];
         kab_timers_disarm(&engine->timers, &partition->revoke_timer);
         kab_partition_drop_slots(engine, partition);
+        kab_partition_forget_changes(engine, partition);
         g_ptr_array_remove_index(engine->partitions, 0);
         kab_partition_free(partition);
     }
@@ -117,7 +118,7 @@ kab_engine_set_options(KabEngine *engine, const KabEngineOptions *options)
 {
     engine->options = *options;
     kab_limits_update(engine);
-    engine->valves_changed = true;
+    kab_limits_check_valves(engine);
     kab_lanes_forget_period(engine);
 }
 

@@ -41,6 +41,8 @@ int64_t kab_backoff_us(KabEngine *engine, unsigned step);
 /* Recomputes the limits: the options, the function's ceilings or the learned
  * ceiling changed. */
 void kab_limits_update(KabEngine *engine);
+/* What any partition may hold has changed: the turn looks at all valves. */
+void kab_limits_check_valves(KabEngine *engine);
 /* How many ready records intake should keep on hand. */
 size_t kab_limits_ahead(const KabEngine *engine);
 /* Feed the adaptive controller. */

@@ -16,6 +16,12 @@ void kab_partition_drop(KabEngine *engine, KabSlot *slot);
 /* End offset of the slot and of the finished records right after it. */
 int64_t kab_slot_finished_to(const KabSlot *slot);
 void kab_partition_mark_dirty(KabEngine *engine, KabPartition *partition);
+/* The partition ends: takes it out of the lists of what changed. */
+void kab_partition_forget_changes(KabEngine *engine, KabPartition *partition);
+/* The only writer of is_closed. */
+void kab_partition_set_closed(KabEngine *engine,
+                              KabPartition *partition,
+                              bool is_closed);
 /* The part of the budget, and of the records that may wait, that one partition
  * may hold: a quarter, or more when there are few partitions. */
 double kab_partition_share(const KabEngine *engine);

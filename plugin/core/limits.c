@@ -35,8 +35,17 @@ update_controller(KabEngine *engine)
 }
 
 void
+kab_limits_check_valves(KabEngine *engine)
+{
+    for (guint i = 0; i < engine->partitions->len; i++)
+        kab_partition_list(engine, engine->partitions->pdata[i],
+                           KAB_CHANGED_VALVE);
+}
+
+void
 kab_limits_update(KabEngine *engine)
 {
+    const KabLimits before = engine->limits;
     const KabEngineOptions *options = &engine->options;
     const KabLimits *ceilings = &engine->ceilings;
     engine->limits = (KabLimits){
@@ -47,7 +56,9 @@ kab_limits_update(KabEngine *engine)
     };
     if (options->is_adaptive)
         update_controller(engine);
-    engine->valves_changed = true;
+    if (engine->limits.records != before.records ||
+        engine->limits.calls != before.calls)
+        kab_limits_check_valves(engine);
 }
 
 size_t

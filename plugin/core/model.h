@@ -108,6 +108,23 @@ struct KabGroup {
     KabSlots slots;
 };
 
+/* What the engine looks at again where it may have changed: a list of the
+ * partitions concerned for each, so that a turn visits these and not all. */
+typedef enum {
+    KAB_CHANGED_VALVE,   /* what it holds, or what it may hold */
+    KAB_CHANGED_OFFSETS, /* it is dirty: something is to be committed */
+    KAB_N_CHANGES,
+} KabChange;
+
+typedef struct {
+    KabPartition *previous, *next;
+    bool is_listed;
+} KabPartitionLinks;
+
+typedef struct {
+    KabPartition *head, *tail;
+} KabPartitions;
+
 struct KabPartition {
     char *topic;
     int32_t number;
@@ -129,14 +146,15 @@ struct KabPartition {
     int64_t done_to; /* from here on nothing is finished, or emitted into a
                         transaction */
     size_t charge, n_waiting, n_called, n_emitting;
+    KabPartitionLinks changed[KAB_N_CHANGES];
     size_t in_transaction; /* charge of the slots emitted into it */
+    uint32_t transaction;  /* the epoch of the one it was emitted into last */
     size_t runs;           /* of finished offsets: metadata-cap.c */
     int64_t progress_us;
     KabTimer revoke_timer;
     bool is_pinned;        /* its start offset is committed */
     bool from_beginning;   /* added at the beginning, whatever is committed */
-    bool is_dirty;         /* something to commit */
-    int64_t dirty_us;      /* since when; 0: not dirty */
+    int64_t dirty_us;      /* since when it is dirty; 0: it is not */
     int64_t committing_us; /* dirty_us of the commit under way */
     bool is_capped;        /* a slot is held: the commit metadata is full */
     unsigned refusals;     /* times the group refused its drain's commit */
@@ -268,8 +286,11 @@ struct KabEngine {
 
     GPtrArray *partitions; /* KabPartition, owned */
     GPtrArray *resets;     /* owned too: reset, to be assigned anew */
+    KabPartitions changed[KAB_N_CHANGES];
     uint64_t generations;
     size_t n_owned;
+    size_t n_closed;  /* of those: by their valves */
+    size_t n_flowing; /* of those: neither closed nor at their log's end */
 
     KabSlot *free_slots;
     GPtrArray *slot_chunks;
@@ -314,7 +335,7 @@ struct KabEngine {
     char *stop_message;
     uint64_t moves;         /* state changes; a turn ends when there are none */
     size_t turns_unchecked; /* since the last check; see KAB_CHECK_SLOTS */
-    bool valves_changed, partitions_changed;
+    bool partitions_changed;
     KabTimer drain_timer, park_timer;
 };
 
@@ -355,8 +376,49 @@ kab_partition_is_quiet(const KabPartition *partition)
     return !partition->n_called && !partition->n_emitting;
 }
 
-/* Slot lists, and a slot's state and charge: inline because they run several
- * times per record. */
+static inline bool
+kab_partition_is_dirty(const KabPartition *partition)
+{
+    return partition->changed[KAB_CHANGED_OFFSETS].is_listed;
+}
+
+/* Lists of partitions and slots, and a slot's state and charge: inline because
+ * they run several times per record. */
+
+static inline void
+kab_partition_list(KabEngine *engine, KabPartition *partition, KabChange change)
+{
+    KabPartitions *list = &engine->changed[change];
+    KabPartitionLinks *own = &partition->changed[change];
+    if (own->is_listed)
+        return;
+    *own = (KabPartitionLinks){.previous = list->tail, .is_listed = true};
+    if (list->tail)
+        list->tail->changed[change].next = partition;
+    else
+        list->head = partition;
+    list->tail = partition;
+}
+
+static inline void
+kab_partition_unlist(KabEngine *engine,
+                     KabPartition *partition,
+                     KabChange change)
+{
+    KabPartitions *list = &engine->changed[change];
+    KabPartitionLinks own = partition->changed[change];
+    if (!own.is_listed)
+        return;
+    if (own.previous)
+        own.previous->changed[change].next = own.next;
+    else
+        list->head = own.next;
+    if (own.next)
+        own.next->changed[change].previous = own.previous;
+    else
+        list->tail = own.previous;
+    partition->changed[change] = (KabPartitionLinks){0};
+}
 
 static inline void
 kab_slots_append(KabSlots *slots, KabSlot *slot, size_t links)
@@ -395,7 +457,7 @@ kab_slot_add_charge(KabEngine *engine, KabSlot *slot, size_t charge)
     engine->charge += charge;
     if (slot->partition) {
         slot->partition->charge += charge;
-        engine->valves_changed = true;
+        kab_partition_list(engine, slot->partition, KAB_CHANGED_VALVE);
     }
 }
 
@@ -419,7 +481,8 @@ kab_slot_set_state(KabEngine *engine, KabSlot *slot, KabSlotState state)
         slot->partition->first_open = NULL;
     if (slot->state == KAB_SLOT_WAITING && slot->partition) {
         slot->partition->n_waiting--;
-        engine->valves_changed |= slot->partition->is_closed;
+        if (slot->partition->is_closed)
+            kab_partition_list(engine, slot->partition, KAB_CHANGED_VALVE);
     }
     slot->state = (uint8_t)state;
     engine->n_waiting += state == KAB_SLOT_WAITING;

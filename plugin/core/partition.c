@@ -26,7 +26,7 @@ kab_partition_mark_dirty(KabEngine *engine, KabPartition *partition)
 {
     if (!partition->dirty_us)
         partition->dirty_us = engine->now;
-    partition->is_dirty = true;
+    kab_partition_list(engine, partition, KAB_CHANGED_OFFSETS);
     engine->has_dirty = true;
 }
 
@@ -74,7 +74,8 @@ unlink_slot(KabEngine *engine, KabSlot *slot)
         partition->first_open = NULL;
     partition->charge -= slot->charge;
     engine->n_slots--;
-    engine->valves_changed |= partition->is_closed;
+    if (partition->is_closed)
+        kab_partition_list(engine, partition, KAB_CHANGED_VALVE);
 }
 
 static void
@@ -123,7 +124,49 @@ kab_partition_note_change(KabEngine *engine, KabPartition *partition)
 {
     engine->moves++;
     partition->progress_us = engine->now;
-    engine->partitions_changed = engine->valves_changed = true;
+    engine->partitions_changed = true;
+    kab_partition_list(engine, partition, KAB_CHANGED_VALVE);
+}
+
+void
+kab_partition_forget_changes(KabEngine *engine, KabPartition *partition)
+{
+    for (KabChange change = 0; change < KAB_N_CHANGES; change++)
+        kab_partition_unlist(engine, partition, change);
+}
+
+/* Adds the partition to the counts of those that are owned, or takes it out. */
+static void
+count_owned(KabEngine *engine, const KabPartition *partition, bool is_in)
+{
+    if (partition->state != KAB_PARTITION_OWNED)
+        return;
+    size_t by = is_in ? 1 : SIZE_MAX; /* minus one */
+    engine->n_owned += by;
+    if (partition->is_closed)
+        engine->n_closed += by;
+    else if (!partition->is_at_end)
+        engine->n_flowing += by;
+}
+
+void
+kab_partition_set_closed(KabEngine *engine,
+                         KabPartition *partition,
+                         bool is_closed)
+{
+    count_owned(engine, partition, false);
+    partition->is_closed = is_closed;
+    count_owned(engine, partition, true);
+}
+
+static void
+set_at_end(KabEngine *engine, KabPartition *partition, bool is_at_end)
+{
+    if (is_at_end == partition->is_at_end)
+        return;
+    count_owned(engine, partition, false);
+    partition->is_at_end = is_at_end;
+    count_owned(engine, partition, true);
 }
 
 void
@@ -139,9 +182,12 @@ kab_partition_set_state(KabEngine *engine,
 #undef TO
     };
     g_assert(allowed[partition->state] & 1U << state);
-    engine->n_owned -= partition->state == KAB_PARTITION_OWNED;
+    double share = kab_partition_share(engine);
+    count_owned(engine, partition, false);
     partition->state = state;
-    engine->n_owned += state == KAB_PARTITION_OWNED;
+    count_owned(engine, partition, true);
+    if (kab_partition_share(engine) != share)
+        kab_limits_check_valves(engine);
     kab_partition_note_change(engine, partition);
 }
 
@@ -239,7 +285,7 @@ enter_lane(KabEngine *engine, KabSlot *slot)
 static void
 begin_work(KabEngine *engine, KabPartition *partition)
 {
-    if (!partition->slots.head && !partition->is_dirty &&
+    if (!partition->slots.head && !kab_partition_is_dirty(partition) &&
         !partition->is_committing)
         kab_partition_progress(engine, partition);
 }
@@ -277,7 +323,7 @@ kab_engine_take(KabEngine *engine,
     }
     begin_work(engine, partition);
     see_start(engine, partition, record->offset);
-    partition->is_at_end = false;
+    set_at_end(engine, partition, false);
     partition->position = record->offset + 1;
     if (is_loaded(partition, record->offset)) {
         skip_finished(engine, partition, record->offset);
@@ -303,7 +349,7 @@ kab_engine_end_of_partition(KabEngine *engine,
         return;
     begin_work(engine, partition);
     see_start(engine, partition, offset);
-    partition->is_at_end = true;
+    set_at_end(engine, partition, true);
     if (offset <= partition->position)
         return;
     partition->position = offset;

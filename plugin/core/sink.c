@@ -86,8 +86,12 @@ kab_sink_count(KabEngine *engine, const KabSlot *slot)
 {
     KabSink *sink = &engine->sink;
     sink->charge += slot->charge;
-    slot->partition->in_transaction += slot->charge;
-    kab_sink_check_partition(engine, slot->partition);
+    KabPartition *partition = slot->partition;
+    if (partition->transaction != sink->epoch)
+        partition->in_transaction = 0;
+    partition->transaction = sink->epoch;
+    partition->in_transaction += slot->charge;
+    kab_sink_check_partition(engine, partition);
 }
 
 /* A partition that is closed because of what the transaction holds of it opens
@@ -97,6 +101,7 @@ kab_sink_check_partition(KabEngine *engine, const KabPartition *partition)
 {
     KabSink *sink = &engine->sink;
     if (sink->state == KAB_SINK_IN_TRANSACTION && partition->is_closed &&
+        partition->transaction == sink->epoch &&
         partition->in_transaction >= sink->partition_limit)
         sink->is_waited_for = true;
 }
@@ -276,8 +281,6 @@ begin_transaction(KabEngine *engine)
     sink->charge = 0;
     sink->partition_limit = (size_t)(kab_partition_share(engine) * MOST *
                                      (double)engine->options.buffer_bytes);
-    for (guint i = 0; i < engine->partitions->len; i++)
-        ((KabPartition *)engine->partitions->pdata[i])->in_transaction = 0;
     sink->must_abort = sink->is_waited_for = sink->has_shrunk = false;
     const KabSinkJoint *joint = kab_engine_sink(engine);
     joint->port->begin(joint->user, sink->epoch);

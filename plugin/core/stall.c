@@ -115,7 +115,8 @@ find_stall_of(const KabEngine *engine,
 {
     const KabSlot *head = partition->slots.head;
     int64_t frontier = kab_partition_frontier(partition);
-    bool is_dirty = partition->is_dirty || partition->is_committing;
+    bool is_dirty =
+        kab_partition_is_dirty(partition) || partition->is_committing;
     KabStall stall = {.topic = partition->topic, .number = partition->number};
     stall.offset = frontier;
     if (partition->state < KAB_PARTITION_LOADED) {

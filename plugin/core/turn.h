@@ -20,6 +20,8 @@ void kab_partition_drop_slots(KabEngine *engine, KabPartition *partition);
 
 /* valve.c */
 void kab_valves_advance(KabEngine *engine);
+/* Need the partition's valve not be turned? */
+bool kab_valve_is_right(const KabEngine *engine, const KabPartition *partition);
 
 /* retry.c */
 void kab_retry_failed(KabEngine *engine,

@@ -18,27 +18,34 @@ holds_more_than(const KabEngine *engine,
            (double)partition->n_waiting > share * waiting;
 }
 
+bool
+kab_valve_is_right(const KabEngine *engine, const KabPartition *partition)
+{
+    if (partition->state != KAB_PARTITION_OWNED)
+        return true;
+    double part = partition->is_closed ? 0.5 : 1;
+    return holds_more_than(engine, partition, part) == partition->is_closed;
+}
+
 static void
 set_valve(KabEngine *engine, KabPartition *partition)
 {
-    if (partition->state != KAB_PARTITION_OWNED)
+    if (kab_valve_is_right(engine, partition))
         return;
-    double part = partition->is_closed ? 0.5 : 1;
-    bool should_close = holds_more_than(engine, partition, part);
-    if (should_close == partition->is_closed)
-        return;
-    partition->is_closed = should_close;
+    kab_partition_set_closed(engine, partition, !partition->is_closed);
     kab_sink_check_partition(engine, partition);
     engine->ports.source->valve(engine->ports.source_user, partition,
-                                !should_close);
+                                !partition->is_closed);
 }
 
 void
 kab_valves_advance(KabEngine *engine)
 {
-    if (!engine->valves_changed || engine->is_draining)
+    if (engine->is_draining)
         return;
-    engine->valves_changed = false;
-    for (guint i = 0; i < engine->partitions->len; i++)
-        set_valve(engine, engine->partitions->pdata[i]);
+    for (KabPartition *partition;
+         (partition = engine->changed[KAB_CHANGED_VALVE].head);) {
+        kab_partition_unlist(engine, partition, KAB_CHANGED_VALVE);
+        set_valve(engine, partition);
+    }
 }
