@@ -55,6 +55,7 @@ libkab_kafka_la_SOURCES = \
 	plugin/kafka/source-leave.c \
 	plugin/kafka/source-load.c \
 	plugin/kafka/source-missing.c \
+	plugin/kafka/source-ready.c \
 	plugin/kafka/source-rebalance.c \
 	plugin/kafka/source-take.c \
 	plugin/kafka/source-topics.c \

@@ -78,7 +78,7 @@ static const rd_kafka_topic_partition_t *
 find_element(const rd_kafka_topic_partition_list_t *list,
              const KabCommitItem *item)
 {
-    if (!list || !item->partition)
+    if (!item->partition)
         return NULL;
     return rd_kafka_topic_partition_list_find(list, item->topic, item->number);
 }
@@ -92,30 +92,35 @@ has_errors(const rd_kafka_topic_partition_list_t *list)
     return false;
 }
 
-/* An item's topic may be used only while its partition exists. */
+/* An item's topic may be used only while its partition exists. Where this is
+ * the start offset, more than one record may be taken from now on. */
 static void
 note_committed(KabSource *source, const KabCommitItem *item)
 {
-    if (item->partition && item->result == KAB_COMMIT_OK)
-        ((KabToppar *)kab_partition_edge(item->partition))->has_committed =
-            true;
+    if (!item->partition || item->result != KAB_COMMIT_OK)
+        return;
+    KabToppar *toppar = kab_partition_edge(item->partition);
+    toppar->has_committed = true;
+    kab_source_resume(source, toppar);
 }
 
 /* If any element has an error, those without one succeeded; otherwise the
- * error of the whole list applies to every element. */
+ * error of the whole list applies to every element, and none is searched for:
+ * librdkafka compares with one after another. */
 static void
 end_commit(KabSource *source,
            rd_kafka_resp_err_t err,
            const rd_kafka_topic_partition_list_t *list)
 {
     KabCommitItem *items = g_steal_pointer(&source->items);
-    if (has_errors(list))
+    bool is_by_element = has_errors(list);
+    if (is_by_element)
         err = RD_KAFKA_RESP_ERR_NO_ERROR;
     bool is_told = false;
     const KabToppar *missing = NULL;
     for (size_t i = 0; i < source->n_items; i++) {
         const rd_kafka_topic_partition_t *element =
-            find_element(list, &items[i]);
+            is_by_element ? find_element(list, &items[i]) : NULL;
         rd_kafka_resp_err_t of_item =
             element && element->err ? element->err : err;
         items[i].result = classify_error(of_item);

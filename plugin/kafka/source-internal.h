@@ -33,13 +33,16 @@ typedef enum {
 } KabLoad;
 
 /* A partition of a topic. */
-typedef struct {
+typedef struct KabToppar KabToppar;
+struct KabToppar {
     KabSourceTopic *topic;
     int32_t number;
     KabPartition *partition; /* the engine's, of this assignment; NULL */
     rd_kafka_queue_t *queue; /* its records while assigned; NULL otherwise */
-    const KabEdge *edge;     /* the source's, woken when records arrive */
+    KabSource *source;       /* woken when records arrive */
     atomic_bool is_ready;    /* the queue may hold records */
+    KabToppar *next;         /* of the ready ones: source-ready.c */
+    bool is_aside;           /* ready, and on no list */
     bool is_closed;          /* the valve: no records are taken */
     KabLoad load;
     bool waits_for_transaction; /* its load waits for a transaction to end */
@@ -53,7 +56,7 @@ typedef struct {
     int64_t offset;      /* where it was added */
     int64_t reset_from;  /* out-of-range offset of a reset under way; -1 */
     int64_t end;         /* the last end-of-partition's offset; -1 */
-} KabToppar;
+};
 
 /* Leaving the group; what a state waits for is in source-leave.c. */
 #define KAB_LEAVES(X)                                                          \
@@ -101,7 +104,8 @@ struct KabSource {
     /* taking */
     rd_kafka_message_t *messages[KAB_TAKE_MAX];
     KabHeaderUse header_use;
-    guint turn;                      /* index of the toppar taken from last */
+    _Atomic(KabToppar *) arrived;    /* ready since the last look */
+    KabToppar *ready;                /* in the order in which they arrived */
     size_t n_taken, bytes_taken;     /* since the fetchers were last woken */
     const char *username, *password; /* to wake fetchers with; NULL: no need */
 
@@ -189,6 +193,16 @@ void kab_source_open_queue(KabSource *source, KabToppar *toppar);
 /* Closes the partition's queue and drops its records; no effect without one. */
 void kab_source_close_queue(KabSource *source, KabToppar *toppar);
 void kab_source_close_queues(KabSource *source);
+
+/* source-ready.c */
+/* The queue may hold records. True: that is new. Thread: any */
+bool kab_source_note_records(KabSource *source, KabToppar *toppar);
+/* Takes the next ready partition off its list; NULL: none. It has to be taken
+ * from, or set aside. */
+KabToppar *kab_source_pop_ready(KabSource *source);
+/* Nothing may be taken from the ready partition until it is resumed. */
+void kab_source_set_aside(KabToppar *toppar);
+void kab_source_resume(KabSource *source, KabToppar *toppar);
 
 /* source-rebalance.c */
 void kab_source_on_rebalance(rd_kafka_t *client,

@@ -431,6 +431,7 @@ kab_source_unassign(void *user, KabPartition *partition)
     source->n_add_wanted -= toppar->is_add_wanted;
     toppar->is_add_wanted = false;
     toppar->partition = NULL;
+    kab_source_resume(source, toppar);
     stop_awaiting(source, toppar);
     if (kab_partition_is_reset(partition) && !kab_source_is_leaving(source)) {
         toppar->needs_reassign = true;

@@ -179,8 +179,7 @@ wake_fetchers(KabSource *source, size_t n)
 static bool
 may_take_from(const KabToppar *toppar)
 {
-    return toppar->queue && !(toppar->partition && toppar->is_closed) &&
-           atomic_load_explicit(&toppar->is_ready, memory_order_relaxed);
+    return toppar->queue && !(toppar->partition && toppar->is_closed);
 }
 
 /* The bytes around the value, which are read to find out about headers, are not
@@ -201,13 +200,15 @@ take_from(KabSource *source, KabToppar *toppar, size_t want)
 {
     if (toppar->partition)
         want = kab_engine_want_from(toppar->partition, want);
-    if (!want)
+    if (!want || !may_take_from(toppar)) {
+        kab_source_set_aside(toppar);
         return 0;
+    }
     atomic_store(&toppar->is_ready, false);
     ssize_t n =
         rd_kafka_consume_batch_queue(toppar->queue, 0, source->messages, want);
     if (n == (ssize_t)want)
-        atomic_store(&toppar->is_ready, true);
+        kab_source_note_records(source, toppar);
     for (ssize_t i = 0; i < n; i++) {
         if (i + EXPECTED < n)
             expect_message(source, source->messages[i + EXPECTED]);
@@ -221,12 +222,9 @@ kab_source_take(KabSource *source)
 {
     size_t want = MIN(kab_engine_want(source->setup.engine), KAB_TAKE_MAX);
     size_t n = 0;
-    for (guint i = source->toppars->len; i > 0 && n < want; i--) {
-        source->turn = (source->turn + 1) % source->toppars->len;
-        KabToppar *toppar = source->toppars->pdata[source->turn];
-        if (may_take_from(toppar))
-            n += take_from(source, toppar, want - n);
-    }
+    for (KabToppar *toppar;
+         n < want && (toppar = kab_source_pop_ready(source));)
+        n += take_from(source, toppar, want - n);
     source->has_moved |= n > 0;
     wake_fetchers(source, n);
 }

@@ -57,7 +57,7 @@ kab_source_intern(KabSource *source, const char *name, int32_t number)
     toppar->topic = topic;
     toppar->number = number;
     toppar->reset_from = toppar->end = -1;
-    toppar->edge = source->setup.edge;
+    toppar->source = source;
     topic->toppars->pdata[number] = toppar;
     g_ptr_array_add(source->toppars, toppar);
     return toppar;
@@ -86,8 +86,8 @@ static void
 on_records(rd_kafka_t *client, void *user)
 {
     KabToppar *toppar = user;
-    atomic_store(&toppar->is_ready, true);
-    kab_edge_wake(toppar->edge);
+    if (kab_source_note_records(toppar->source, toppar))
+        kab_edge_wake(toppar->source->setup.edge);
 }
 
 /* Get the queue anew for each assignment: after a recreated topic of the same
@@ -99,7 +99,8 @@ kab_source_open_queue(KabSource *source, KabToppar *toppar)
     toppar->queue = rd_kafka_queue_get_partition(
         source->client, toppar->topic->name, toppar->number);
     toppar->is_closed = false;
-    atomic_store(&toppar->is_ready, true);
+    kab_source_note_records(source, toppar);
+    kab_source_resume(source, toppar);
     if (!toppar->queue)
         return;
     rd_kafka_queue_forward(toppar->queue, NULL);
@@ -130,8 +131,10 @@ kab_source_valve(void *user, KabPartition *partition, bool is_open)
     KabSource *source = user;
     KabToppar *toppar = kab_partition_edge(partition);
     toppar->is_closed = !is_open;
-    if (is_open && atomic_load(&toppar->is_ready))
-        kab_edge_wake(source->setup.edge);
+    if (!is_open || !toppar->is_aside)
+        return;
+    kab_source_resume(source, toppar);
+    kab_edge_wake(source->setup.edge);
 }
 
 /* The client knows the end of the log, which lies beyond the last stable

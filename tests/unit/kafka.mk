@@ -4,7 +4,7 @@ KAFKA_UNIT_LIBS = libkab-kafka.la libkab-core.la $(CMOCKA_LIBS) \
 	$(RDKAFKA_LIBS) $(GLIB_LIBS)
 
 KAFKA_UNIT_TESTS = test-committed test-outage-lines test-properties \
-	test-quirks test-record-layout
+	test-quirks test-ready test-record-layout
 check_PROGRAMS += $(KAFKA_UNIT_TESTS)
 TESTS += $(KAFKA_UNIT_TESTS)
 
@@ -17,6 +17,10 @@ test_outage_lines_SOURCES = \
 	tests/support/kab-test.h \
 	tests/unit/test-outage-lines.c
 test_outage_lines_LDADD = $(KAFKA_UNIT_LIBS)
+
+test_ready_CPPFLAGS = $(KAFKA_UNIT_CPPFLAGS)
+test_ready_SOURCES = tests/support/kab-test.h tests/unit/test-ready.c
+test_ready_LDADD = $(KAFKA_UNIT_LIBS)
 
 test_record_layout_CPPFLAGS = $(KAFKA_UNIT_CPPFLAGS)
 test_record_layout_SOURCES = tests/support/kab-test.h \
