@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench/guard.py: has a record become dearer?
+bench/guard.py --partitions: is it dearer with 1,000 partitions than with 8?
 
 Counts with valgrind's callgrind, which other load on the machine does not
 change, the instructions that a record costs the thread that handles it: the
@@ -22,6 +23,8 @@ from broker import Broker  # noqa: E402
 from harness import BUILD, Kit  # noqa: E402
 
 FEW, MANY = 15000, 45000
+# With a thousand partitions, so that each has enough for several calls.
+FEW_SPREAD, MANY_SPREAD = 100000, 300000
 SIZE = 100
 
 # subject, options of the binding (None: the bare loop), the function that only
@@ -37,6 +40,9 @@ SUBJECTS = (
      {"delivery": "exactly-once", "transaction_interval": "1s"},
      "kab_engine_advance", 2.0),
 )
+# The same, but the largest ratio of 1,000 partitions to 8; None: any.
+SPREAD = (("bare loop", None, "main", None),
+          ("kabridge", {}, "kab_engine_advance", 1.15))
 
 
 def program(name):
@@ -45,8 +51,8 @@ def program(name):
     return real if real.exists() else BUILD / name
 
 
-def command(kit, source, options):
-    sink = kit.topic(8)
+def command(kit, source, options, partitions):
+    sink = kit.topic(partitions)
     group = f"group-{sink}"
     if options is None:
         return group, [program("bench-floor"),
@@ -67,9 +73,9 @@ def instructions_of(log, function):
     raise RuntimeError(f"no thread calls {function}: see {log}")
 
 
-def count(kit, source, options, function, records):
+def count(kit, source, options, function, records, partitions=8):
     """Instructions that it takes for the records of the source."""
-    group, words = command(kit, source, options)
+    group, words = command(kit, source, options, partitions)
     log = kit.folder / f"{group}.callgrind"
     libraries = str(BUILD / ".libs")
     with open(log, "w") as out:
@@ -90,17 +96,40 @@ def count(kit, source, options, function, records):
     return instructions_of(log, function)
 
 
-def guard(kit):
+def fill(kit, numbers, partitions):
+    """Topics with so many records, by their number."""
     sources = {}
-    for records in FEW, MANY:
-        sources[records] = kit.topic(8)
+    for records in numbers:
+        sources[records] = kit.topic(partitions)
         kit.tool("generate", topic=sources[records], records=records,
                  size=SIZE, spread=True)
+    return sources
+
+
+def cost(kit, sources, options, function, partitions=8):
+    """Instructions a record, from a topic with few and one with many."""
+    few, many = sources
+    spent = [count(kit, sources[n], options, function, n, partitions)
+             for n in sources]
+    return (spent[1] - spent[0]) / (many - few)
+
+
+def guard_partitions(kit):
+    spread = {n: fill(kit, (FEW_SPREAD, MANY_SPREAD), n) for n in (8, 1000)}
+    for name, options, function, bound in SPREAD:
+        each = {n: cost(kit, sources, options, function, n)
+                for n, sources in spread.items()}
+        kit.expect(not bound or each[1000] / each[8] <= bound,
+                   f"{name}: {each[1000]:.0f} instructions a record with "
+                   f"1,000 partitions, {each[8]:.0f} with 8: "
+                   f"{each[1000] / each[8]:.2f}, at most {bound or 'any'}")
+
+
+def guard(kit):
+    sources = fill(kit, (FEW, MANY), 8)
     floor = None
     for name, options, function, bound in SUBJECTS:
-        few, many = (count(kit, sources[n], options, function, n)
-                     for n in (FEW, MANY))
-        each = (many - few) / (MANY - FEW)
+        each = cost(kit, sources, options, function)
         floor = floor or each
         kit.expect(each / floor <= bound,
                    f"{name}: {each:.0f} instructions a record, "
@@ -112,7 +141,10 @@ def main():
     with Broker() as broker:
         kit = Kit(broker, "guard")
         try:
-            guard(kit)
+            if sys.argv[1:] == ["--partitions"]:
+                guard_partitions(kit)
+            else:
+                guard(kit)
         finally:
             kit.end(kit.failures > 0)
     print(f"{kit.claims - kit.failures} passed, {kit.failures} failed")
