@@ -24,7 +24,7 @@ from harness import BUILD, Kit  # noqa: E402
 
 FEW, MANY = 15000, 45000
 # With a thousand partitions, so that each has enough for several calls.
-FEW_SPREAD, MANY_SPREAD = 100000, 300000
+FEW_SPREAD, MANY_SPREAD = 50000, 150000
 SIZE = 100
 
 # subject, options of the binding (None: the bare loop), the function that only
@@ -87,7 +87,7 @@ def count(kit, source, options, function, records, partitions=8):
                  "KABRIDGE_MODULE_PATH": libraries})
         kit.started.append(process)
         got = kit.tool("wait", topic=source, group=group, committed=records,
-                       seconds=120)
+                       seconds=300)
         process.send_signal(signal.SIGTERM)
         status = process.wait(60)
     if not got.reached or status != 0:
