@@ -63,9 +63,12 @@
       "a message of a transaction whose topic is deleted is never reported",   \
       "SILENCE_US and reports_us() in producer.c")                             \
     X(STUCK_BROKER, 0x020a0000, KAB_QUIRK_OPEN,                                \
-      "after a restart of its broker a client may not reach it again: a "      \
-      "producer sends nothing (one of 32 in an experiment with 2.16), a "      \
-      "request for offsets is never answered",                                 \
+      "after a restart of its brokers a client may not reach them again: a "   \
+      "broker that has just started may name topics and no brokers, and the "  \
+      "client then forgets all it knows (librdkafka 5301); a request for a "   \
+      "coordinator that was forgotten waits for its state to change "          \
+      "(librdkafka 5511). metadata.recovery.strategy=none avoids the second "  \
+      "and meets the first more often",                                        \
       "report_us and brokers_answer in producer.h, is_overdue() in "           \
       "source-load.c")                                                         \
     X(HEADERS_PARSED, 0, KAB_QUIRK_SEEN,                                       \
