@@ -230,6 +230,11 @@ TEST(pointers_are_judged)
     assert_false(kab_json_pointer_is_valid("a"));
     assert_false(kab_json_pointer_is_valid("/a~2"));
     assert_false(kab_json_pointer_is_valid("/a~"));
+    char deep[KAB_JSON_POINTER_MAX_LEVELS + 2];
+    memset(deep, '/', sizeof deep);
+    deep[sizeof deep - 1] = '\0';
+    assert_false(kab_json_pointer_is_valid(deep));
+    assert_true(kab_json_pointer_is_valid(deep + 1));
 }
 
 TEST(vectors_hold_finite_numbers_only)

@@ -211,6 +211,11 @@ kab_json_pointer_is_valid(const char *pointer)
 {
     if (*pointer != '\0' && *pointer != '/')
         return false;
+    size_t levels = 0;
+    for (const char *at = pointer; (at = strchr(at, '/')); at++)
+        levels++;
+    if (levels > KAB_JSON_POINTER_MAX_LEVELS)
+        return false;
     for (const char *at = strchr(pointer, '~'); at; at = strchr(at + 1, '~'))
         if (at[1] != '0' && at[1] != '1')
             return false;

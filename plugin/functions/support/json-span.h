@@ -34,8 +34,9 @@ typedef struct {
 /* The span of a string constant, without its NUL. */
 #define KAB_SPAN(text) ((KabSpan){text, sizeof(text) - 1})
 
-/* Maximum nesting of containers; deeper is a fault. */
-enum { KAB_JSON_MAX_DEPTH = 512 };
+/* Maximum nesting of containers; deeper is a fault. A pointer must not lead as
+ * deep, or what is put there could not be read again. */
+enum { KAB_JSON_MAX_DEPTH = 512, KAB_JSON_POINTER_MAX_LEVELS = 64 };
 
 enum {
     KAB_JSON_STRICT = 0,
@@ -98,7 +99,7 @@ kab_json_next_member(KabJsonIter *iter, KabSpan *ret_name, KabSpan *ret_value);
 size_t kab_json_count(KabSpan container);
 
 /* JSON Pointer, RFC 6901: "" is the whole value, "/a/0/b~1c" a member or an
- * element. */
+ * element. At most KAB_JSON_POINTER_MAX_LEVELS names. */
 bool kab_json_pointer_is_valid(const char *pointer);
 /* Absent if there is no such value. Among members with the same name the last
  * one counts, as in most parsers. */
