@@ -6,6 +6,7 @@
  */
 #include "json-span.h"
 
+#include <endian.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -144,17 +145,29 @@ measure_sequence(const char *text, const char *end)
     return len;
 }
 
-/* Do eight bytes contain no control byte, quote, backslash or byte of 0x80 or
- * above? */
-static bool
-are_plain(const char *at)
+/* How many of eight bytes come before the first control byte, quote, backslash
+ * or byte of 0x80 or above. A borrow marks only bytes behind that one. */
+static size_t
+count_plain(const char *at)
 {
     const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
     uint64_t bytes;
     memcpy(&bytes, at, sizeof bytes);
+    bytes = le64toh(bytes);
     uint64_t quotes = bytes ^ (ones * '"'), slashes = bytes ^ (ones * '\\');
     uint64_t odd = (bytes - ones * ' ') | (quotes - ones) | (slashes - ones);
-    return ((odd | bytes) & tops) == 0;
+    uint64_t marks = (odd | bytes) & tops;
+    return marks ? (size_t)__builtin_ctzll(marks) / 8 : 8;
+}
+
+/* Skips what needs no closer look, but for the last seven bytes of the text. */
+static const char *
+skip_plain(const char *at, const char *end)
+{
+    size_t n = 8;
+    for (; n == 8 && end - at >= 8; at += n)
+        n = count_plain(at);
+    return at;
 }
 
 static const char *
@@ -162,8 +175,7 @@ scan_string(Walk *walk, const char *at)
 {
     at++;
     for (;;) {
-        while (walk->end - at >= 8 && are_plain(at))
-            at += 8;
+        at = skip_plain(at, walk->end);
         if (at == walk->end)
             return fault_at(walk, at, "the string's end");
         unsigned char c = (unsigned char)*at;
