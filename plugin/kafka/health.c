@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "api-keys.h"
+#include "quirks.h"
 
 /* Short enough to report an outage within 10 s. */
 #define SILENCE_US (7 * G_USEC_PER_SEC)
@@ -20,6 +21,11 @@
  * request the answer to a REVOKE. If it has not come after this long, it will
  * not come. */
 #define PATIENCE_US (3 * G_USEC_PER_SEC)
+
+/* A client whose work is overdue is helped after this long, then at intervals
+ * that double up to the longest. */
+#define REVIVE_US (5 * G_USEC_PER_SEC)
+#define REVIVE_MAX_US (60 * G_USEC_PER_SEC)
 
 enum { FREE = -1, CLAIMED = -2 };
 
@@ -41,10 +47,13 @@ struct KabHealth {
     atomic_llong told_us;        /* last answer that may demand a join */
     atomic_llong asked_us;       /* last JoinGroup request */
     atomic_llong answered_us;
-    /* The connection on which JoinGroup or SyncGroup is pending, and a
-     * duplicate of its descriptor; -1: none. */
+    /* The connection to the coordinator, and a duplicate of its descriptor;
+     * -1: none. Only while JoinGroup or SyncGroup is pending, unless the
+     * client may have to be revived. */
     atomic_int group_socket, group_copy;
-    atomic_bool is_cut, has_left;
+    atomic_bool is_pending, is_cut, has_left;
+    bool can_be_stuck;                 /* KAB_QUIRK_STUCK_BROKER */
+    int64_t revive_us, revive_wait_us; /* when it is next; loop thread only */
     Broker brokers[N_BROKERS];
 };
 
@@ -55,6 +64,7 @@ kab_health_new(const KabEdge *edge)
     atomic_init(&health->edge, edge);
     atomic_init(&health->group_socket, -1);
     atomic_init(&health->group_copy, -1);
+    health->can_be_stuck = kab_quirk_applies(KAB_QUIRK_STUCK_BROKER);
     for (size_t i = 0; i < N_BROKERS; i++)
         atomic_init(&health->brokers[i].id, FREE);
     return health;
@@ -131,6 +141,9 @@ set_joining(KabHealth *health, int64_t waits_since_us)
 static void
 hold_connection(KabHealth *health, int fd)
 {
+    if (atomic_load(&health->group_socket) == fd &&
+        atomic_load(&health->group_copy) >= 0)
+        return;
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     atomic_store(&health->group_socket, fd);
     int old = atomic_exchange(&health->group_copy, copy);
@@ -145,6 +158,7 @@ kab_health_note_closed(KabHealth *health, int fd)
     int socket = fd;
     if (!atomic_compare_exchange_strong(&health->group_socket, &socket, -1))
         return false;
+    atomic_store(&health->is_pending, false);
     drop_connection(health);
     return atomic_exchange(&health->is_cut, false);
 }
@@ -169,8 +183,11 @@ on_request_sent(rd_kafka_t *rk,
      * joined, so they say nothing about its silence. */
     if (key == KAB_API_JOIN_GROUP || key == KAB_API_SYNC_GROUP) {
         hold_connection(health, fd);
+        atomic_store(&health->is_pending, true);
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
+    if (health->can_be_stuck && strstr(name, "Coordinator"))
+        hold_connection(health, fd);
     if (key == KAB_API_LEAVE_GROUP && !atomic_exchange(&health->has_left, true))
         wake_loop(health);
     Broker *broker = find_broker(health, id, name);
@@ -186,6 +203,14 @@ note_beat(KabHealth *health)
 {
     if (!atomic_exchange(&health->has_beaten, true))
         wake_loop(health);
+}
+
+static void
+end_pending(KabHealth *health)
+{
+    atomic_store(&health->is_pending, false);
+    if (!health->can_be_stuck)
+        drop_connection(health);
 }
 
 static rd_kafka_resp_err_t
@@ -206,7 +231,7 @@ on_response_received(rd_kafka_t *rk,
     if (err < RD_KAFKA_RESP_ERR_NO_ERROR)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     if (key == KAB_API_JOIN_GROUP || key == KAB_API_SYNC_GROUP)
-        drop_connection(health);
+        end_pending(health);
     if (key == KAB_API_JOIN_GROUP)
         atomic_store(&health->has_joined, true);
     else if (key == KAB_API_SYNC_GROUP)
@@ -318,17 +343,48 @@ kab_health_held_until(const KabHealth *health, int64_t now)
     return is_held ? due_us + health->hold_us : 0;
 }
 
+/* False: there is no connection. */
+static bool
+cut_connection(KabHealth *health)
+{
+    int copy = atomic_exchange(&health->group_copy, -1);
+    if (copy < 0)
+        return false;
+    shutdown(copy, SHUT_RDWR);
+    close(copy);
+    return true;
+}
+
 bool
 kab_health_cut_group(KabHealth *health)
 {
     atomic_store(&health->is_cut, true);
-    int copy = atomic_exchange(&health->group_copy, -1);
-    if (copy < 0) {
+    bool is_cut = atomic_load(&health->is_pending) && cut_connection(health);
+    if (!is_cut)
         atomic_store(&health->is_cut, false);
+    return is_cut;
+}
+
+bool
+kab_health_revive(KabHealth *health,
+                  rd_kafka_t *client,
+                  const char *servers,
+                  int64_t since_us,
+                  int64_t now)
+{
+    if (!health->can_be_stuck)
+        return false;
+    if (!since_us || now - since_us < REVIVE_US) {
+        health->revive_us = 0;
+        health->revive_wait_us = REVIVE_US;
         return false;
     }
-    shutdown(copy, SHUT_RDWR);
-    close(copy);
+    if (now < health->revive_us)
+        return false;
+    health->revive_us = now + health->revive_wait_us;
+    health->revive_wait_us = MIN(2 * health->revive_wait_us, REVIVE_MAX_US);
+    rd_kafka_brokers_add(client, servers);
+    cut_connection(health);
     return true;
 }
 

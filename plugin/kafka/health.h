@@ -27,7 +27,7 @@
 
 typedef struct KabHealth KabHealth;
 
-/* Borrows edge. */
+/* Borrows edge; NULL: nobody is woken. */
 KabHealth *kab_health_new(const KabEdge *edge);
 /* Installs the interceptors in conf, before rd_kafka_new(). Health must
  * outlive the client. */
@@ -47,6 +47,16 @@ void kab_health_clear_joining(KabHealth *health);
 /* Shuts down the connection on which JoinGroup or SyncGroup waits for the
  * other members. False: neither is pending. */
 bool kab_health_cut_group(KabHealth *health);
+/* KAB_QUIRK_STUCK_BROKER: has the client's work been overdue since since_us (0:
+ * none is)? Then it may have forgotten its brokers: it is given servers
+ * (bootstrap.servers) anew, and its connection to the coordinator is cut, whose
+ * end makes what waits for the coordinator look again. After 5 s, then at
+ * growing intervals. True: that was done. Thread: loop. */
+bool kab_health_revive(KabHealth *health,
+                       rd_kafka_t *client,
+                       const char *servers,
+                       int64_t since_us,
+                       int64_t now);
 /* Called when the client closes this socket, on its thread for that broker.
  * True: because kab_health_cut_group() cut it; its requests fail once this
  * thread continues. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "producer-client.h"
+#include "quirks.h"
 #include "refusal.h"
 #include "transaction.h"
 
@@ -146,6 +147,9 @@ kab_client_new(const KabEdge *edge, KabClientPlan *plan)
     *plan = (KabClientPlan){0};
     client->topics = g_new0(rd_kafka_topic_t *, client->plan.n_topics + 1);
     client->limits = g_new0(KabTopicLimits, client->plan.n_topics + 1);
+    if (kab_quirk_applies(KAB_QUIRK_STUCK_BROKER) &&
+        !kab_quirk_applies(KAB_QUIRK_INTERCEPTORS_FREED_TWICE))
+        client->health = kab_health_new(NULL);
     pthread_mutex_init(&client->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -237,6 +241,7 @@ void
 kab_client_free(KabClient *client)
 {
     pthread_join(client->thread, NULL);
+    kab_health_free(client->health);
     pthread_mutex_destroy(&client->lock);
     pthread_cond_destroy(&client->changed);
     g_strfreev(client->plan.topics);

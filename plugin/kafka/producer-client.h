@@ -20,6 +20,7 @@
 #include <glib.h>
 
 #include "edge.h"
+#include "health.h"
 #include "topic-limits.h"
 
 typedef enum {
@@ -74,6 +75,7 @@ typedef struct {
 typedef struct {
     const KabEdge *edge;
     KabClientPlan plan;
+    KabHealth *health; /* NULL: this librdkafka needs no reviving */
     pthread_t thread;
 
     /* Written only by the thread, while it opens and closes; otherwise
@@ -103,7 +105,7 @@ typedef struct {
     size_t n_unreported;
     int64_t quiet_us; /* at least once: since when outputs have been out
                        * without any report, brokers answering */
-    bool is_busy; /* a duty's result has not been taken yet */
+    bool is_busy;     /* a duty's result has not been taken yet */
     bool is_open, is_lost, is_closing;
     int64_t retired_us, purge_us; /* when it was retired; when to purge again */
     int64_t heard_us; /* last report since the purge; 0: not purged */

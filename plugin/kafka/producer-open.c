@@ -8,6 +8,7 @@
  * out to be lower, the client is created again.
  */
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "producer-client.h"
 #include "refusal.h"
@@ -74,6 +75,15 @@ make_topics(KabClient *client)
     return KAB_DONE;
 }
 
+/* Thread: rdkafka */
+static int
+on_close_socket(int fd, void *user)
+{
+    KabClient *client = user;
+    kab_health_note_closed(client->health, fd);
+    return close(fd);
+}
+
 static KabDone
 make_handle(KabClient *client)
 {
@@ -86,6 +96,10 @@ make_handle(KabClient *client)
     rd_kafka_conf_set_opaque(conf, client);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    if (client->health) {
+        rd_kafka_conf_set_closesocket_cb(conf, on_close_socket);
+        kab_health_observe(client->health, conf);
+    }
     client->handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (!client->handle) {
         rd_kafka_conf_destroy(conf);

@@ -298,6 +298,23 @@ turn_all_retired(KabProducer *producer)
     return moved;
 }
 
+/* A call that outlives its own time-out, or outputs while no broker answers. */
+static void
+revive_client(const KabProducer *producer, KabClient *client)
+{
+    int64_t since_us = 0;
+    if (!client->health || !client->is_open)
+        return;
+    if (client->is_busy)
+        since_us = atomic_load(&client->call_us);
+    else if (client->n_unreported)
+        since_us = MAX(kab_health_answered_us(client->health),
+                       client->plan.is_transactional ? client->begun_us
+                                                     : client->quiet_us);
+    kab_health_revive(client->health, client->handle, client->plan.bootstrap,
+                      since_us, producer->now);
+}
+
 static bool
 turn_current(KabProducer *producer)
 {
@@ -310,6 +327,7 @@ turn_current(KabProducer *producer)
         producer->is_doubtful = false;
         kab_producer_check_fatal(producer, client);
     }
+    revive_client(producer, client);
     return moved | watch_client(producer);
 }
 

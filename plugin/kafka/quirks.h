@@ -69,8 +69,8 @@
       "coordinator that was forgotten waits for its state to change "          \
       "(librdkafka 5511). metadata.recovery.strategy=none avoids the second "  \
       "and meets the first more often",                                        \
-      "report_us and brokers_answer in producer.h, is_overdue() in "           \
-      "source-load.c")                                                         \
+      "kab_health_revive(), report_us and brokers_answer in producer.h, "      \
+      "is_overdue() in source-load.c")                                         \
     X(HEADERS_PARSED, 0, KAB_QUIRK_SEEN,                                       \
       "asked for the headers of a message that has none, the client "          \
       "allocates and parses; in these versions the message stands in the "     \

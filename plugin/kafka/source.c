@@ -248,6 +248,23 @@ serve_joining(KabSource *source)
     kab_engine_set_joining(source->setup.engine, is_joining);
 }
 
+/* A load that is not answered, or silence of all brokers: must_probe() in
+ * source-load.c asks them meanwhile. */
+static void
+serve_stuck(KabSource *source)
+{
+    int64_t since_us = kab_health_answered_us(source->health);
+    if (kab_source_is_closing(source))
+        return;
+    if (source->is_load_out)
+        since_us = MIN(since_us, source->load_asked_us);
+    if (kab_health_revive(source->health, source->client,
+                          get_property(source, "bootstrap.servers"), since_us,
+                          source->now))
+        kab_source_log(source, KAB_LOG_DEBUG, KAB_NOWHERE,
+                       "consumer: given its brokers again");
+}
+
 bool
 kab_source_turn(KabSource *source, int64_t now)
 {
@@ -257,6 +274,7 @@ kab_source_turn(KabSource *source, int64_t now)
     serve_joining(source);
     kab_source_serve_commits(source);
     kab_source_serve_loads(source);
+    serve_stuck(source);
     kab_source_rebalance(source);
     kab_source_serve_group(source);
     kab_source_serve_missing(source);

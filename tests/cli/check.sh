@@ -93,4 +93,4 @@ KINDS
     done
 } >hundred.conf
 (ulimit -n 1024 && expect 69 run hundred.conf)
-says 'kabridge: found a limit of 1024 file descriptors (RLIMIT_NOFILE, ulimit -n); wanted at least 1532 for 100 bindings: raise it, or run the bindings in several processes'
+says 'kabridge: found a limit of 1024 file descriptors (RLIMIT_NOFILE, ulimit -n); wanted at least 1732 for 100 bindings: raise it, or run the bindings in several processes'

@@ -173,6 +173,31 @@ def an_outage_repeats_nothing_under_exactly_once(kit):
     outage(kit, "exactly-once", 0)
 
 
+@test("the broker is restarted again and again", "faults")
+def restarts_lose_no_client(kit):
+    """KAB_QUIRK_STUCK_BROKER: a current librdkafka may forget its brokers."""
+    stages = []
+    for delivery in "at-least-once", "exactly-once":
+        source, sink = kit.topic(), kit.topic()
+        kit.tool("generate", topic=source, records=500)
+        stages.append((source, sink, [
+            kit.bridge(source, sink, f"{delivery}-{i}", delivery=delivery,
+                       **QUICK).start() for i in range(2)]))
+    for records in range(500, 3000, 500):
+        for source, _, bridges in stages:
+            kit.caught_up(bridges[0], source, 40)
+        kit.broker.restart()
+        for source, _, _ in stages:
+            kit.tool("generate", topic=source, records=500,
+                     **{"from": records})
+    for source, sink, bridges in stages:
+        kit.caught_up(bridges[0], source, 40)
+        for bridge in bridges:
+            kit.expect(bridge.stop() == 0, f"{bridge.name} leaves with 0")
+        kit.arrived(kit.tool("check", topic=sink, records=3000, bytes=True),
+                    10 ** 6)
+
+
 @test("the broker stands still past the session", "faults")
 def a_broker_that_does_not_answer_is_named_first(kit):
     """The client gives up its partitions meanwhile: that is no cause."""

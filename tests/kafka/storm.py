@@ -17,9 +17,9 @@ SESSION_S = 6
 
 
 class Storm:
-    def __init__(self, kit, seed, members=3, rate=2000, broker_faults=True,
-                 poison=997, partitions=8, calm_s=(0.3, 3),
-                 transaction_s=None, look_every_s=5, **options):
+    def __init__(self, kit, seed, members=3, rate=2000, poison=997,
+                 partitions=8, calm_s=(0.3, 3), transaction_s=None,
+                 look_every_s=5, **options):
         """calm_s: at least and at most, from one fault to the next.
         transaction_s: the time of a transaction; members freeze past it
         while their session goes on."""
@@ -36,7 +36,7 @@ class Storm:
                               message_timestamp_type="LogAppendTime")
         self.dead = kit.topic(1)
         self.log = kit.folder / "calls"
-        self.broker_faults = broker_faults and not kit.broker.external
+        self.broker_faults = not kit.broker.external
         options.setdefault("function_delay", "20ms")
         self.freezes_s = [0.5, 2, SESSION_S + 2]
         if transaction_s:
