@@ -22,9 +22,8 @@
  * not come. */
 #define PATIENCE_US (3 * G_USEC_PER_SEC)
 
-/* A client whose work is overdue is helped after this long, then at intervals
- * that double up to the longest. */
-#define REVIVE_US (5 * G_USEC_PER_SEC)
+/* A client whose work is overdue as long is revived, then at intervals that
+ * double up to the longest. */
 #define REVIVE_MAX_US (60 * G_USEC_PER_SEC)
 
 enum { FREE = -1, CLAIMED = -2 };
@@ -374,9 +373,9 @@ kab_health_revive(KabHealth *health,
 {
     if (!health->can_be_stuck)
         return false;
-    if (!since_us || now - since_us < REVIVE_US) {
+    if (!since_us || now - since_us < SILENCE_US) {
         health->revive_us = 0;
-        health->revive_wait_us = REVIVE_US;
+        health->revive_wait_us = SILENCE_US;
         return false;
     }
     if (now < health->revive_us)

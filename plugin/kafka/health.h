@@ -50,8 +50,8 @@ bool kab_health_cut_group(KabHealth *health);
 /* KAB_QUIRK_STUCK_BROKER: has the client's work been overdue since since_us (0:
  * none is)? Then it may have forgotten its brokers: it is given servers
  * (bootstrap.servers) anew, and its connection to the coordinator is cut, whose
- * end makes what waits for the coordinator look again. After 5 s, then at
- * growing intervals. True: that was done. Thread: loop. */
+ * end makes what waits for the coordinator look again. After seven seconds, as
+ * silence, then at growing intervals. True: that was done. Thread: loop. */
 bool kab_health_revive(KabHealth *health,
                        rd_kafka_t *client,
                        const char *servers,
