@@ -51,18 +51,20 @@ struct KabHealth {
      * client may have to be revived. */
     atomic_int group_socket, group_copy;
     atomic_bool is_pending, is_cut, has_left;
+    char *servers;                     /* bootstrap.servers */
     bool can_be_stuck;                 /* KAB_QUIRK_STUCK_BROKER */
     int64_t revive_us, revive_wait_us; /* when it is next; loop thread only */
     Broker brokers[N_BROKERS];
 };
 
 KabHealth *
-kab_health_new(const KabEdge *edge)
+kab_health_new(const KabEdge *edge, const char *servers)
 {
     KabHealth *health = g_new0(KabHealth, 1);
     atomic_init(&health->edge, edge);
     atomic_init(&health->group_socket, -1);
     atomic_init(&health->group_copy, -1);
+    health->servers = g_strdup(servers);
     health->can_be_stuck = kab_quirk_applies(KAB_QUIRK_STUCK_BROKER);
     for (size_t i = 0; i < N_BROKERS; i++)
         atomic_init(&health->brokers[i].id, FREE);
@@ -80,8 +82,10 @@ drop_connection(KabHealth *health)
 void
 kab_health_free(KabHealth *health)
 {
-    if (health)
-        drop_connection(health);
+    if (!health)
+        return;
+    drop_connection(health);
+    g_free(health->servers);
     g_free(health);
 }
 
@@ -367,7 +371,6 @@ kab_health_cut_group(KabHealth *health)
 bool
 kab_health_revive(KabHealth *health,
                   rd_kafka_t *client,
-                  const char *servers,
                   int64_t since_us,
                   int64_t now)
 {
@@ -382,7 +385,7 @@ kab_health_revive(KabHealth *health,
         return false;
     health->revive_us = now + health->revive_wait_us;
     health->revive_wait_us = MIN(2 * health->revive_wait_us, REVIVE_MAX_US);
-    rd_kafka_brokers_add(client, servers);
+    rd_kafka_brokers_add(client, health->servers);
     cut_connection(health);
     return true;
 }

@@ -27,8 +27,8 @@
 
 typedef struct KabHealth KabHealth;
 
-/* Borrows edge; NULL: nobody is woken. */
-KabHealth *kab_health_new(const KabEdge *edge);
+/* Borrows edge; NULL: nobody is woken. servers: bootstrap.servers. */
+KabHealth *kab_health_new(const KabEdge *edge, const char *servers);
 /* Installs the interceptors in conf, before rd_kafka_new(). Health must
  * outlive the client. */
 void kab_health_observe(KabHealth *health, rd_kafka_conf_t *conf);
@@ -48,13 +48,12 @@ void kab_health_clear_joining(KabHealth *health);
  * other members. False: neither is pending. */
 bool kab_health_cut_group(KabHealth *health);
 /* KAB_QUIRK_STUCK_BROKER: has the client's work been overdue since since_us (0:
- * none is)? Then it may have forgotten its brokers: it is given servers
- * (bootstrap.servers) anew, and its connection to the coordinator is cut, whose
+ * none is)? Then it may have forgotten its brokers: it is given
+ * bootstrap.servers anew, and its connection to the coordinator is cut, whose
  * end makes what waits for the coordinator look again. After seven seconds, as
  * silence, then at growing intervals. True: that was done. Thread: loop. */
 bool kab_health_revive(KabHealth *health,
                        rd_kafka_t *client,
-                       const char *servers,
                        int64_t since_us,
                        int64_t now);
 /* Called when the client closes this socket, on its thread for that broker.

@@ -149,7 +149,7 @@ kab_client_new(const KabEdge *edge, KabClientPlan *plan)
     client->limits = g_new0(KabTopicLimits, client->plan.n_topics + 1);
     if (kab_quirk_applies(KAB_QUIRK_STUCK_BROKER) &&
         !kab_quirk_applies(KAB_QUIRK_INTERCEPTORS_FREED_TWICE))
-        client->health = kab_health_new(NULL);
+        client->health = kab_health_new(NULL, client->plan.bootstrap);
     pthread_mutex_init(&client->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);

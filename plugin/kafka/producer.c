@@ -311,8 +311,7 @@ revive_client(const KabProducer *producer, KabClient *client)
         since_us = MAX(kab_health_answered_us(client->health),
                        client->plan.is_transactional ? client->begun_us
                                                      : client->quiet_us);
-    kab_health_revive(client->health, client->handle, client->plan.bootstrap,
-                      since_us, producer->now);
+    kab_health_revive(client->health, client->handle, since_us, producer->now);
 }
 
 static bool

@@ -193,7 +193,8 @@ kab_source_new(const KabSourceSetup *setup, GError **error)
     source->topics = g_hash_table_new(g_str_hash, g_str_equal);
     source->toppars = g_ptr_array_new();
     source->generation = -1;
-    source->health = kab_health_new(setup->edge);
+    source->health =
+        kab_health_new(setup->edge, get_property(source, "bootstrap.servers"));
     g_queue_init(&source->events);
     if (kab_quirk_applies(KAB_QUIRK_SLEEPING_FETCHER)) {
         source->username = get_property(source, "sasl.username");
@@ -258,8 +259,7 @@ serve_stuck(KabSource *source)
         return;
     if (source->is_load_out)
         since_us = MIN(since_us, source->load_asked_us);
-    if (kab_health_revive(source->health, source->client,
-                          get_property(source, "bootstrap.servers"), since_us,
+    if (kab_health_revive(source->health, source->client, since_us,
                           source->now))
         kab_source_log(source, KAB_LOG_DEBUG, KAB_NOWHERE,
                        "consumer: given its brokers again");
