@@ -101,6 +101,7 @@ check_calls(const KabEngine *engine, Totals *totals)
     }
     g_assert(in_flight == engine->in_flight);
     g_assert(abandoned == engine->abandoned);
+    g_assert(!engine->is_alone || in_flight <= 1);
 }
 
 static void

@@ -35,6 +35,15 @@ count_dispatch(KabEngine *engine, KabSet *set)
     kab_histogram_add(&counters->batch_records, set->n);
 }
 
+/* Whoever dies takes every call with it that it was working on. The next crash
+ * of a single record is its last: that call is made with no other in flight, so
+ * that no record is blamed for another one's crash. */
+static bool
+must_be_alone(const KabSet *set)
+{
+    return set->n == 1 && set->crashes;
+}
+
 static void
 dispatch_set(KabEngine *engine, KabSet *set)
 {
@@ -45,9 +54,21 @@ dispatch_set(KabEngine *engine, KabSet *set)
     call->wanted = set->n;
     call->attempt.number = ++set->number;
     kab_limits_dispatched(engine, call);
+    engine->is_alone = must_be_alone(set);
     kab_limiter_take(engine);
     count_dispatch(engine, set);
     engine->ports.call->invoke(engine->ports.call_user, &call->attempt);
+}
+
+static bool
+is_kept_alone(const KabEngine *engine)
+{
+    if (!engine->in_flight)
+        return false;
+    if (engine->is_alone)
+        return true;
+    const KabSet *next = engine->is_draining ? NULL : kab_set_find_due(engine);
+    return next && must_be_alone(next);
 }
 
 static bool
@@ -56,7 +77,8 @@ may_call(KabEngine *engine)
     unsigned slots = engine->limits.calls;
     unsigned threads = MIN(engine->options.threads, slots);
     return !engine->is_stopping && !engine->is_overdue &&
-           engine->in_flight < slots && engine->abandoned < threads;
+           !is_kept_alone(engine) && engine->in_flight < slots &&
+           engine->abandoned < threads;
 }
 
 /* A due set above the learned ceiling is halved; no call is counted for it. */

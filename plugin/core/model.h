@@ -316,6 +316,7 @@ struct KabEngine {
     size_t n_sets_waiting;
     uint64_t serials, successes, families;
     unsigned in_flight, abandoned;
+    bool is_alone;     /* the last call was made to be the only one */
     size_t n_attempts; /* not released */
     KabLimiter limiter;
 

@@ -7,9 +7,10 @@
  * halved, and each half is called once before it is halved again; a single
  * record that was cut off has retry.max.attempts calls of its own. A remainder
  * keeps the count of its set. A second crash of the same set counts as its
- * last call. An overload counts only for a single record while other sets
- * succeed, and nothing counts while the function is ill (limiter.c). Records
- * out of calls go to on.failure.
+ * last call; that of a single record is made alone (dispatch.c). An overload
+ * counts only for a single record while other sets succeed, and nothing counts
+ * while the function is ill (limiter.c). Records out of calls go to
+ * on.failure.
  */
 #include "turn.h"
 

@@ -131,14 +131,21 @@ kab_set_is_blocked(const KabSet *set)
 
 /* The oldest due set that is not blocked; NULL: none. */
 KabSet *
+kab_set_find_due(const KabEngine *engine)
+{
+    KabSet *set = engine->due_first;
+    while (set && kab_set_is_blocked(set))
+        set = set->next;
+    return set;
+}
+
+KabSet *
 kab_set_take_due(KabEngine *engine)
 {
-    for (KabSet *set = engine->due_first; set; set = set->next)
-        if (!kab_set_is_blocked(set)) {
-            leave_due(engine, set);
-            return set;
-        }
-    return NULL;
+    KabSet *set = kab_set_find_due(engine);
+    if (set)
+        leave_due(engine, set);
+    return set;
 }
 
 bool

@@ -45,6 +45,7 @@ void kab_set_add(KabSet *set, KabSlot *slot);
 void kab_set_remove(KabEngine *engine, KabSet *set, KabSlot *slot);
 void kab_set_wait(KabEngine *engine, KabSet *set, int64_t delay_us);
 void kab_set_set_due(KabEngine *engine, KabSet *set);
+KabSet *kab_set_find_due(const KabEngine *engine);
 KabSet *kab_set_take_due(KabEngine *engine);
 /* Parks the set's records of leaving partitions: they are not called again.
  * False: none is left, and the set is freed. */

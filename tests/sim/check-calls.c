@@ -140,6 +140,25 @@ check_period(Member *member, const Call *call)
         sim_fail(sim, "a batch leaves before batch.period is over");
 }
 
+/* A record that crashed the function alone is called with no other call in
+ * flight: its next crash is its last. */
+static void
+check_suspects(Member *member, const Call *call)
+{
+    if (!member->has_suspects || member->calls_wanted <= 1)
+        return;
+    if (call->messages[0]->is_suspect)
+        check_fail(member->sim, call->messages[0]->record,
+                   "crashed the function, and is not called alone");
+    for (unsigned i = 0; i < member->n_fetchers; i++) {
+        const Fetcher *fetcher = member->fetchers[i];
+        for (unsigned j = 0; j < fetcher->n_messages; j++)
+            if (fetcher->messages[j]->is_suspect && fetcher->messages[j]->call)
+                check_fail(member->sim, fetcher->messages[j]->record,
+                           "is called alone, and another call is made");
+    }
+}
+
 void
 check_invoke(Member *member, const Call *call)
 {
@@ -158,6 +177,7 @@ check_invoke(Member *member, const Call *call)
                  member->attempts_out);
     check_size(member, call);
     check_period(member, call);
+    check_suspects(member, call);
     for (size_t i = 0; i < call->n; i++) {
         check_called(member, call->messages[i]);
         if (has_lanes)

@@ -209,6 +209,18 @@ note_cut(Call *call, Message *message, bool is_whole)
     message->own = 0;
 }
 
+static void
+note_crash(Call *call, Message *message, bool is_alone)
+{
+    Member *member = call->member;
+    message->crashed++;
+    if (!is_alone || member->health.is_ill ||
+        !member->options.retry_max_attempts)
+        return;
+    message->is_suspect = true;
+    member->has_suspects = true;
+}
+
 /* Counts a failed call against retry.max.attempts, as the function sees it. */
 static void
 count_failure(Call *call, bool has_failed, KabFailure failure)
@@ -233,7 +245,8 @@ count_failure(Call *call, bool has_failed, KabFailure failure)
         message->was_failed_whole |= has_failed;
         message->counted += is_sure;
         message->counted_at_most++;
-        message->crashed += has_failed && failure == KAB_FAIL_CRASH;
+        if (has_failed && failure == KAB_FAIL_CRASH)
+            note_crash(call, message, left == 1);
         if (is_final ||
             (options->retry_max_attempts &&
              (message->counted_at_most >= options->retry_max_attempts ||

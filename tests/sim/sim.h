@@ -113,6 +113,7 @@ struct Message {
     Effect *effect; /* of the accepted answer; letters replace it */
     Effect *first;  /* the first one written (or made visible) */
     bool is_resolved, is_released, is_finished;
+    bool is_suspect; /* it crashed the function alone; called alone again */
     bool may_fail;
     bool is_passed;                /* the function passed it on */
     bool is_told;                  /* its failure was reported to the owner */
@@ -278,7 +279,7 @@ struct Member {
     bool is_committing, advances, polls;
     int64_t commits_held_until;
     int64_t wakes_at;
-    bool is_draining, is_told_to_stop, is_zombie, flushes;
+    bool is_draining, is_told_to_stop, is_zombie, flushes, has_suspects;
     bool must_stop; /* the function or the broker reported it fatal */
     int64_t drains_since;
     size_t messages_out, attempts_out, calls_wanted, calls_open;

@@ -64,6 +64,44 @@ TEST(a_record_that_crashes_is_alone_after_few_crashes)
     assert_commit(edge, 64);
 }
 
+/* Whoever dies takes all its calls with it: 0 kills it, 1 was only called
+ * beside it. */
+TEST(the_last_call_of_a_record_that_crashed_is_made_alone)
+{
+    FakeEdge *edge = *state;
+    edge->options.batch_count = 1;
+    edge->options.max_in_flight = 3;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 3);
+    fake_edge_advance(edge, 0);
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_CRASH, -1);
+    fake_edge_answer(edge, fake_edge_call(edge, 1));
+    fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_CRASH, -1);
+
+    fake_edge_take_range(edge, 3, 5);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_advance(edge, edge->options.retry_backoff_max_us * 2);
+    assert_int_equal(edge->calls->len, 2);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    fake_edge_take(edge, 5, NULL);
+    fake_edge_advance(edge, 0);
+    assert_int_equal(edge->calls->len, 1);
+    fake_edge_answer(edge, fake_edge_call(edge, 0));
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(edge->calls->len, 1);
+        if (fake_edge_call(edge, 0)->records[0].offset == 0)
+            fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_CRASH, -1);
+        else
+            answer_first(edge);
+    }
+    assert_offsets(fake_edge_call(edge, 0), "5");
+    fake_edge_acknowledge(edge);
+    assert_int_equal(
+        kab_engine_counters(edge->engine)->dead_letters[KAB_CLASS_CRASH], 1);
+}
+
 /* While other sets succeed, the halves do not wait as in an outage. */
 TEST(a_poison_record_delays_its_neighbours_for_seconds_only)
 {
@@ -186,6 +224,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(a_poison_record_is_found_by_halving),
         T(a_record_that_crashes_is_alone_after_few_crashes),
+        T(the_last_call_of_a_record_that_crashed_is_made_alone),
         T(a_poison_record_delays_its_neighbours_for_seconds_only),
         T(an_overloaded_set_is_cut_even_where_nothing_else_is_called),
         T(a_record_cut_off_by_overload_has_its_own_attempts),
