@@ -60,7 +60,7 @@ apply_outcome(KabEngine *engine,
         take_products(engine, slot, result);
         kab_call_leave(slot);
         slot->set = NULL;
-        kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
+        kab_slot_move(engine, slot, KAB_SLOT_CALLED, KAB_SLOT_RESOLVED);
         kab_slot_resolve(engine, slot);
         return true;
     case KAB_OUTCOME_REJECT:

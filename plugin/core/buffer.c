@@ -56,7 +56,7 @@ take_lane(KabEngine *engine, KabLane *lane, KabSet *set)
         if (set->n >= limit || (set->n && set->bytes + slot->bytes > max_bytes))
             return false;
         kab_lane_dispatch(engine, slot);
-        kab_slot_set_state(engine, slot, KAB_SLOT_CALLED);
+        kab_slot_move(engine, slot, KAB_SLOT_WAITING, KAB_SLOT_CALLED);
         kab_set_add(set, slot);
         if (set->bytes >= max_bytes)
             return false;

@@ -15,12 +15,12 @@ fill_call(KabCall *call, KabSet *set)
         room->slots[i] = slot;
         room->records[i] = slot->record;
         room->messages[i] = slot->message;
+        room->results[i] = (KabResult){0};
         slot->call = call;
         slot->calls++;
         slot->references++;
         slot->partition->n_called++;
     }
-    memset(room->results, 0, set->n * sizeof *room->results);
 }
 
 static void

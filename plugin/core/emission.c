@@ -200,7 +200,7 @@ emit_slot(KabEngine *engine, KabSlot *slot)
             return false;
         }
     }
-    kab_slot_set_state(engine, slot, KAB_SLOT_EMITTED);
+    kab_slot_move(engine, slot, KAB_SLOT_RESOLVED, KAB_SLOT_EMITTED);
     move_slot(engine, slot, &engine->sink.emitted);
     if (kab_engine_is_exactly_once(engine)) {
         kab_partition_note_emitted(engine, slot);
@@ -308,7 +308,7 @@ static void
 rewind_slot(KabEngine *engine, KabSlot *slot, bool all_outputs)
 {
     if (slot->state == KAB_SLOT_EMITTED)
-        kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
+        kab_slot_move(engine, slot, KAB_SLOT_EMITTED, KAB_SLOT_RESOLVED);
     slot->next_product = slot->products;
     slot->unacknowledged = 0;
     for (KabProduct *product = slot->products; product;

@@ -138,7 +138,7 @@ kab_failure_apply(KabEngine *engine,
     g_autofree char *copy = g_strndup(reason ? reason : "", MESSAGE_MAX);
     KabDeadLetter why = make_reason(slot, stage, class_, copy);
     if (slot->state != KAB_SLOT_RESOLVED) /* the sink refuses such ones, too */
-        kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
+        kab_slot_move(engine, slot, slot->state, KAB_SLOT_RESOLVED);
     if (slot->fate == KAB_FATE_LETTER) {
         fail_letter(engine, slot, &why);
     } else {
@@ -153,7 +153,7 @@ kab_failure_pass(KabEngine *engine, KabSlot *slot, const char *reason)
 {
     KabDeadLetter why =
         make_reason(slot, KAB_STAGE_FUNCTION, KAB_CLASS_REJECTED, reason);
-    kab_slot_set_state(engine, slot, KAB_SLOT_RESOLVED);
+    kab_slot_move(engine, slot, slot->state, KAB_SLOT_RESOLVED);
     note_failure(slot, &why);
     kab_slot_clear_products(engine, slot);
     make_product(slot, KAB_FATE_PASSED, KAB_PRODUCT_PASSED);

@@ -470,22 +470,27 @@ static const uint8_t kab_slot_moves[] = {
 #undef TO
 };
 
-/* The only writer of the state, and of the engine's counts by state. */
-static inline void
-kab_slot_set_state(KabEngine *engine, KabSlot *slot, KabSlotState state)
+/* The only writer of the state, and of the engine's counts by state. `from` is
+ * the slot's state: of a caller that names it, compilers keep only what that
+ * move needs. */
+static inline G_ALWAYS_INLINE void
+kab_slot_move(KabEngine *engine,
+              KabSlot *slot,
+              KabSlotState from,
+              KabSlotState to)
 {
-    g_assert(kab_slot_moves[slot->state] & 1U << state);
+    g_assert(slot->state == from && kab_slot_moves[from] & 1U << to);
     engine->moves++;
-    engine->n_waiting -= slot->state == KAB_SLOT_WAITING;
-    engine->n_called -= slot->state == KAB_SLOT_CALLED;
-    if (slot->state == KAB_SLOT_EMITTED && slot->partition)
+    engine->n_waiting -= from == KAB_SLOT_WAITING;
+    engine->n_called -= from == KAB_SLOT_CALLED;
+    if (from == KAB_SLOT_EMITTED && slot->partition)
         slot->partition->first_open = NULL;
-    if (slot->state == KAB_SLOT_WAITING && slot->partition) {
+    if (from == KAB_SLOT_WAITING && slot->partition) {
         slot->partition->n_waiting--;
         if (slot->partition->is_closed)
             kab_partition_list(engine, slot->partition, KAB_CHANGED_VALVE);
     }
-    slot->state = (uint8_t)state;
-    engine->n_waiting += state == KAB_SLOT_WAITING;
-    engine->n_called += state == KAB_SLOT_CALLED;
+    slot->state = (uint8_t)to;
+    engine->n_waiting += to == KAB_SLOT_WAITING;
+    engine->n_called += to == KAB_SLOT_CALLED;
 }

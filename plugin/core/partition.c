@@ -98,7 +98,7 @@ kab_partition_finish(KabEngine *engine, KabSlot *slot, KabEnd end)
     if (!kab_engine_is_exactly_once(engine))
         kab_partition_mark_dirty(engine, partition);
     unlink_slot(engine, slot);
-    kab_slot_set_state(engine, slot, KAB_SLOT_FINISHED);
+    kab_slot_move(engine, slot, slot->state, KAB_SLOT_FINISHED);
     kab_slot_clear_products(engine, slot);
     kab_slot_unref(engine, slot);
 }
@@ -115,7 +115,7 @@ void
 kab_partition_drop(KabEngine *engine, KabSlot *slot)
 {
     unlink_slot(engine, slot);
-    kab_slot_set_state(engine, slot, KAB_SLOT_FINISHED);
+    kab_slot_move(engine, slot, slot->state, KAB_SLOT_FINISHED);
     kab_slot_unref(engine, slot);
 }
 
