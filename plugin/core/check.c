@@ -42,7 +42,7 @@ add_partition(const KabEngine *engine,
         charge += slot->charge;
         n_waiting += slot->state == KAB_SLOT_WAITING;
         n_called += slot->call != NULL;
-        n_emitting += slot->emission && slot->emission != &engine->sink.held;
+        n_emitting += slot->emission > KAB_EMISSION_HELD;
         finished_beyond += slot->finished_after;
         totals->n_called += slot->state == KAB_SLOT_CALLED;
         totals->n_slots++;
@@ -118,16 +118,30 @@ check_lanes(const KabEngine *engine)
     g_assert(bytes == engine->ready_bytes);
 }
 
-static void
-check_emission(const KabSlots *list, KabSlotState state)
+static size_t
+check_emission(const KabSlot *from, const KabSlot *to, KabEmission emission)
 {
+    KabSlotState state =
+        emission == KAB_EMISSION_EMITTED ? KAB_SLOT_EMITTED : KAB_SLOT_RESOLVED;
     size_t n = 0;
-    for (const KabSlot *slot = list->head; slot;
+    for (const KabSlot *slot = from; slot != to;
          slot = slot->in_emission.next, n++) {
-        g_assert(slot->emission == list && slot->partition);
+        g_assert(slot->emission == emission && slot->partition);
         g_assert(slot->state == state || slot->refusal);
     }
-    g_assert(n == list->n);
+    return n;
+}
+
+static void
+check_outgoing(const KabSink *sink)
+{
+    const KabSlot *head = sink->outgoing.head;
+    size_t n_held = check_emission(sink->held.head, NULL, KAB_EMISSION_HELD);
+    size_t n_sent = check_emission(head, sink->next, KAB_EMISSION_EMITTED);
+    size_t n_queued = check_emission(sink->next, NULL, KAB_EMISSION_QUEUED);
+    g_assert(n_held == sink->held.n);
+    g_assert(n_sent == kab_sink_n_emitted(sink));
+    g_assert(n_queued == sink->n_queued);
 }
 
 /* Has the sink a transaction, or what is left of one? */
@@ -158,10 +172,8 @@ static void
 check_sink(const KabEngine *engine)
 {
     const KabSink *sink = &engine->sink;
-    check_emission(&sink->queue, KAB_SLOT_RESOLVED);
-    check_emission(&sink->held, KAB_SLOT_RESOLVED);
-    check_emission(&sink->emitted, KAB_SLOT_EMITTED);
-    g_assert(!sink->emitted.n || may_hold_emitted(engine));
+    check_outgoing(sink);
+    g_assert(!kab_sink_n_emitted(sink) || may_hold_emitted(engine));
     g_assert(!sink->unreported || may_hold_emitted(engine));
     g_assert(!engine->transaction.n || sink->state != KAB_SINK_OPEN);
     g_assert(!sink->is_unknown || sink->state == KAB_SINK_LOST ||

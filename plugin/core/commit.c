@@ -300,7 +300,7 @@ bool
 kab_commit_is_urgent(const KabEngine *engine)
 {
     if (engine->is_draining)
-        return engine->in_flight == 0 && !engine->sink.queue.n;
+        return engine->in_flight == 0 && !engine->sink.n_queued;
     for (guint i = 0; engine->partitions_changed && i < engine->partitions->len;
          i++) {
         const KabPartition *partition = engine->partitions->pdata[i];

@@ -3,9 +3,9 @@
  *
  *   resolved -> (its order group) -> queue -> produced -> emitted -> finished
  *
- * group.c decides which slots pass their order group. From there on one queue
- * keeps the order; the list of emitted slots is in emission order too, so that
- * after the loss of a sink they return to the front as they were. At-least-once
+ * group.c decides which slots pass their order group. From there on one list
+ * keeps the order: first the emitted slots, then those to be emitted. To emit
+ * one moves the border, and the loss of a sink moves it back. At-least-once
  * finishes a slot when its outputs are acknowledged; exactly-once when the
  * transaction is committed, so a record without output rides in it as well.
  */
@@ -30,33 +30,57 @@ end_of(const KabSlot *slot)
     return KAB_END_DISCARDED;
 }
 
+static void
+leave_outgoing(KabSink *sink, KabSlot *slot)
+{
+    if (slot->emission == KAB_EMISSION_QUEUED) {
+        sink->n_queued--;
+        if (sink->next == slot)
+            sink->next = slot->in_emission.next;
+    }
+    kab_slots_remove(&sink->outgoing, slot, LINKS);
+    slot->partition->n_emitting--;
+}
+
 void
 kab_emission_leave(KabEngine *engine, KabSlot *slot)
 {
-    KabSlots *from = g_steal_pointer(&slot->emission);
     engine->moves++;
     slot->is_early = false;
-    if (!from)
-        return;
-    kab_slots_remove(from, slot, LINKS);
-    if (from != &engine->sink.held)
-        slot->partition->n_emitting--;
+    if (slot->emission == KAB_EMISSION_HELD)
+        kab_slots_remove(&engine->sink.held, slot, LINKS);
+    else if (slot->emission)
+        leave_outgoing(&engine->sink, slot);
+    slot->emission = KAB_EMISSION_NONE;
 }
 
+/* Before the queue's head, or at its end. */
 static void
-enter_list(KabEngine *engine, KabSlot *slot, KabSlots *to)
+enter_queue(KabEngine *engine, KabSlot *slot, bool is_first)
 {
-    slot->emission = to;
-    kab_slots_append(to, slot, LINKS);
-    if (to != &engine->sink.held)
-        slot->partition->n_emitting++;
+    KabSink *sink = &engine->sink;
+    engine->moves++;
+    slot->emission = KAB_EMISSION_QUEUED;
+    slot->partition->n_emitting++;
+    kab_slots_insert(&sink->outgoing, slot, is_first ? sink->next : NULL,
+                     LINKS);
+    if (is_first || !sink->next)
+        sink->next = slot;
+    sink->n_queued++;
 }
 
+/* The head of the queue is emitted, or has to wait for reports like those that
+ * are. */
 static void
-move_slot(KabEngine *engine, KabSlot *slot, KabSlots *to)
+pass_head(KabEngine *engine, KabSlot *slot)
 {
-    kab_emission_leave(engine, slot);
-    enter_list(engine, slot, to);
+    KabSink *sink = &engine->sink;
+    g_assert(slot == sink->next);
+    engine->moves++;
+    slot->is_early = false;
+    slot->emission = KAB_EMISSION_EMITTED;
+    sink->next = slot->in_emission.next;
+    sink->n_queued--;
 }
 
 static void
@@ -70,7 +94,7 @@ static void
 push_slot(KabEngine *engine, KabSlot *slot)
 {
     if (slot->products || kab_engine_is_exactly_once(engine))
-        move_slot(engine, slot, &engine->sink.queue);
+        enter_queue(engine, slot, false);
     else
         kab_partition_finish(engine, slot, end_of(slot));
 }
@@ -111,8 +135,8 @@ mark_refused(KabEngine *engine, KabSlot *slot, const char *message)
 {
     g_free(slot->refusal);
     slot->refusal = g_strdup(message ? message : "");
-    if (slot->emission != &engine->sink.emitted)
-        move_slot(engine, slot, &engine->sink.emitted);
+    if (slot->emission != KAB_EMISSION_EMITTED)
+        pass_head(engine, slot);
     refuse_slot(engine, slot);
 }
 
@@ -201,37 +225,12 @@ emit_slot(KabEngine *engine, KabSlot *slot)
         }
     }
     kab_slot_move(engine, slot, KAB_SLOT_RESOLVED, KAB_SLOT_EMITTED);
-    move_slot(engine, slot, &engine->sink.emitted);
+    pass_head(engine, slot);
     if (kab_engine_is_exactly_once(engine)) {
         kab_partition_note_emitted(engine, slot);
         kab_sink_count(engine, slot);
     }
     return true;
-}
-
-static void
-prepend_list(KabSlots *from, KabSlots *to)
-{
-    if (!from->head)
-        return;
-    if (to->head) {
-        from->tail->in_emission.next = to->head;
-        to->head->in_emission.previous = from->tail;
-        from->tail = to->tail;
-    }
-    from->n += to->n;
-    *to = *from;
-    *from = (KabSlots){0};
-}
-
-static void
-move_to_front(KabEngine *engine, KabSlot *slot, KabSlots *to)
-{
-    KabSlots rest = *to;
-    *to = (KabSlots){0};
-    move_slot(engine, slot, to);
-    prepend_list(to, &rest);
-    *to = rest;
 }
 
 /* The first open slot never adds an interval, so it is never held. No slot of
@@ -240,9 +239,10 @@ static void
 release_first(KabEngine *engine, KabPartition *partition)
 {
     KabSlot *slot = kab_metadata_cap_first_open(partition);
-    if (!slot || slot->emission != &engine->sink.held)
+    if (!slot || slot->emission != KAB_EMISSION_HELD)
         return;
-    move_to_front(engine, slot, &engine->sink.queue);
+    kab_emission_leave(engine, slot);
+    enter_queue(engine, slot, true);
     slot->is_early = true;
 }
 
@@ -251,16 +251,17 @@ release_first(KabEngine *engine, KabPartition *partition)
 static void
 hold_slot(KabEngine *engine, KabSlot *slot)
 {
-    if (slot->is_early)
-        move_to_front(engine, slot, &engine->sink.held);
-    else
-        move_slot(engine, slot, &engine->sink.held);
+    KabSlots *held = &engine->sink.held;
+    KabSlot *at = slot->is_early ? held->head : NULL;
+    kab_emission_leave(engine, slot);
+    slot->emission = KAB_EMISSION_HELD;
+    kab_slots_insert(held, slot, at, LINKS);
 }
 
 static void
 hold_early(KabEngine *engine)
 {
-    KabSlot *slot = engine->sink.queue.head;
+    KabSlot *slot = engine->sink.next;
     if (slot && slot->is_early)
         hold_slot(engine, slot);
 }
@@ -270,7 +271,7 @@ kab_emission_advance(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
     bool is_exactly_once = kab_engine_is_exactly_once(engine);
-    for (KabSlot *slot; (slot = sink->queue.head);) {
+    for (KabSlot *slot; (slot = sink->next);) {
         if (sink->is_full || !kab_sink_can_emit(engine))
             return;
         bool is_whole = slot->next_product == slot->products;
@@ -289,18 +290,21 @@ kab_emission_advance(KabEngine *engine)
 static void
 release_held(KabSink *sink)
 {
-    KabSlots released = {0};
+    KabSlot *first = sink->next, *at = first;
     for (KabSlot *slot = sink->held.head, *next; slot; slot = next) {
         next = slot->in_emission.next;
         if (slot->partition->is_capped &&
             slot != kab_metadata_cap_first_open(slot->partition))
             continue;
         kab_slots_remove(&sink->held, slot, LINKS);
-        kab_slots_append(&released, slot, LINKS);
-        slot->emission = &sink->queue;
+        kab_slots_insert(&sink->outgoing, slot, at, LINKS);
+        slot->emission = KAB_EMISSION_QUEUED;
         slot->partition->n_emitting++;
+        sink->n_queued++;
+        if (first == at)
+            first = slot;
     }
-    prepend_list(&released, &sink->queue);
+    sink->next = first;
 }
 
 /* Resets the slot so that all, or all unacknowledged, outputs are produced. */
@@ -319,31 +323,39 @@ rewind_slot(KabEngine *engine, KabSlot *slot, bool all_outputs)
     }
 }
 
+static bool
+is_emitted(const KabSlot *slot)
+{
+    return slot && slot->emission == KAB_EMISSION_EMITTED;
+}
+
 /* Every delivery report of the old sink has been served. */
 void
 kab_emission_requeue(KabEngine *engine, bool all_outputs)
 {
     KabSink *sink = &engine->sink;
-    for (KabSlot *slot = sink->emitted.head, *next; slot; slot = next) {
+    for (KabSlot *slot = sink->outgoing.head, *next; is_emitted(slot);
+         slot = next) {
         next = slot->in_emission.next;
         if (slot->refusal)
             refuse_slot(engine, slot);
     }
-    if (sink->queue.head)
-        rewind_slot(engine, sink->queue.head, all_outputs);
+    if (sink->next)
+        rewind_slot(engine, sink->next, all_outputs);
     hold_early(engine);
-    for (KabSlot *slot = sink->emitted.head; slot;
+    for (KabSlot *slot = sink->outgoing.head; is_emitted(slot);
          slot = slot->in_emission.next) {
         rewind_slot(engine, slot, all_outputs);
-        slot->emission = &sink->queue;
+        slot->emission = KAB_EMISSION_QUEUED;
     }
+    sink->n_queued = sink->outgoing.n;
     for (guint i = 0; i < engine->partitions->len; i++) {
         KabPartition *partition = engine->partitions->pdata[i];
         partition->runs = SIZE_MAX / 2;
         partition->is_capped = false;
     }
     release_held(sink);
-    prepend_list(&sink->emitted, &sink->queue);
+    sink->next = sink->outgoing.head;
 }
 
 /* --- Reports ----------------------------------------------------------- */
@@ -468,7 +480,7 @@ kab_emission_commit(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
     hold_early(engine);
-    for (KabSlot *slot; (slot = sink->emitted.head);) {
+    for (KabSlot *slot; is_emitted(slot = sink->outgoing.head);) {
         slot->partition->is_capped = false;
         finish_slot(engine, slot);
     }

@@ -174,7 +174,7 @@ is_sink_quiet(const KabEngine *engine)
     case KAB_SINK_OPEN:
         if (sink->is_given_up)
             return !sink->unreported;
-        return !sink->queue.n && !sink->emitted.n && !sink->unreported;
+        return !sink->outgoing.n && !sink->unreported;
     case KAB_SINK_NONE:
     case KAB_SINK_OPENING:
     case KAB_SINK_READY:
@@ -182,7 +182,7 @@ is_sink_quiet(const KabEngine *engine)
     case KAB_SINK_LOST:
         if (sink->is_given_up)
             return true;
-        return !sink->queue.n && !sink->emitted.n && !sink->unreported;
+        return !sink->outgoing.n && !sink->unreported;
     case KAB_SINK_BEGINNING:
     case KAB_SINK_IN_TRANSACTION:
     case KAB_SINK_SETTLING:

@@ -57,7 +57,7 @@ kab_engine_get_state(const KabEngine *engine,
         .records = engine->n_slots,
         .waiting = engine->n_waiting,
         .called = engine->n_called,
-        .emitted = engine->sink.emitted.n,
+        .emitted = kab_sink_n_emitted(&engine->sink),
         .bytes = engine->charge,
         .calls_in_flight = engine->in_flight,
         .calls_abandoned = engine->abandoned,
@@ -71,7 +71,7 @@ kab_engine_get_state(const KabEngine *engine,
     if (engine->options.is_adaptive)
         ret_state->adaptive = view_controller(&engine->adaptive);
     ret_state->resolved = engine->n_slots - engine->n_waiting -
-                          engine->n_called - engine->sink.emitted.n;
+                          engine->n_called - kab_sink_n_emitted(&engine->sink);
     for (guint i = 0; i < engine->partitions->len; i++) {
         const KabPartition *partition = engine->partitions->pdata[i];
         ret_state->oldest_unfinished_us =

@@ -9,11 +9,11 @@
  *   KabGroup -----queue--> KabSlot  not yet passed, in input order
  *   KabSet ---------array-> KabSlot called together, with one retry state
  *   KabCall --------array-> KabSlot one call of a set: what the function sees
- *   KabSink -------queues-> KabSlot to be emitted; emitted, unacknowledged
+ *   KabSink --------list--> KabSlot emitted, unacknowledged; to be emitted
  *
- * A slot is on exactly one of lane/set, and of emit queue/emitted list; it
- * is freed when nothing refers to it: its partition's list, an open call, an
- * unreported output.
+ * A slot is on exactly one of lane/set and the sink's lists; it is freed when
+ * nothing refers to it: its partition's list, an open call, an unreported
+ * output.
  */
 #pragma once
 
@@ -42,6 +42,14 @@ typedef struct KabLane KabLane;
 typedef struct KabGroup KabGroup;
 typedef struct KabCut KabCut;
 
+/* Where a slot with an outcome is on its way through the sink. */
+typedef enum {
+    KAB_EMISSION_NONE,
+    KAB_EMISSION_HELD,    /* KabSink.held */
+    KAB_EMISSION_QUEUED,  /* KabSink.outgoing, from `next` on */
+    KAB_EMISSION_EMITTED, /* KabSink.outgoing, before `next` */
+} KabEmission;
+
 /* A list of slots, linked through one of KabSlot's pairs of links. */
 typedef struct {
     KabSlot *head, *tail;
@@ -61,23 +69,23 @@ struct KabSlot {
         KabSlotLinks in_partition; /* `next` also links the free list */
     KabSlotLinks in_emission;
     KabPartition *partition; /* NULL: dropped */
-    KabSlots *emission;      /* the queue it is on; NULL: none */
     KabProduct *products, *next_product;
-
     KabCall *memory; /* that owns the products' memory */
-    void *message;   /* NULL: released */
-    char *failure;   /* message of the failure; owned */
-    char *refusal;   /* why the sink refused an output, while other reports are
-                        awaited; owned; NULL: it did not */
+
+    void *message; /* NULL: released */
+    char *failure; /* message of the failure; owned */
+    char *refusal; /* why the sink refused an output, while other reports are
+                      awaited; owned; NULL: it did not */
     int64_t taken_us;
     size_t charge; /* against the budget */
     uint32_t references, unreported, unacknowledged;
     uint8_t state, fate, stage, class_;
+    uint8_t emission; /* KabEmission */
+    bool is_detached; /* copied out of its fetch response */
+    bool is_early;    /* moved from the held list to the queue's head */
 
     uint64_t finished_after; /* finished records before the next slot */
     int64_t finished_from, finished_to; /* offset range of those records */
-    bool is_detached;                   /* copied out of its fetch response */
-    bool is_early; /* moved from the held list to the queue's head */
     uint32_t calls;
     size_t bytes;    /* key and value */
     KabGroup *group; /* NULL: none, or passed */
@@ -241,16 +249,17 @@ typedef struct {
 
 typedef struct {
     KabSinkState state;
-    uint32_t epoch;     /* new for each producer and transaction */
-    uint32_t life;      /* epoch in which the producer was made */
-    KabSlots queue;     /* to be emitted, in order */
-    KabSlots held;      /* exactly-once: see metadata-cap.c */
-    KabSlots emitted;   /* unacknowledged, in emission order */
-    size_t unreported;  /* outputs produced and not reported */
-    bool is_full;       /* until kab_engine_sink_has_room() */
-    bool is_flushed;    /* nothing was produced since the flush */
-    bool must_abort;    /* the open transaction must not be committed */
-    bool has_shrunk;    /* this transaction has made the next one smaller */
+    uint32_t epoch;    /* new for each producer and transaction */
+    uint32_t life;     /* epoch in which the producer was made */
+    KabSlots outgoing; /* in order: emitted and unacknowledged, to be emitted */
+    KabSlot *next;     /* the first of the latter; NULL: none */
+    size_t n_queued;   /* from there on */
+    KabSlots held;     /* exactly-once: see metadata-cap.c */
+    size_t unreported; /* outputs produced and not reported */
+    bool is_full;      /* until kab_engine_sink_has_room() */
+    bool is_flushed;   /* nothing was produced since the flush */
+    bool must_abort;   /* the open transaction must not be committed */
+    bool has_shrunk;   /* this transaction has made the next one smaller */
     bool is_waited_for; /* a closed partition needs the transaction's end */
     bool is_given_up;   /* the binding stops: no new producer */
     bool is_unknown;    /* a commit was requested and never answered */
@@ -356,6 +365,13 @@ kab_engine_is_exactly_once(const KabEngine *engine)
     return engine->options.delivery == KAB_DELIVERY_EXACTLY_ONCE;
 }
 
+/* Slots that are emitted and not yet finished. */
+static inline size_t
+kab_sink_n_emitted(const KabSink *sink)
+{
+    return sink->outgoing.n - sink->n_queued;
+}
+
 /* Events that follow each other may carry times taken in another order. */
 static inline void
 kab_engine_set_now(KabEngine *engine, int64_t now)
@@ -432,6 +448,26 @@ kab_slots_append(KabSlots *slots, KabSlot *slot, size_t links)
     else
         slots->head = slot;
     slots->tail = slot;
+    slots->n++;
+}
+
+/* In front of `at`; NULL: at the end. */
+static inline void
+kab_slots_insert(KabSlots *slots, KabSlot *slot, KabSlot *at, size_t links)
+{
+    if (!at) {
+        kab_slots_append(slots, slot, links);
+        return;
+    }
+    KabSlotLinks *own = KAB_LINKS_OF(slot, links);
+    KabSlotLinks *after = KAB_LINKS_OF(at, links);
+    own->previous = after->previous;
+    own->next = at;
+    if (own->previous)
+        KAB_LINKS_OF(own->previous, links)->next = slot;
+    else
+        slots->head = slot;
+    after->previous = slot;
     slots->n++;
 }
 

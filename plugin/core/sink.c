@@ -66,7 +66,7 @@ kab_sink_can_emit(const KabEngine *engine)
     if (sink->state != KAB_SINK_IN_TRANSACTION || sink->must_abort)
         return false;
     /* Settle only between records: a record's outputs are never split. */
-    const KabSlot *head = sink->queue.head;
+    const KabSlot *head = sink->next;
     bool is_parted = head && head->next_product != head->products;
     return is_parted || (kab_timer_is_armed(&sink->transaction_timer) &&
                          sink->charge < sink->size.limit);
@@ -257,7 +257,7 @@ wants_transaction(KabEngine *engine)
     if (engine->is_joining || engine->is_overdue || sink->is_given_up ||
         kab_timer_is_armed(&sink->timer))
         return false;
-    if (sink->queue.n)
+    if (sink->n_queued)
         return true;
     if (!kab_commit_is_wanted(engine))
         return false;
@@ -329,13 +329,13 @@ should_settle(KabEngine *engine)
     KabSink *sink = &engine->sink;
     if (must_abort(engine))
         return true;
-    const KabSlot *head = sink->queue.head;
+    const KabSlot *head = sink->next;
     if (head && head->next_product != head->products)
         return false;
     if (!kab_timer_is_armed(&sink->transaction_timer) ||
         sink->charge >= sink->size.limit)
         return true;
-    return !sink->queue.n &&
+    return !sink->n_queued &&
            (sink->is_waited_for || kab_commit_is_urgent(engine));
 }
 

@@ -70,7 +70,7 @@ find_wait_of_resolved(const KabEngine *engine, const KabSlot *slot)
         return KAB_WAIT_STOP;
     if (slot->group)
         return KAB_WAIT_ORDER;
-    if (slot->emission == &engine->sink.held)
+    if (slot->emission == KAB_EMISSION_HELD)
         return KAB_WAIT_METADATA;
     return kab_engine_is_exactly_once(engine) ? KAB_WAIT_TRANSACTION
                                               : KAB_WAIT_SINK;
