@@ -46,22 +46,31 @@ kab_buffer_is_triggered(KabEngine *engine, KabTrigger *ret_trigger)
     return true;
 }
 
+/* Has the set no room for the slot? */
+static bool
+is_full(const KabSet *set, const KabSlot *slot, size_t limit, size_t max_bytes)
+{
+    if (set->n >= limit || (set->n && set->bytes + slot->bytes > max_bytes))
+        return true;
+    return set->bytes >= max_bytes;
+}
+
 /* Takes from one lane; false when the batch is full. */
 static bool
 take_lane(KabEngine *engine, KabLane *lane, KabSet *set)
 {
-    size_t limit = kab_limits_batch(engine);
+    size_t limit = kab_limits_batch(engine), n = set->n, bytes = set->bytes;
     size_t max_bytes = engine->limits.bytes;
-    for (KabSlot *slot; (slot = lane->waiting.head) != NULL;) {
-        if (set->n >= limit || (set->n && set->bytes + slot->bytes > max_bytes))
-            return false;
-        kab_lane_dispatch(engine, slot);
+    KabSlot *last = NULL, *slot = lane->waiting.head;
+    for (; slot && !is_full(set, slot, limit, max_bytes);
+         slot = slot->in_lane.next) {
         kab_slot_move(engine, slot, KAB_SLOT_WAITING, KAB_SLOT_CALLED);
         kab_set_add(set, slot);
-        if (set->bytes >= max_bytes)
-            return false;
+        last = slot;
     }
-    return true;
+    if (last)
+        kab_lane_dispatch(engine, lane, last, set->n - n, set->bytes - bytes);
+    return !slot && set->bytes < max_bytes;
 }
 
 KabSet *

@@ -165,14 +165,6 @@ kab_call_abandon(KabEngine *engine, KabCall *call)
 }
 
 void
-kab_call_leave(KabSlot *slot)
-{
-    slot->call->wanted--;
-    slot->call = NULL;
-    slot->partition->n_called--;
-}
-
-void
 kab_call_forget(KabEngine *engine, KabSlot *slot)
 {
     KabCall *call = slot->call;

@@ -14,20 +14,27 @@
 #define LINKS KAB_LINKS(in_emission)
 
 static KabEnd
-end_of(const KabSlot *slot)
+end_of_failed(KabFate fate)
 {
-    switch ((KabFate)slot->fate) {
-    case KAB_FATE_OUTPUT:
-        return slot->products ? KAB_END_DONE : KAB_END_DROPPED;
+    switch (fate) {
     case KAB_FATE_LETTER:
         return KAB_END_REJECTED;
     case KAB_FATE_PASSED:
         return KAB_END_PASSED;
+    case KAB_FATE_OUTPUT:
     case KAB_FATE_DISCARDED:
     case KAB_FATE_HELD:
         break;
     }
     return KAB_END_DISCARDED;
+}
+
+static KabEnd
+end_of(const KabSlot *slot)
+{
+    if (slot->fate != KAB_FATE_OUTPUT)
+        return end_of_failed(slot->fate);
+    return slot->products ? KAB_END_DONE : KAB_END_DROPPED;
 }
 
 static void

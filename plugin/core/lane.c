@@ -50,26 +50,31 @@ hash_key(const KabPartition *partition, KabBytes key)
     return (size_t)(hash >> 52) % KAB_N_LANES;
 }
 
-KabLane *
-kab_lane_of(KabEngine *engine,
-            KabPartition *partition,
-            const KabRecord *record,
-            KabGroup **ret_group)
+static void
+enter_group(KabGroup *group, KabSlot *slot)
 {
-    *ret_group = NULL;
+    slot->group = group;
+    kab_slots_append(&group->slots, slot, KAB_LINKS(in_group));
+}
+
+/* The lane for the slot; puts it into its group. */
+static KabLane *
+choose_lane(KabEngine *engine, KabSlot *slot)
+{
+    KabPartition *partition = slot->partition;
     switch (engine->options.order) {
     case KAB_ORDER_UNORDERED:
         break;
     case KAB_ORDER_ORDERED:
-        *ret_group = &partition->group;
+        enter_group(&partition->group, slot);
         break;
     case KAB_ORDER_PARTITION:
-        *ret_group = &partition->group;
+        enter_group(&partition->group, slot);
         return &partition->lane;
     case KAB_ORDER_KEY:
-        if (record->key.data) {
-            size_t i = hash_key(partition, record->key);
-            *ret_group = &engine->groups[i];
+        if (slot->record.key.data) {
+            size_t i = hash_key(partition, slot->record.key);
+            enter_group(&engine->groups[i], slot);
             return &engine->lanes[i];
         }
         break;
@@ -125,9 +130,9 @@ update_lane(KabEngine *engine, KabLane *lane)
 }
 
 void
-kab_lane_append(KabEngine *engine, KabLane *lane, KabSlot *slot)
+kab_lane_enter(KabEngine *engine, KabSlot *slot)
 {
-    slot->lane = lane;
+    KabLane *lane = slot->lane = choose_lane(engine, slot);
     kab_slots_append(&lane->waiting, slot, KAB_LINKS(in_lane));
     lane->waiting_bytes += slot->bytes;
     if (lane->is_ready) {
@@ -149,14 +154,22 @@ take_waiting(KabEngine *engine, KabLane *lane, KabSlot *slot)
     }
 }
 
-/* The caller rotates the lane when it has taken all that it wants. */
+/* The lane is ready, so nothing of it is outstanding. The caller rotates it. */
 void
-kab_lane_dispatch(KabEngine *engine, KabSlot *slot)
+kab_lane_dispatch(
+    KabEngine *engine, KabLane *lane, KabSlot *last, size_t n, size_t bytes)
 {
-    KabLane *lane = slot->lane;
-    take_waiting(engine, lane, slot);
+    KabSlots *waiting = &lane->waiting;
+    KabSlot *head = waiting->head, *rest = last->in_lane.next;
+    waiting->head = rest;
+    *(rest ? &rest->in_lane.previous : &waiting->tail) = NULL;
+    waiting->n -= n;
+    lane->waiting_bytes -= bytes;
+    engine->ready_records -= n;
+    engine->ready_bytes -= bytes;
+    last->in_lane.next = NULL;
     if (lane->can_be_busy)
-        kab_slots_append(&lane->outstanding, slot, KAB_LINKS(in_lane));
+        lane->outstanding = (KabSlots){.head = head, .tail = last, .n = n};
 }
 
 /* After a formation took from the lane: busy, empty, or moved to the end. */
@@ -171,18 +184,13 @@ kab_lane_rotate(KabEngine *engine, KabLane *lane)
 }
 
 void
-kab_lane_leave(KabEngine *engine, KabSlot *slot)
+kab_lane_unlink(KabEngine *engine, KabLane *lane, KabSlot *slot)
 {
-    KabLane *lane = g_steal_pointer(&slot->lane);
-    if (!lane)
-        return;
     if (slot->state == KAB_SLOT_WAITING) {
         take_waiting(engine, lane, slot);
         kab_lanes_forget_period(engine);
-    } else if (lane->can_be_busy) {
-        kab_slots_remove(&lane->outstanding, slot, KAB_LINKS(in_lane));
     } else {
-        return;
+        kab_slots_remove(&lane->outstanding, slot, KAB_LINKS(in_lane));
     }
     update_lane(engine, lane);
 }

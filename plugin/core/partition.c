@@ -269,18 +269,6 @@ add_slot(KabEngine *engine,
     return slot;
 }
 
-static void
-enter_lane(KabEngine *engine, KabSlot *slot)
-{
-    KabGroup *group;
-    KabLane *lane = kab_lane_of(engine, slot->partition, &slot->record, &group);
-    if (group) {
-        slot->group = group;
-        kab_slots_append(&group->slots, slot, KAB_LINKS(in_group));
-    }
-    kab_lane_append(engine, lane, slot);
-}
-
 /* An idle partition gets work: its stall time counts from here. */
 static void
 begin_work(KabEngine *engine, KabPartition *partition)
@@ -333,7 +321,7 @@ kab_engine_take(KabEngine *engine,
     }
     KabSlot *slot = add_slot(engine, partition, record, message);
     if (partition->is_pinned)
-        enter_lane(engine, slot);
+        kab_lane_enter(engine, slot);
     else
         engine->n_unpinned++;
 }
@@ -366,7 +354,7 @@ kab_partition_pin(KabEngine *engine, KabPartition *partition)
     engine->n_unpinned -= partition->slots.n;
     for (KabSlot *slot = partition->slots.head; slot;
          slot = slot->in_partition.next)
-        enter_lane(engine, slot);
+        kab_lane_enter(engine, slot);
 }
 
 /* A single partition is never closed; of two, each leaves the other room. */

@@ -72,15 +72,6 @@ kab_set_free(KabEngine *engine, KabSet *set)
     engine->free_sets = set;
 }
 
-void
-kab_set_add(KabSet *set, KabSlot *slot)
-{
-    g_assert(set->n < set->capacity);
-    set->slots[set->n++] = slot;
-    set->bytes += slot->bytes;
-    slot->set = set;
-}
-
 /* Keeps the order of the set, and frees the set with its last slot. */
 void
 kab_set_remove(KabEngine *engine, KabSet *set, KabSlot *slot)

@@ -30,6 +30,7 @@ static void
 clear_slot(KabSlot *slot)
 {
     char *end = (char *)(slot + 1);
+#pragma GCC unroll 8
     for (char *line = (char *)slot; line < end; line += KAB_CACHE_LINE)
         memset(line, 0, KAB_CACHE_LINE);
 }

@@ -25,15 +25,23 @@ kab_engine_stop(KabEngine *engine, KabStopReason reason, const char *message);
 /* lane.c */
 void kab_lanes_init(KabEngine *engine);
 void kab_lanes_clear(KabEngine *engine);
-KabLane *kab_lane_of(KabEngine *engine,
-                     KabPartition *partition,
-                     const KabRecord *record,
-                     KabGroup **ret_group);
-void kab_lane_append(KabEngine *engine, KabLane *lane, KabSlot *slot);
-/* Moves the slot from waiting to outstanding. */
-void kab_lane_dispatch(KabEngine *engine, KabSlot *slot);
+/* Puts the slot into its lane and its order group. */
+void kab_lane_enter(KabEngine *engine, KabSlot *slot);
+/* Moves the first n slots, `bytes` in all, from waiting to outstanding. */
+void kab_lane_dispatch(
+    KabEngine *engine, KabLane *lane, KabSlot *last, size_t n, size_t bytes);
+/* Only for kab_lane_leave(). */
+void kab_lane_unlink(KabEngine *engine, KabLane *lane, KabSlot *slot);
+
 /* Removes a resolved or parked slot from its lane. */
-void kab_lane_leave(KabEngine *engine, KabSlot *slot);
+static inline void
+kab_lane_leave(KabEngine *engine, KabSlot *slot)
+{
+    KabLane *lane = g_steal_pointer(&slot->lane);
+    if (lane && (lane->can_be_busy || slot->state == KAB_SLOT_WAITING))
+        kab_lane_unlink(engine, lane, slot);
+}
+
 void kab_lane_rotate(KabEngine *engine, KabLane *lane);
 /* Restarts batch.period: the set of ready records changed. */
 void kab_lanes_forget_period(KabEngine *engine);
@@ -41,7 +49,16 @@ void kab_lanes_forget_period(KabEngine *engine);
 /* set.c */
 KabSet *kab_set_new(KabEngine *engine, size_t capacity);
 void kab_set_free(KabEngine *engine, KabSet *set);
-void kab_set_add(KabSet *set, KabSlot *slot);
+
+static inline void
+kab_set_add(KabSet *set, KabSlot *slot)
+{
+    g_assert(set->n < set->capacity);
+    set->slots[set->n++] = slot;
+    set->bytes += slot->bytes;
+    slot->set = set;
+}
+
 void kab_set_remove(KabEngine *engine, KabSet *set, KabSlot *slot);
 void kab_set_wait(KabEngine *engine, KabSet *set, int64_t delay_us);
 void kab_set_set_due(KabEngine *engine, KabSet *set);
@@ -70,7 +87,14 @@ void kab_call_abandon(KabEngine *engine, KabCall *call);
 /* The slot does not need its call's answer any more. */
 void kab_call_forget(KabEngine *engine, KabSlot *slot);
 /* Detaches the slot from its call: answered, or no longer wanted. */
-void kab_call_leave(KabSlot *slot);
+static inline void
+kab_call_leave(KabSlot *slot)
+{
+    slot->call->wanted--;
+    slot->call = NULL;
+    slot->partition->n_called--;
+}
+
 /* The call was answered or abandoned: it is no longer in flight. */
 void kab_call_leave_flight(KabEngine *engine, const KabCall *call);
 /* Takes the call out of the open calls; drops the references it holds. */
