@@ -37,7 +37,7 @@ end_of(const KabSlot *slot)
     return slot->products ? KAB_END_DONE : KAB_END_DROPPED;
 }
 
-static void
+static inline void
 leave_outgoing(KabSink *sink, KabSlot *slot)
 {
     if (slot->emission == KAB_EMISSION_QUEUED) {
@@ -49,8 +49,8 @@ leave_outgoing(KabSink *sink, KabSlot *slot)
     slot->partition->n_emitting--;
 }
 
-void
-kab_emission_leave(KabEngine *engine, KabSlot *slot)
+static inline void
+leave(KabEngine *engine, KabSlot *slot)
 {
     engine->moves++;
     slot->is_early = false;
@@ -61,8 +61,14 @@ kab_emission_leave(KabEngine *engine, KabSlot *slot)
     slot->emission = KAB_EMISSION_NONE;
 }
 
+void
+kab_emission_leave(KabEngine *engine, KabSlot *slot)
+{
+    leave(engine, slot);
+}
+
 /* Before the queue's head, or at its end. */
-static void
+static inline void
 enter_queue(KabEngine *engine, KabSlot *slot, bool is_first)
 {
     KabSink *sink = &engine->sink;
@@ -90,14 +96,14 @@ pass_head(KabEngine *engine, KabSlot *slot)
     sink->n_queued--;
 }
 
-static void
+static inline void
 finish_slot(KabEngine *engine, KabSlot *slot)
 {
-    kab_emission_leave(engine, slot);
+    leave(engine, slot);
     kab_partition_finish(engine, slot, end_of(slot));
 }
 
-static void
+static inline void
 push_slot(KabEngine *engine, KabSlot *slot)
 {
     if (slot->products || kab_engine_is_exactly_once(engine))
@@ -368,7 +374,7 @@ kab_emission_requeue(KabEngine *engine, bool all_outputs)
 /* --- Reports ----------------------------------------------------------- */
 
 /* Notes the report; returns the slot, with the product's reference to it. */
-static KabSlot *
+static inline KabSlot *
 note_report(KabEngine *engine, KabProduct *product)
 {
     KabSlot *slot = product->slot;

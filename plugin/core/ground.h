@@ -11,9 +11,6 @@ KabSlot *kab_slot_new(KabEngine *engine);
 /* Without references: only to be called by the unref. */
 void kab_slot_free(KabEngine *engine, KabSlot *slot);
 void kab_call_free(KabEngine *engine, KabCall *call);
-/* Drops the slot's products and its reference to the call that owns their
- * memory. */
-void kab_slot_clear_products(KabEngine *engine, KabSlot *slot);
 void kab_slot_detach(KabEngine *engine, KabSlot *slot);
 
 static inline void
@@ -31,6 +28,19 @@ kab_call_unref(KabEngine *engine, KabCall *call)
     g_assert(call->references > 0);
     if (--call->references == 0)
         kab_call_free(engine, call);
+}
+
+/* Drops the slot's products and its reference to the call that owns their
+ * memory. */
+static inline void
+kab_slot_clear_products(KabEngine *engine, KabSlot *slot)
+{
+    if (slot->memory)
+        kab_call_unref(engine, g_steal_pointer(&slot->memory));
+    else if (slot->products)
+        g_free(slot->products);
+    slot->products = slot->next_product = NULL;
+    slot->unacknowledged = 0;
 }
 
 /* backoff.c */

@@ -57,7 +57,7 @@ add_behind(KabPartition *partition,
 }
 
 /* Takes the slot out of the list; a finished gap takes its place. */
-static void
+static inline void
 unlink_slot(KabEngine *engine, KabSlot *slot)
 {
     KabPartition *partition = g_steal_pointer(&slot->partition);
@@ -98,7 +98,10 @@ kab_partition_finish(KabEngine *engine, KabSlot *slot, KabEnd end)
     if (!kab_engine_is_exactly_once(engine))
         kab_partition_mark_dirty(engine, partition);
     unlink_slot(engine, slot);
-    kab_slot_move(engine, slot, slot->state, KAB_SLOT_FINISHED);
+    if (slot->state == KAB_SLOT_EMITTED) /* most records */
+        kab_slot_move(engine, slot, KAB_SLOT_EMITTED, KAB_SLOT_FINISHED);
+    else
+        kab_slot_move(engine, slot, KAB_SLOT_RESOLVED, KAB_SLOT_FINISHED);
     kab_slot_clear_products(engine, slot);
     kab_slot_unref(engine, slot);
 }

@@ -47,30 +47,26 @@ kab_slot_new(KabEngine *engine)
     return slot;
 }
 
+static void
+clear_texts(KabSlot *slot)
+{
+    g_clear_pointer(&slot->failure, g_free);
+    g_clear_pointer(&slot->refusal, g_free);
+}
+
 void
 kab_slot_free(KabEngine *engine, KabSlot *slot)
 {
     if (slot->products)
         kab_slot_clear_products(engine, slot);
-    g_clear_pointer(&slot->failure, g_free);
-    g_clear_pointer(&slot->refusal, g_free);
+    if (slot->failure || slot->refusal)
+        clear_texts(slot);
     if (slot->message)
         engine->ports.source->release_message(engine->ports.source_user,
                                               slot->message);
     engine->charge -= slot->charge;
     slot->in_partition.next = engine->free_slots;
     engine->free_slots = slot;
-}
-
-void
-kab_slot_clear_products(KabEngine *engine, KabSlot *slot)
-{
-    if (slot->memory)
-        kab_call_unref(engine, g_steal_pointer(&slot->memory));
-    else if (slot->products)
-        g_free(slot->products);
-    slot->products = slot->next_product = NULL;
-    slot->unacknowledged = 0;
 }
 
 /* Bytes that lie in the old range get the same place in the new range. */
