@@ -9,6 +9,7 @@
  * finishes a slot when its outputs are acknowledged; exactly-once when the
  * transaction is committed, so a record without output rides in it as well.
  */
+#include "outgoing.h"
 #include "outlet.h"
 
 #define LINKS KAB_LINKS(in_emission)
@@ -37,69 +38,16 @@ end_of(const KabSlot *slot)
     return slot->products ? KAB_END_DONE : KAB_END_DROPPED;
 }
 
-static inline void
-leave_outgoing(KabSink *sink, KabSlot *slot)
-{
-    if (slot->emission == KAB_EMISSION_QUEUED) {
-        sink->n_queued--;
-        if (sink->next == slot)
-            sink->next = slot->in_emission.next;
-    }
-    kab_slots_remove(&sink->outgoing, slot, LINKS);
-    slot->partition->n_emitting--;
-}
-
-static inline void
-leave(KabEngine *engine, KabSlot *slot)
-{
-    engine->moves++;
-    slot->is_early = false;
-    if (slot->emission == KAB_EMISSION_HELD)
-        kab_slots_remove(&engine->sink.held, slot, LINKS);
-    else if (slot->emission)
-        leave_outgoing(&engine->sink, slot);
-    slot->emission = KAB_EMISSION_NONE;
-}
-
 void
 kab_emission_leave(KabEngine *engine, KabSlot *slot)
 {
-    leave(engine, slot);
-}
-
-/* Before the queue's head, or at its end. */
-static inline void
-enter_queue(KabEngine *engine, KabSlot *slot, bool is_first)
-{
-    KabSink *sink = &engine->sink;
-    engine->moves++;
-    slot->emission = KAB_EMISSION_QUEUED;
-    slot->partition->n_emitting++;
-    kab_slots_insert(&sink->outgoing, slot, is_first ? sink->next : NULL,
-                     LINKS);
-    if (is_first || !sink->next)
-        sink->next = slot;
-    sink->n_queued++;
-}
-
-/* The head of the queue is emitted, or has to wait for reports like those that
- * are. */
-static void
-pass_head(KabEngine *engine, KabSlot *slot)
-{
-    KabSink *sink = &engine->sink;
-    g_assert(slot == sink->next);
-    engine->moves++;
-    slot->is_early = false;
-    slot->emission = KAB_EMISSION_EMITTED;
-    sink->next = slot->in_emission.next;
-    sink->n_queued--;
+    kab_outgoing_leave(engine, slot);
 }
 
 static inline void
 finish_slot(KabEngine *engine, KabSlot *slot)
 {
-    leave(engine, slot);
+    kab_outgoing_leave(engine, slot);
     kab_partition_finish(engine, slot, end_of(slot));
 }
 
@@ -107,7 +55,7 @@ static inline void
 push_slot(KabEngine *engine, KabSlot *slot)
 {
     if (slot->products || kab_engine_is_exactly_once(engine))
-        enter_queue(engine, slot, false);
+        kab_outgoing_queue(engine, slot, false);
     else
         kab_partition_finish(engine, slot, end_of(slot));
 }
@@ -149,7 +97,7 @@ mark_refused(KabEngine *engine, KabSlot *slot, const char *message)
     g_free(slot->refusal);
     slot->refusal = g_strdup(message ? message : "");
     if (slot->emission != KAB_EMISSION_EMITTED)
-        pass_head(engine, slot);
+        kab_outgoing_pass_head(engine, slot);
     refuse_slot(engine, slot);
 }
 
@@ -238,7 +186,7 @@ emit_slot(KabEngine *engine, KabSlot *slot)
         }
     }
     kab_slot_move(engine, slot, KAB_SLOT_RESOLVED, KAB_SLOT_EMITTED);
-    pass_head(engine, slot);
+    kab_outgoing_pass_head(engine, slot);
     if (kab_engine_is_exactly_once(engine)) {
         kab_partition_note_emitted(engine, slot);
         kab_sink_count(engine, slot);
@@ -255,7 +203,7 @@ release_first(KabEngine *engine, KabPartition *partition)
     if (!slot || slot->emission != KAB_EMISSION_HELD)
         return;
     kab_emission_leave(engine, slot);
-    enter_queue(engine, slot, true);
+    kab_outgoing_queue(engine, slot, true);
     slot->is_early = true;
 }
 
@@ -336,18 +284,12 @@ rewind_slot(KabEngine *engine, KabSlot *slot, bool all_outputs)
     }
 }
 
-static bool
-is_emitted(const KabSlot *slot)
-{
-    return slot && slot->emission == KAB_EMISSION_EMITTED;
-}
-
 /* Every delivery report of the old sink has been served. */
 void
 kab_emission_requeue(KabEngine *engine, bool all_outputs)
 {
     KabSink *sink = &engine->sink;
-    for (KabSlot *slot = sink->outgoing.head, *next; is_emitted(slot);
+    for (KabSlot *slot = sink->outgoing.head, *next; kab_slot_is_emitted(slot);
          slot = next) {
         next = slot->in_emission.next;
         if (slot->refusal)
@@ -356,7 +298,7 @@ kab_emission_requeue(KabEngine *engine, bool all_outputs)
     if (sink->next)
         rewind_slot(engine, sink->next, all_outputs);
     hold_early(engine);
-    for (KabSlot *slot = sink->outgoing.head; is_emitted(slot);
+    for (KabSlot *slot = sink->outgoing.head; kab_slot_is_emitted(slot);
          slot = slot->in_emission.next) {
         rewind_slot(engine, slot, all_outputs);
         slot->emission = KAB_EMISSION_QUEUED;
@@ -493,7 +435,7 @@ kab_emission_commit(KabEngine *engine)
 {
     KabSink *sink = &engine->sink;
     hold_early(engine);
-    for (KabSlot *slot; is_emitted(slot = sink->outgoing.head);) {
+    for (KabSlot *slot; kab_slot_is_emitted(slot = sink->outgoing.head);) {
         slot->partition->is_capped = false;
         finish_slot(engine, slot);
     }

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "model.h"
+#include "lists.h"
 
 /* slot.c */
 KabSlot *kab_slot_new(KabEngine *engine);

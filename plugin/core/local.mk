@@ -29,8 +29,10 @@ libkab_core_la_SOURCES = \
 	plugin/core/ledger.h \
 	plugin/core/limiter.c \
 	plugin/core/limits.c \
+	plugin/core/lists.h \
 	plugin/core/metadata-cap.c \
 	plugin/core/model.h \
+	plugin/core/outgoing.h \
 	plugin/core/outlet.h \
 	plugin/core/partition.c \
 	plugin/core/ports.h \
