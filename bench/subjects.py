@@ -70,10 +70,20 @@ def stopped(subject):
         raise RuntimeError(f"{subject.group} left with {status}")
 
 
+def settled_topic(kit, partitions):
+    """A new topic, once all its partitions have a leader: until then each
+    output to it is refused, and sent again and again. With 1,000 partitions
+    that takes the broker seconds."""
+    topic = kit.topic(partitions)
+    if not kit.tool("wait", topic=topic, end=0, seconds=60).reached:
+        raise RuntimeError(f"{topic}: no leaders")
+    return topic
+
+
 def passes(kit, source, records, make, partitions=8):
     """Processor time from the start of the process; the rate once a tenth is
     committed, so that joining the group is not in it."""
-    sink = kit.topic(partitions)
+    sink = settled_topic(kit, partitions)
     subject = make(kit, source, sink).start()
     await_committed(kit, source, subject.group, records // 10)
     begin = time.monotonic()

@@ -146,6 +146,11 @@ size_t kab_engine_want(KabEngine *engine);
  * where it starts, and no more until that offset is committed: so one commit
  * starts many partitions, instead of one after the other. */
 size_t kab_engine_want_from(const KabPartition *partition, size_t want);
+/* How many records to take from one partition while others wait for their
+ * turn: a round of calls. Outputs of a partition travel in requests of their
+ * own, so records of many partitions by turns, a few each, are many requests.
+ */
+size_t kab_engine_want_in_a_row(const KabEngine *engine);
 /* Takes the message. Borrows what record points to until release_message. A
  * record of an earlier assignment may still come: while its partition is not
  * owned it is released and counted as stale. */

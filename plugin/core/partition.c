@@ -222,6 +222,12 @@ kab_engine_want_from(const KabPartition *partition, size_t want)
     return partition->slots.n ? 0 : 1;
 }
 
+size_t
+kab_engine_want_in_a_row(const KabEngine *engine)
+{
+    return kab_limits_ahead(engine);
+}
+
 /* Did an earlier owner finish the record at offset? */
 static bool
 is_loaded(KabPartition *partition, int64_t offset)

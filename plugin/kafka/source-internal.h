@@ -42,6 +42,7 @@ struct KabToppar {
     KabSource *source;       /* woken when records arrive */
     atomic_bool is_ready;    /* the queue may hold records */
     KabToppar *next;         /* of the ready ones: source-ready.c */
+    size_t n_in_a_row;       /* records taken since its turn began */
     bool is_aside;           /* ready, and on no list */
     bool is_closed;          /* the valve: no records are taken */
     KabLoad load;
@@ -106,6 +107,7 @@ struct KabSource {
     KabHeaderUse header_use;
     _Atomic(KabToppar *) arrived;    /* ready since the last look */
     KabToppar *ready;                /* in the order in which they arrived */
+    size_t in_a_row;                 /* records in a partition's turn */
     size_t n_taken, bytes_taken;     /* since the fetchers were last woken */
     const char *username, *password; /* to wake fetchers with; NULL: no need */
 
@@ -200,6 +202,12 @@ bool kab_source_note_records(KabSource *source, KabToppar *toppar);
 /* Takes the next ready partition off its list; NULL: none. It has to be taken
  * from, or set aside. */
 KabToppar *kab_source_pop_ready(KabSource *source);
+/* The partition has given n records of those wanted. If it may hold more it is
+ * the next one again, until it has given source->in_a_row of them. */
+void kab_source_note_taken(KabSource *source,
+                           KabToppar *toppar,
+                           size_t n,
+                           size_t want);
 /* Nothing may be taken from the ready partition until it is resumed. */
 void kab_source_set_aside(KabToppar *toppar);
 void kab_source_resume(KabSource *source, KabToppar *toppar);

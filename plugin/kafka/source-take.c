@@ -207,8 +207,7 @@ take_from(KabSource *source, KabToppar *toppar, size_t want)
     atomic_store(&toppar->is_ready, false);
     ssize_t n =
         rd_kafka_consume_batch_queue(toppar->queue, 0, source->messages, want);
-    if (n == (ssize_t)want)
-        kab_source_note_records(source, toppar);
+    kab_source_note_taken(source, toppar, (size_t)MAX(n, 0), want);
     for (ssize_t i = 0; i < n; i++) {
         if (i + EXPECTED < n)
             expect_message(source, source->messages[i + EXPECTED]);
@@ -222,6 +221,7 @@ kab_source_take(KabSource *source)
 {
     size_t want = MIN(kab_engine_want(source->setup.engine), KAB_TAKE_MAX);
     size_t n = 0;
+    source->in_a_row = kab_engine_want_in_a_row(source->setup.engine);
     for (KabToppar *toppar;
          n < want && (toppar = kab_source_pop_ready(source));)
         n += take_from(source, toppar, want - n);

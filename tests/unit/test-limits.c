@@ -121,6 +121,7 @@ TEST(intake_takes_no_more_than_the_engine_wants)
     FakeEdge *edge = *state;
     fake_edge_start(edge);
     assert_int_equal(kab_engine_want(edge->engine), 8);
+    assert_int_equal(kab_engine_want_in_a_row(edge->engine), 8);
     fake_edge_take_range(edge, 0, 8);
     assert_int_equal(kab_engine_want(edge->engine), 0);
 }

@@ -73,6 +73,38 @@ TEST(partitions_take_turns_in_the_order_in_which_records_came)
     assert_int_equal(take(fixture), -1);
 }
 
+/* Takes n of the `want` records from the next ready partition. */
+static int
+take_some(Fixture *fixture, size_t n, size_t want)
+{
+    int number = take(fixture);
+    kab_source_note_taken(&fixture->source, &fixture->toppars[number], n, want);
+    return number;
+}
+
+/* Each partition's outputs are requests of their own. */
+TEST(a_turn_lasts_until_a_partition_has_given_its_share_or_is_empty)
+{
+    Fixture *fixture = *state;
+    fixture->source.in_a_row = 100;
+    for (int i = 0; i < 3; i++)
+        arrive(fixture, i);
+    assert_int_equal(take_some(fixture, 60, 60), 0);
+    assert_int_equal(take_some(fixture, 60, 60), 0);
+    assert_int_equal(take_some(fixture, 10, 10), 1);
+    assert_int_equal(take_some(fixture, 10, 90), 1); /* empty */
+    assert_int_equal(take_some(fixture, 99, 99), 2);
+    kab_source_set_aside(&fixture->toppars[pop(fixture)]);
+    assert_int_equal(take_some(fixture, 60, 60), 0);
+    kab_source_resume(&fixture->source, &fixture->toppars[2]);
+    assert_int_equal(take_some(fixture, 40, 40), 0);
+    assert_int_equal(take_some(fixture, 99, 99), 2); /* a turn anew */
+    assert_int_equal(take_some(fixture, 1, 1), 2);
+    assert_int_equal(take_some(fixture, 1, 2), 0);
+    assert_int_equal(take_some(fixture, 1, 2), 2);
+    assert_int_equal(take(fixture), -1);
+}
+
 TEST(more_records_of_a_ready_partition_wake_nobody)
 {
     Fixture *fixture = *state;
@@ -132,6 +164,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         T(partitions_take_turns_in_the_order_in_which_records_came),
+        T(a_turn_lasts_until_a_partition_has_given_its_share_or_is_empty),
         T(more_records_of_a_ready_partition_wake_nobody),
         T(what_is_set_aside_comes_back_when_it_is_resumed),
         T(records_that_come_on_other_threads_are_all_seen),
