@@ -35,6 +35,7 @@ add_pointer(SqlJoin *join, char *pointer, char *ret_why, size_t why_size)
                  SQL_MAX_PARTS);
         return false;
     }
+    join->key_len[join->n_pointers] = strlen(pointer);
     join->key[join->n_pointers++] = pointer;
     return true;
 }
@@ -69,7 +70,7 @@ sql_join_init(SqlJoin *join,
               char *ret_why,
               size_t why_size)
 {
-    *join = (SqlJoin){.into = into};
+    *join = (SqlJoin){.into = into, .into_len = strlen(into)};
     if (*into != '/' || !kab_json_pointer_is_valid(into)) {
         snprintf(ret_why, why_size,
                  "into: found \"%s\"; wanted a JSON Pointer, as /row", into);
@@ -146,11 +147,13 @@ read_record_key(SqlPart *part, KabBytes key)
            set_text(part, key.data, key.len);
 }
 
+/* len: of the pointer; its slash and the name are as long as the quotes and
+ * the name, but for one. */
 static bool
-is_named(KabSpan name, const char *pointer)
+is_named(KabSpan name, const char *pointer, size_t len)
 {
-    size_t len = name.len - 2;
-    return strncmp(name.at + 1, pointer + 1, len) == 0 && !pointer[1 + len];
+    return name.len == len + 1 &&
+           memcmp(name.at + 1, pointer + 1, len - 1) == 0;
 }
 
 /* Walks the members once: finds the parts' values and where the row goes.
@@ -161,14 +164,16 @@ walk_members(const SqlJoin *join, SqlRecord *read, KabSpan *ret_values)
     KabJsonIter iter = kab_json_iter(read->document);
     KabSpan name, value, into = KAB_SPAN_ABSENT;
     const char *tail = read->document.at + 1;
+    bool has_escape =
+        memchr(read->document.at, '\\', read->document.len) != NULL;
     while (kab_json_next_member(&iter, &name, &value)) {
         tail = value.at + value.len;
-        if (memchr(name.at, '\\', name.len))
+        if (has_escape && memchr(name.at, '\\', name.len))
             return false;
         for (unsigned p = 0; p < join->n_pointers; p++)
-            if (is_named(name, join->key[p]))
+            if (is_named(name, join->key[p], join->key_len[p]))
                 ret_values[p] = value;
-        if (is_named(name, join->into))
+        if (is_named(name, join->into, join->into_len))
             into = value;
     }
     read->into = into.at ? into : (KabSpan){tail, 0};

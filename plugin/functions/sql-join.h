@@ -24,8 +24,10 @@ typedef enum {
 typedef struct {
     char *pointers;                 /* owns the strings below */
     const char *key[SQL_MAX_PARTS]; /* JSON Pointers */
+    size_t key_len[SQL_MAX_PARTS];
     unsigned n_pointers;            /* 0: the record's key is used */
     const char *into;               /* JSON Pointer */
+    size_t into_len;
     /* All pointers name members of the record itself, by names without escapes:
      * then one walk over the members finds everything. */
     bool is_flat;

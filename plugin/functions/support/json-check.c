@@ -9,6 +9,9 @@
 #include <endian.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 typedef struct {
     const char *begin, *end;
@@ -160,10 +163,31 @@ count_plain(const char *at)
     return marks ? (size_t)__builtin_ctzll(marks) / 8 : 8;
 }
 
+#ifdef __SSE2__
+/* A bit for each of sixteen bytes that needs a closer look. Bytes of 0x80 or
+ * above are negative, and so less than a blank like control bytes. */
+static unsigned
+mark_odd(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)at);
+    __m128i odd = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    odd = _mm_or_si128(odd, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(odd);
+}
+#endif
+
 /* Skips what needs no closer look, but for the last seven bytes of the text. */
 static const char *
 skip_plain(const char *at, const char *end)
 {
+#ifdef __SSE2__
+    for (; end - at >= 16; at += 16) {
+        unsigned marks = mark_odd(at);
+        if (marks)
+            return at + __builtin_ctz(marks);
+    }
+#endif
     size_t n = 8;
     for (; n == 8 && end - at >= 8; at += n)
         n = count_plain(at);
