@@ -21,6 +21,15 @@
 
 /* --- A measurement ----------------------------------------------------- */
 
+/* The time of a call begins when process() is entered. */
+static bool
+is_late(const KabTrySlot *slot, int64_t timeout_us, int64_t now)
+{
+    int64_t entered_us = slot->attempt.entered_us;
+    return slot->is_out && timeout_us && entered_us >= slot->dispatched_us &&
+           now - entered_us > timeout_us;
+}
+
 static void
 cancel_late_calls(KabTryBench *bench, int64_t now)
 {
@@ -29,11 +38,10 @@ cancel_late_calls(KabTryBench *bench, int64_t now)
         bench->is_stopping && now - bench->stopped_us > PATIENCE_US;
     for (unsigned i = 0; bench->n_out && i < bench->setup.max_calls; i++) {
         KabTrySlot *slot = &bench->slots[i];
-        bool is_late = slot->is_out && timeout_us &&
-                       now - slot->dispatched_us > timeout_us;
-        if (is_late && !slot->is_cancelled)
+        bool has_timed_out = is_late(slot, timeout_us, now);
+        if (has_timed_out && !slot->is_cancelled)
             kab_try_bench_refuse(bench, "no answer within call.timeout", 0);
-        if (is_late || is_last_call)
+        if (has_timed_out || is_last_call)
             kab_try_bench_cancel(bench, slot);
     }
 }

@@ -13,7 +13,7 @@
 #include "trace-span.h"
 
 #define PARENT "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-enum { N = 3, WATCHDOG_S = 60, TOO_MANY = 3000, QUEUED = 1100 };
+enum { N = 3, WATCHDOG_S = 60, TOO_MANY = 3000, QUEUED = 600 };
 
 typedef struct {
     Collector collector;
