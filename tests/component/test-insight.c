@@ -44,9 +44,9 @@ write_config(const Fixture *fixture,
         "[kafka]\nbootstrap.servers = %s\n\n"
         "[admin]\nlisten = 127.0.0.1:0\n%s\n"
         "[binding b]\ninput.topics = in-%s\noutput.topic = out-%s\n"
-        "function = identity\n"
+        "group = %s\nfunction = identity\n"
         "batch.count = 100\ntrace.endpoint = %s\n",
-        kab_mock_bootstrap(fixture->mock), admin, name, name, endpoint);
+        kab_mock_bootstrap(fixture->mock), admin, name, name, name, endpoint);
     g_assert(g_file_set_contents(path, text, -1, NULL));
     return path;
 }
