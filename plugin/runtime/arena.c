@@ -9,7 +9,7 @@
 
 #include <glib.h>
 
-enum { ALIGNMENT = 16, OWN_CLASS = KAB_CHUNK_CLASSES };
+enum { OWN_CLASS = KAB_CHUNK_CLASSES };
 
 static const size_t class_size[KAB_CHUNK_CLASSES] = {1024, 8 * 1024, 32 * 1024,
                                                      128 * 1024};
@@ -21,7 +21,7 @@ struct KabChunk {
     KabChunk *next;
     size_t size;
     unsigned class_;
-    _Alignas(ALIGNMENT) char data[];
+    _Alignas(KAB_ARENA_ALIGNMENT) char data[];
 };
 
 void
@@ -144,16 +144,9 @@ add_block(KabArena *arena, size_t size)
     arena->next_class = MIN(class_ + 1, KAB_CHUNK_CLASSES - 1);
 }
 
-static void *
-alloc_aligned(KabArena *arena, size_t size, size_t alignment)
+void *
+kab_arena_alloc_anew(KabArena *arena, size_t size)
 {
-    size_t skip = -(uintptr_t)arena->at & (alignment - 1);
-    size_t left = (size_t)(arena->end - arena->at);
-    if (arena->at && skip <= left && size <= left - skip) {
-        void *memory = arena->at + skip;
-        arena->at += skip + size;
-        return memory;
-    }
     g_assert(size <= PTRDIFF_MAX / 2);
     if (size > own_limit)
         return alloc_own(arena, size);
@@ -164,15 +157,9 @@ alloc_aligned(KabArena *arena, size_t size, size_t alignment)
 }
 
 void *
-kab_arena_alloc(KabArena *arena, size_t size)
-{
-    return alloc_aligned(arena, size, ALIGNMENT);
-}
-
-void *
 kab_arena_dup(KabArena *arena, const void *data, size_t size)
 {
-    void *copy = alloc_aligned(arena, size, 1);
+    void *copy = kab_arena_alloc_aligned(arena, size, 1);
     if (size)
         memcpy(copy, data, size);
     return copy;
@@ -187,7 +174,7 @@ kab_arena_dup_text(KabArena *arena, const char *text, size_t max_len)
         while (len && ((unsigned char)text[len] & 0xC0) == 0x80)
             len--;
     }
-    char *copy = alloc_aligned(arena, len + 1, 1);
+    char *copy = kab_arena_alloc_aligned(arena, len + 1, 1);
     memcpy(copy, text, len);
     copy[len] = '\0';
     return copy;

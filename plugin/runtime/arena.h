@@ -11,8 +11,9 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum { KAB_CHUNK_CLASSES = 4 };
+enum { KAB_CHUNK_CLASSES = 4, KAB_ARENA_ALIGNMENT = 16 };
 
 typedef struct KabChunk KabChunk;
 
@@ -41,8 +42,29 @@ void kab_chunk_pool_clear(KabChunkPool *pool);
 void kab_arena_init(KabArena *arena, KabChunkPool *pool, size_t size);
 /* Returns the chunks to the pool. */
 void kab_arena_clear(KabArena *arena);
+/* In another chunk than the one in use. Only for kab_arena_alloc*(). */
+void *kab_arena_alloc_anew(KabArena *arena, size_t size);
+
+/* Never NULL. Inline, like the next: once or more for each record. */
+static inline void *
+kab_arena_alloc_aligned(KabArena *arena, size_t size, size_t alignment)
+{
+    size_t skip = -(uintptr_t)arena->at & (alignment - 1);
+    size_t left = (size_t)(arena->end - arena->at);
+    if (!arena->at || skip > left || size > left - skip)
+        return kab_arena_alloc_anew(arena, size);
+    void *memory = arena->at + skip;
+    arena->at += skip + size;
+    return memory;
+}
+
 /* Aligned for any type; never NULL. */
-void *kab_arena_alloc(KabArena *arena, size_t size);
+static inline void *
+kab_arena_alloc(KabArena *arena, size_t size)
+{
+    return kab_arena_alloc_aligned(arena, size, KAB_ARENA_ALIGNMENT);
+}
+
 /* A copy, not aligned; never NULL. */
 void *kab_arena_dup(KabArena *arena, const void *data, size_t size);
 /* Copies at most max_len bytes, whole UTF-8 characters only, and adds a NUL. */

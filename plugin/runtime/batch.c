@@ -53,22 +53,6 @@ kab_batch_is_cancelled(const KabBatch *batch)
     return kab_ticket_is_cancelled(batch);
 }
 
-static void
-report_misuse(KabTicket *ticket, const char *what)
-{
-    if (!ticket->misuse)
-        ticket->misuse = what;
-}
-
-static bool
-is_index(KabTicket *ticket, size_t i)
-{
-    if (i < ticket->attempt->n)
-        return true;
-    report_misuse(ticket, "named a record that the batch does not have");
-    return false;
-}
-
 /* Reads the headers of a record once; they stay valid for the whole call. */
 static void
 load_headers(KabTicket *ticket, size_t i)
@@ -104,7 +88,7 @@ kab_batch_headers(const KabBatch *batch, size_t i, size_t *ret_n)
 {
     KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_headers");
     *ret_n = 0;
-    if (!ticket || !is_index(ticket, i))
+    if (!ticket || !kab_ticket_has_record(ticket, i))
         return NULL;
     load_headers(ticket, i);
     *ret_n = ticket->n_headers[i];
@@ -141,31 +125,37 @@ kab_batch_alloc(KabBatch *batch, size_t size)
     return memory;
 }
 
+static void
+report_second_outcome(KabTicket *ticket)
+{
+    kab_ticket_note_misuse(ticket, "gave a second outcome to a record");
+}
+
 /* The record, if it has no outcome yet. */
 static KabResult *
 find_unanswered(KabTicket *ticket, size_t i)
 {
-    if (!ticket || !is_index(ticket, i))
+    if (!ticket || !kab_ticket_has_record(ticket, i))
         return NULL;
     KabResult *result = &ticket->attempt->results[i];
     if (result->outcome == KAB_OUTCOME_NONE)
         return result;
-    report_misuse(ticket, "gave a second outcome to a record");
+    report_second_outcome(ticket);
     return NULL;
 }
 
 /* The record, if it may get an output. */
-static KabResult *
+static inline KabResult *
 find_emitting(KabTicket *ticket, size_t i)
 {
-    if (!ticket || !is_index(ticket, i))
+    if (!ticket || !kab_ticket_has_record(ticket, i))
         return NULL;
     KabResult *result = &ticket->attempt->results[i];
-    if (result->outcome == KAB_OUTCOME_DONE && result->n_products)
+    if (result->outcome == KAB_OUTCOME_NONE || result->n_products)
         return result;
-    if (result->outcome == KAB_OUTCOME_INVALID)
-        return NULL;
-    return find_unanswered(ticket, i);
+    if (result->outcome != KAB_OUTCOME_INVALID)
+        report_second_outcome(ticket);
+    return NULL;
 }
 
 static char *
@@ -178,7 +168,7 @@ dup_reason(KabTicket *ticket, const char *reason)
 
 /* Finds the topic among those the binding lists, so that no copy is needed and
  * the pointer outlives the call. */
-static bool
+static G_NO_INLINE bool
 resolve_topic(KabTicket *ticket, const char *topic, const char **ret_topic)
 {
     const KabCaller *caller = ticket->caller;
@@ -203,7 +193,7 @@ refuse_record(KabTicket *ticket, KabResult *result, const char *text)
                           .reason = dup_reason(ticket, text)};
 }
 
-static void
+static G_NO_INLINE void
 refuse_topic(KabTicket *ticket, KabResult *result, const char *topic)
 {
     char text[512];
@@ -219,7 +209,7 @@ refuse_topic(KabTicket *ticket, KabResult *result, const char *topic)
     refuse_record(ticket, result, text);
 }
 
-static void
+static G_NO_INLINE void
 refuse_partition(KabTicket *ticket, KabResult *result, int32_t partition)
 {
     char text[128];
@@ -233,22 +223,22 @@ refuse_partition(KabTicket *ticket, KabResult *result, int32_t partition)
 /* Resolves topic and partition. False: the output is invalid and its record has
  * failed. Whether the topic has that partition is known only when the output is
  * produced. */
-static bool
+static inline bool
 resolve_result(KabTicket *ticket,
                KabResult *result,
                const KabOutput *output,
                const char **ret_topic)
 {
+    bool is_known = ticket->caller->has_output_topic;
     *ret_topic = NULL;
-    bool is_known = output->topic
-                        ? resolve_topic(ticket, output->topic, ret_topic)
-                        : ticket->caller->has_output_topic;
+    if (output->topic)
+        is_known = resolve_topic(ticket, output->topic, ret_topic);
+    if (is_known && output->partition >= -1)
+        return true;
     if (!is_known)
         refuse_topic(ticket, result, output->topic);
-    else if (output->partition < -1)
-        refuse_partition(ticket, result, output->partition);
     else
-        return true;
+        refuse_partition(ticket, result, output->partition);
     return false;
 }
 
@@ -261,7 +251,7 @@ lies_in(const KabBytes *inner, const KabBytes *outer)
            inner->len <= outer->len - (from - start);
 }
 
-static bool
+static inline bool
 begins_with(const KabBytes *whole, const KabBytes *part)
 {
     return part->data == whole->data && part->len <= whole->len;
@@ -276,17 +266,11 @@ copy_bytes(KabTicket *ticket, KabBytes bytes)
     return bytes;
 }
 
-/* Borrows only bytes that live as long as the output: bytes of the record
- * itself, which its message keeps alive, and of the arena. Bytes of another
- * record of the batch may be freed earlier, so they are copied. */
-static KabBytes
-keep_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
+static G_NO_INLINE KabBytes
+keep_other_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
 {
     if (!bytes.data)
         return (KabBytes){NULL, 0};
-    if (begins_with(&record->value, &bytes) ||
-        begins_with(&record->key, &bytes))
-        return bytes; /* the usual cases, quickly */
     if (lies_in(&bytes, &record->value) || lies_in(&bytes, &record->key))
         return bytes;
     if (kab_arena_contains(&ticket->arena, bytes.data, bytes.len))
@@ -294,36 +278,50 @@ keep_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
     return copy_bytes(ticket, bytes);
 }
 
-static void
-take_headers(KabTicket *ticket, KabOutput *output)
+/* Borrows only bytes that live as long as the output: bytes of the record
+ * itself, which its message keeps alive, and of the arena. Bytes of another
+ * record of the batch may be freed earlier, so they are copied. */
+static inline KabBytes
+keep_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
 {
-    if (!output->n_headers) {
-        output->headers = NULL;
-        return;
-    }
+    if (bytes.data && (begins_with(&record->value, &bytes) ||
+                       begins_with(&record->key, &bytes)))
+        return bytes; /* the usual cases, quickly */
+    return keep_other_bytes(ticket, record, bytes);
+}
+
+static void
+copy_headers(KabTicket *ticket, const KabOutput *from, KabOutput *to)
+{
     KabArena *arena = &ticket->arena;
     KabHeader *copies =
-        kab_arena_alloc(arena, output->n_headers * sizeof *copies);
-    for (size_t k = 0; k < output->n_headers; k++) {
-        const KabHeader *header = &output->headers[k];
+        kab_arena_alloc(arena, from->n_headers * sizeof *copies);
+    for (size_t k = 0; k < from->n_headers; k++) {
+        const KabHeader *header = &from->headers[k];
         copies[k].name =
             kab_arena_dup(arena, header->name, strlen(header->name) + 1);
         copies[k].value = copy_bytes(ticket, header->value);
     }
-    output->headers = copies;
+    to->headers = copies;
+    to->n_headers = from->n_headers;
 }
 
-/* The product, as it was given; topic and bytes are the caller's to settle. */
-static KabProduct *
-new_product(KabTicket *ticket, const KabOutput *output)
+/* A product without key, value and headers. Member by member: what has just
+ * been written in parts is slow to read as a whole. */
+static inline KabProduct *
+new_product(KabTicket *ticket, const KabOutput *output, const char *topic)
 {
     KabProduct *product = kab_arena_alloc(&ticket->arena, sizeof *product);
-    product->output = *output;
+    product->output.topic = topic;
+    product->output.partition = output->partition;
+    product->output.timestamp_ms = output->timestamp_ms;
+    product->output.headers = NULL;
+    product->output.n_headers = 0;
     memset(&product->next, 0, sizeof *product - offsetof(KabProduct, next));
     return product;
 }
 
-static void
+static inline void
 append_product(KabTicket *ticket, KabResult *result, KabProduct *product)
 {
     if (result->last)
@@ -337,23 +335,35 @@ append_product(KabTicket *ticket, KabResult *result, KabProduct *product)
     kab_ticket_tell_growth(ticket);
 }
 
+/* A new output of the record, without key, value and headers. NULL: it may not
+ * have it. */
+static inline G_ALWAYS_INLINE KabProduct *
+begin_product(KabTicket *ticket,
+              size_t i,
+              const KabOutput *output,
+              KabResult **ret_result)
+{
+    KabResult *result = *ret_result = find_emitting(ticket, i);
+    const char *topic;
+    if (!result || !resolve_result(ticket, result, output, &topic))
+        return NULL;
+    return new_product(ticket, output, topic);
+}
+
 void
 kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output)
 {
     KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit");
-    KabResult *result = find_emitting(ticket, i);
-    if (!result)
-        return;
-    const char *topic;
-    if (!resolve_result(ticket, result, output, &topic))
+    KabResult *result;
+    KabProduct *product = begin_product(ticket, i, output, &result);
+    if (!product)
         return;
     const KabRecord *record = &ticket->attempt->records[i];
-    KabProduct *product = new_product(ticket, output);
     KabOutput *kept = &product->output;
-    kept->topic = topic;
     kept->key = keep_bytes(ticket, record, output->key);
     kept->value = keep_bytes(ticket, record, output->value);
-    take_headers(ticket, kept);
+    if (output->n_headers)
+        copy_headers(ticket, output, kept);
     append_product(ticket, result, product);
 }
 
@@ -361,18 +371,15 @@ void
 kab_batch_emit_copy(KabBatch *batch, size_t i, const KabOutput *output)
 {
     KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit_copy");
-    KabResult *result = find_emitting(ticket, i);
-    if (!result)
+    KabResult *result;
+    KabProduct *product = begin_product(ticket, i, output, &result);
+    if (!product)
         return;
-    const char *topic;
-    if (!resolve_result(ticket, result, output, &topic))
-        return;
-    KabProduct *product = new_product(ticket, output);
     KabOutput *copy = &product->output;
-    copy->topic = topic;
     copy->key = copy_bytes(ticket, output->key);
     copy->value = copy_bytes(ticket, output->value);
-    take_headers(ticket, copy);
+    if (output->n_headers)
+        copy_headers(ticket, output, copy);
     append_product(ticket, result, product);
 }
 
@@ -380,13 +387,11 @@ void
 kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len)
 {
     KabTicket *ticket = kab_ticket_demand(batch, "kab_batch_emit_value");
-    KabResult *result = find_emitting(ticket, i);
-    if (!result)
+    const KabOutput output = KAB_OUTPUT_INIT;
+    KabResult *result;
+    KabProduct *product = begin_product(ticket, i, &output, &result);
+    if (!product)
         return;
-    KabOutput output = KAB_OUTPUT_INIT;
-    if (!resolve_result(ticket, result, &output, &output.topic))
-        return;
-    KabProduct *product = new_product(ticket, &output);
     product->output.key = ticket->attempt->records[i].key;
     product->output.value = copy_bytes(ticket, (KabBytes){data, len});
     append_product(ticket, result, product);
@@ -477,7 +482,8 @@ kab_batch_fail(KabBatch *batch,
     if (!ticket)
         return;
     if (!is_failure(failure)) {
-        report_misuse(ticket, "failed with a class that does not exist");
+        kab_ticket_note_misuse(ticket,
+                               "failed with a class that does not exist");
         failure = KAB_FAIL_TRANSIENT;
     }
     ticket->answer.failed = true;

@@ -37,8 +37,6 @@ enum {
     N_CALLERS = 1 << CALLER_BITS,
 };
 _Static_assert(KAB_MAX_TICKETS == 1 << INDEX_BITS, "an index is INDEX_BITS");
-/* Smaller growth is not reported: most batches never need this much. */
-enum { GROWTH_BYTES = 64 * 1024 };
 #define GENERATION_MASK ((UINT64_C(1) << (64 - GENERATION_SHIFT)) - 1)
 
 /* Process-wide, as the header explains; never freed. */
@@ -226,7 +224,7 @@ kab_ticket_cancel(KabTicket *ticket)
     return state & ENTERED;
 }
 
-static KabTicket *
+static inline KabTicket *
 at_index(uintptr_t handle)
 {
     uint32_t index = handle & ((1u << INDEX_BITS) - 1);
@@ -241,8 +239,8 @@ is_current(uintptr_t handle, uint64_t state)
     return (state & LIVE) && generation_of(state) == handle >> GENERATION_SHIFT;
 }
 
-KabTicket *
-kab_ticket_find(const KabBatch *batch)
+static inline KabTicket *
+find(const KabBatch *batch)
 {
     uintptr_t handle = (uintptr_t)batch;
     KabTicket *ticket = at_index(handle);
@@ -250,6 +248,12 @@ kab_ticket_find(const KabBatch *batch)
         return NULL;
     uint64_t state = atomic_load_explicit(&ticket->state, memory_order_acquire);
     return is_current(handle, state) ? ticket : NULL;
+}
+
+KabTicket *
+kab_ticket_find(const KabBatch *batch)
+{
+    return find(batch);
 }
 
 bool
@@ -296,7 +300,7 @@ abort_with_history(uintptr_t handle, const char *used_by)
 KabTicket *
 kab_ticket_demand(const KabBatch *batch, const char *used_by)
 {
-    KabTicket *ticket = kab_ticket_find(batch);
+    KabTicket *ticket = find(batch);
     if (!ticket && is_debugging())
         abort_with_history((uintptr_t)batch, used_by);
     return ticket;
@@ -306,11 +310,8 @@ kab_ticket_demand(const KabBatch *batch, const char *used_by)
  * follows it into the mailbox, so the ticket is not reused before both are
  * delivered. */
 void
-kab_ticket_tell_growth(KabTicket *ticket)
+kab_ticket_post_growth(KabTicket *ticket, size_t grown)
 {
-    size_t grown = ticket->arena.total - ticket->told;
-    if (grown < GROWTH_BYTES)
-        return;
     ticket->told = ticket->arena.total;
     if (atomic_fetch_add(&ticket->grown, grown) == 0)
         kab_mailbox_post(ticket->caller->mailbox, &ticket->grown_mail);

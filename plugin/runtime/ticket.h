@@ -23,6 +23,9 @@
  * stops taking records at its share (KabEngineOptions.max_attempts). */
 #define KAB_MAX_TICKETS ((size_t)1 << 20)
 
+/* Smaller growth is not reported: most batches never need this much. */
+#define KAB_GROWTH_BYTES ((size_t)64 * 1024)
+
 typedef struct KabTicket KabTicket;
 
 /* Shared by all calls of one function. Created and freed by the executor;
@@ -109,10 +112,40 @@ KabTicket *kab_ticket_find(const KabBatch *batch);
  * process with its history. Thread: any. */
 KabTicket *kab_ticket_demand(const KabBatch *batch, const char *used_by);
 bool kab_ticket_is_cancelled(const KabBatch *batch);
+
+/* Keeps the first misuse: what the function did to the batch. Static text. */
+static inline void
+kab_ticket_note_misuse(KabTicket *ticket, const char *what)
+{
+    if (!ticket->misuse)
+        ticket->misuse = what;
+}
+
+/* Does the batch have a record i? If not, that is noted. */
+static inline bool
+kab_ticket_has_record(KabTicket *ticket, size_t i)
+{
+    if (i < ticket->attempt->n)
+        return true;
+    kab_ticket_note_misuse(ticket,
+                           "named a record that the batch does not have");
+    return false;
+}
+
+/* Only for kab_ticket_tell_growth(). */
+void kab_ticket_post_growth(KabTicket *ticket, size_t grown);
+
 /* Tells the loop how much memory the open call took since the last report, if
  * it is 64 KiB or more, so that a function's data is charged while it arrives.
  * Call before the answer, on the thread that holds the handle. */
-void kab_ticket_tell_growth(KabTicket *ticket);
+static inline void
+kab_ticket_tell_growth(KabTicket *ticket)
+{
+    size_t grown = ticket->arena.total - ticket->told;
+    if (grown >= KAB_GROWTH_BYTES)
+        kab_ticket_post_growth(ticket, grown);
+}
+
 /* Ends the handle: the one caller that gets the ticket gives the answer. NULL,
  * and counted, if the handle had ended before. Thread: any. */
 KabTicket *kab_ticket_end(KabBatch *batch, const char *ended_by);
