@@ -24,18 +24,48 @@ void kab_output_resolve(KabProducer *producer, KabProducerOutput *output);
 /* Returns new headers, or NULL for none. */
 rd_kafka_headers_t *kab_output_new_headers(const KabProducer *producer,
                                            const KabProducerOutput *output);
+size_t kab_output_header_bytes(const rd_kafka_headers_t *headers);
+
 /* By how many bytes the output exceeds the limit; 0: not at all, or it is
  * compressed and only the broker can tell. */
-size_t kab_output_excess(const KabProducer *producer,
-                         const KabProducerOutput *output,
-                         const rd_kafka_headers_t *headers);
-bool kab_output_has_partition(const KabProducer *producer,
-                              const KabProducerOutput *output);
+static inline size_t
+kab_output_excess(const KabProducer *producer,
+                  const KabProducerOutput *output,
+                  const rd_kafka_headers_t *headers)
+{
+    if (producer->is_compressed)
+        return 0;
+    size_t bytes =
+        kab_topic_limits_record_bytes(output->key.len, output->value.len);
+    if (headers)
+        bytes += kab_output_header_bytes(headers);
+    size_t limit = producer->client->limits[output->destination].max_bytes;
+    return bytes <= limit ? 0 : bytes - limit;
+}
+
+static inline bool
+kab_output_has_partition(const KabProducer *producer,
+                         const KabProducerOutput *output)
+{
+    return output->partition <
+           producer->client->limits[output->destination].n_partitions;
+}
 
 /* producer-refuse.c */
+/* Only for kab_output_has_destination(). */
+void kab_output_explain_destination(KabProducer *producer);
+
 /* False: no topic of the binding is meant; explained. */
-bool kab_output_has_destination(KabProducer *producer,
-                                const KabProducerOutput *output);
+static inline bool
+kab_output_has_destination(KabProducer *producer,
+                           const KabProducerOutput *output)
+{
+    if (output->destination != SIZE_MAX)
+        return true;
+    kab_output_explain_destination(producer);
+    return false;
+}
+
 /* The partition is unknown: asks for the topic's partitions again, or
  * refuses. */
 KabProduceStatus kab_output_miss_partition(KabProducer *producer,

@@ -25,7 +25,7 @@ find_by_name(KabProducer *producer, const char *topic)
     return SIZE_MAX;
 }
 
-static size_t
+static inline size_t
 find_destination(KabProducer *producer, const char *topic)
 {
     if (!topic)
@@ -36,7 +36,7 @@ find_destination(KabProducer *producer, const char *topic)
     return find_by_name(producer, topic);
 }
 
-static int64_t
+static inline int64_t
 choose_timestamp(const KabProducer *producer, const KabProducerOutput *output)
 {
     if (output->product->output.timestamp_ms >= 0)
@@ -70,7 +70,7 @@ resolve_passed(KabProducer *producer, KabProducerOutput *output)
     output->timestamp_ms = choose_timestamp(producer, output);
 }
 
-static void
+static inline void
 resolve_output(KabProducer *producer, KabProducerOutput *output)
 {
     const KabOutput *given = &output->product->output;
@@ -83,27 +83,37 @@ resolve_output(KabProducer *producer, KabProducerOutput *output)
     output->timestamp_ms = choose_timestamp(producer, output);
 }
 
+/* What a record that failed becomes. */
+static G_NO_INLINE void
+resolve_failed(KabProducer *producer, KabProducerOutput *output)
+{
+    output->key = output->value = (KabBytes){NULL, 0};
+    output->timestamp_ms = 0;
+    if (output->product->kind == KAB_PRODUCT_PASSED)
+        resolve_passed(producer, output);
+    else
+        resolve_letter(producer, output);
+}
+
+static inline void
+resolve(KabProducer *producer, KabProducerOutput *output)
+{
+    if (output->product->kind == KAB_PRODUCT_OUTPUT)
+        resolve_output(producer, output);
+    else
+        resolve_failed(producer, output);
+}
+
 void
 kab_output_resolve(KabProducer *producer, KabProducerOutput *output)
 {
-    switch (output->product->kind) {
-    case KAB_PRODUCT_OUTPUT:
-        resolve_output(producer, output);
-        break;
-    case KAB_PRODUCT_LETTER:
-    case KAB_PRODUCT_TRUNCATED:
-        resolve_letter(producer, output);
-        break;
-    case KAB_PRODUCT_PASSED:
-        resolve_passed(producer, output);
-        break;
-    }
+    resolve(producer, output);
 }
 
 /* --- Headers ----------------------------------------------------------- */
 
 /* How many of the input's headers are passed on. */
-static size_t
+static inline size_t
 count_passed(const KabProducer *producer, const KabProducerOutput *output)
 {
     if (output->product->kind == KAB_PRODUCT_TRUNCATED)
@@ -155,14 +165,13 @@ take_passed(const KabProducer *producer,
     return headers;
 }
 
-rd_kafka_headers_t *
-kab_output_new_headers(const KabProducer *producer,
-                       const KabProducerOutput *output)
+/* n: of the input's that are passed on. */
+static G_NO_INLINE rd_kafka_headers_t *
+make_headers(const KabProducer *producer,
+             const KabProducerOutput *output,
+             size_t n)
 {
     const KabOutput *given = &output->product->output;
-    size_t n = count_passed(producer, output);
-    if (!n && !given->n_headers && !output->letter)
-        return NULL;
     rd_kafka_headers_t *headers = take_passed(producer, output, n);
     for (size_t i = 0; i < given->n_headers; i++)
         rd_kafka_header_add(headers, given->headers[i].name, -1,
@@ -176,8 +185,24 @@ kab_output_new_headers(const KabProducer *producer,
     return headers;
 }
 
-static size_t
-count_header_bytes(const rd_kafka_headers_t *headers)
+static inline rd_kafka_headers_t *
+new_headers(const KabProducer *producer, const KabProducerOutput *output)
+{
+    size_t n = count_passed(producer, output);
+    if (!n && !output->product->output.n_headers && !output->letter)
+        return NULL;
+    return make_headers(producer, output, n);
+}
+
+rd_kafka_headers_t *
+kab_output_new_headers(const KabProducer *producer,
+                       const KabProducerOutput *output)
+{
+    return new_headers(producer, output);
+}
+
+size_t
+kab_output_header_bytes(const rd_kafka_headers_t *headers)
 {
     size_t bytes = 0, len;
     const char *name;
@@ -189,29 +214,6 @@ count_header_bytes(const rd_kafka_headers_t *headers)
 }
 
 /* --- Producing -------------------------------------------------------- */
-
-size_t
-kab_output_excess(const KabProducer *producer,
-                  const KabProducerOutput *output,
-                  const rd_kafka_headers_t *headers)
-{
-    if (producer->is_compressed)
-        return 0;
-    size_t bytes =
-        kab_topic_limits_record_bytes(output->key.len, output->value.len);
-    if (headers)
-        bytes += count_header_bytes(headers);
-    size_t limit = producer->client->limits[output->destination].max_bytes;
-    return bytes <= limit ? 0 : bytes - limit;
-}
-
-bool
-kab_output_has_partition(const KabProducer *producer,
-                         const KabProducerOutput *output)
-{
-    return output->partition <
-           producer->client->limits[output->destination].n_partitions;
-}
 
 void
 kab_producer_prepare_values(KabProducer *producer)
@@ -313,16 +315,17 @@ kab_producer_produce(void *user,
         return KAB_PRODUCE_LOST;
     if (!is_free(producer) && must_wait(producer, product))
         return KAB_PRODUCE_FULL;
-    KabProducerOutput output = {.product = product,
-                                .input = input,
-                                .message = message,
-                                .letter = letter};
-    kab_output_resolve(producer, &output);
+    KabProducerOutput output; /* the rest by resolve() */
+    output.product = product;
+    output.input = input;
+    output.message = message;
+    output.letter = letter;
+    resolve(producer, &output);
     if (!kab_output_has_destination(producer, &output))
         return KAB_PRODUCE_REFUSED_RECORD;
     if (!kab_output_has_partition(producer, &output))
         return kab_output_miss_partition(producer, &output);
-    rd_kafka_headers_t *headers = kab_output_new_headers(producer, &output);
+    rd_kafka_headers_t *headers = new_headers(producer, &output);
     KabProduceStatus status =
         produce_output(producer, product, &output, headers);
     if (status != KAB_PRODUCE_OK && headers)

@@ -29,14 +29,10 @@ name_of(const KabProducer *producer, const KabProducerOutput *output)
     return producer->destinations[output->destination].name;
 }
 
-bool
-kab_output_has_destination(KabProducer *producer,
-                           const KabProducerOutput *output)
+void
+kab_output_explain_destination(KabProducer *producer)
 {
-    if (output->destination != SIZE_MAX)
-        return true;
     explain(producer, "an output has no topic that the binding writes to");
-    return false;
 }
 
 /* Were partitions and limits asked for so recently that asking again is

@@ -7,18 +7,6 @@
 
 #include "topic-limits.h"
 
-/* BATCH_BYTES: the header of a record batch. RECORD_BYTES: a record's fields
- * besides key, value and headers: length, attributes, timestamp and offset
- * deltas, lengths of key and value, number of headers. Alone in its batch, its
- * deltas are 0. */
-enum { BATCH_BYTES = 61, RECORD_BYTES = 5 + 1 + 1 + 1 + 5 + 5 + 5 };
-
-size_t
-kab_topic_limits_record_bytes(size_t key_len, size_t value_len)
-{
-    return BATCH_BYTES + RECORD_BYTES + key_len + value_len;
-}
-
 size_t
 kab_topic_limits_header_bytes(size_t name_len, size_t value_len)
 {

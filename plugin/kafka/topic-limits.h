@@ -53,6 +53,14 @@ char *kab_topic_limits_dup_shortage(const char *output,
                                     int n_input,
                                     const char *bootstrap);
 
-/* Size of a request with only this record, without headers. Thread: any */
-size_t kab_topic_limits_record_bytes(size_t key_len, size_t value_len);
+/* Size of a request with only this record, without headers: 61 bytes of the
+ * batch's header, and the record's fields besides key, value and headers:
+ * length, attributes, timestamp and offset deltas, lengths of key and value,
+ * number of headers. Alone in its batch, its deltas are 0. Thread: any */
+static inline size_t
+kab_topic_limits_record_bytes(size_t key_len, size_t value_len)
+{
+    return 61 + (5 + 1 + 1 + 1 + 5 + 5 + 5) + key_len + value_len;
+}
+
 size_t kab_topic_limits_header_bytes(size_t name_len, size_t value_len);
