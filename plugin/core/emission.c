@@ -131,8 +131,7 @@ static bool
 is_possible(KabEngine *engine, KabSlot *slot)
 {
     const KabSinkJoint *sink = kab_engine_sink(engine);
-    if (!sink->port->measure || !slot->products || !slot->products->next ||
-        slot->next_product != slot->products)
+    if (!sink->port->measure || slot->next_product != slot->products)
         return true;
     for (KabProduct *product = slot->products; product; product = product->next)
         if (!sink->port->measure(sink->user, product, &slot->record,
@@ -157,7 +156,8 @@ explain_refusal(KabEngine *engine)
 static bool
 emit_slot(KabEngine *engine, KabSlot *slot)
 {
-    if (!is_possible(engine, slot)) {
+    bool has_several = slot->products && slot->products->next;
+    if (has_several && !is_possible(engine, slot)) {
         mark_refused(engine, slot, explain_refusal(engine));
         return true;
     }

@@ -7,10 +7,10 @@
  */
 #include "ground.h"
 
-/* Only what is asked of a slot that is not in use; kab_slot_new() clears all.
- */
-static void
-grow_pool(KabEngine *engine)
+/* Writes only what is asked of a slot that is not in use; kab_slot_new() clears
+ * all. */
+void
+kab_slot_grow_pool(KabEngine *engine)
 {
     KabSlot *chunk =
         g_aligned_alloc(KAB_SLOT_CHUNK, sizeof(KabSlot), KAB_CACHE_LINE);
@@ -20,31 +20,6 @@ grow_pool(KabEngine *engine)
         chunk[i].in_partition.next = engine->free_slots;
         engine->free_slots = &chunk[i];
     }
-}
-
-_Static_assert(sizeof(KabSlot) % KAB_CACHE_LINE == 0, "whole lines");
-
-/* Line by line, which compilers make plain stores of. For the whole they take
- * an instruction that repeats, and is slow to begin. */
-static void
-clear_slot(KabSlot *slot)
-{
-    char *end = (char *)(slot + 1);
-#pragma GCC unroll 8
-    for (char *line = (char *)slot; line < end; line += KAB_CACHE_LINE)
-        memset(line, 0, KAB_CACHE_LINE);
-}
-
-KabSlot *
-kab_slot_new(KabEngine *engine)
-{
-    if (!engine->free_slots)
-        grow_pool(engine);
-    KabSlot *slot = engine->free_slots;
-    engine->free_slots = slot->in_partition.next;
-    clear_slot(slot);
-    slot->references = 1;
-    return slot;
 }
 
 static void

@@ -103,11 +103,9 @@ read_headers(const rd_kafka_headers_t *headers, KabHeader *ret, size_t capacity)
     return n;
 }
 
-size_t
-kab_message_get_headers(void *message, KabHeader *ret, size_t capacity)
+static G_NO_INLINE size_t
+get_headers(void *message, KabHeader *ret, size_t capacity)
 {
-    if (has_mark(message, HAS_NO_HEADERS))
-        return 0;
     if (!has_mark(message, IS_BLOCK))
         return read_headers(parse_headers(message), ret, capacity);
     const Block *block = without_marks(message);
@@ -115,6 +113,14 @@ kab_message_get_headers(void *message, KabHeader *ret, size_t capacity)
         memcpy(ret, block->headers,
                MIN(block->n_headers, capacity) * sizeof *ret);
     return block->n_headers;
+}
+
+size_t
+kab_message_get_headers(void *message, KabHeader *ret, size_t capacity)
+{
+    if (has_mark(message, HAS_NO_HEADERS))
+        return 0;
+    return get_headers(message, ret, capacity);
 }
 
 /* A consumed message keeps the bytes from which they were parsed. */

@@ -122,7 +122,7 @@ take_partition_error(KabSource *source,
 
 /* --- Records ----------------------------------------------------------- */
 
-static void
+static inline void
 give_record(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
 {
     rd_kafka_timestamp_type_t type;
@@ -142,18 +142,26 @@ give_record(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
                     kab_message_hold(message, source->header_use), source->now);
 }
 
-/* toppar NULL: never assigned. */
-static void
-take_message(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
+static G_NO_INLINE void
+take_no_record(KabSource *source,
+               KabToppar *toppar,
+               rd_kafka_message_t *message,
+               bool is_ours)
 {
-    bool is_ours = toppar && toppar->partition && !toppar->is_broken;
-    if (is_ours && G_LIKELY(!message->err)) {
-        give_record(source, toppar, message);
-        return;
-    }
     if (is_ours)
         take_partition_error(source, toppar, message);
     rd_kafka_message_destroy(message);
+}
+
+/* toppar NULL: never assigned. */
+static inline void
+take_message(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
+{
+    bool is_ours = toppar && toppar->partition && !toppar->is_broken;
+    if (is_ours && !message->err)
+        give_record(source, toppar, message);
+    else
+        take_no_record(source, toppar, message, is_ours);
 }
 
 /* Before 2.2, librdkafka looks again at a partition whose queue was full only
@@ -207,7 +215,8 @@ take_from(KabSource *source, KabToppar *toppar, size_t want)
     atomic_store(&toppar->is_ready, false);
     ssize_t n =
         rd_kafka_consume_batch_queue(toppar->queue, 0, source->messages, want);
-    kab_source_note_taken(source, toppar, (size_t)MAX(n, 0), want);
+    if (n == (ssize_t)want)
+        kab_source_note_records(source, toppar);
     for (ssize_t i = 0; i < n; i++) {
         if (i + EXPECTED < n)
             expect_message(source, source->messages[i + EXPECTED]);
@@ -221,7 +230,6 @@ kab_source_take(KabSource *source)
 {
     size_t want = MIN(kab_engine_want(source->setup.engine), KAB_TAKE_MAX);
     size_t n = 0;
-    source->in_a_row = kab_engine_want_in_a_row(source->setup.engine);
     for (KabToppar *toppar;
          n < want && (toppar = kab_source_pop_ready(source));)
         n += take_from(source, toppar, want - n);
