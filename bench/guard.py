@@ -32,9 +32,9 @@ SIZE = 100
 # of the bare loop
 SUBJECTS = (
     ("bare loop", None, "main", 1.0),
-    ("kabridge", {}, "kab_engine_advance", 1.8),
+    ("kabridge", {}, "kab_engine_advance", 1.6),
     ("kabridge, no headers", {"output_headers": "drop"},
-     "kab_engine_advance", 1.75),
+     "kab_engine_advance", 1.55),
     # Few transactions: how many there are is a matter of time.
     ("kabridge, exactly-once",
      {"delivery": "exactly-once", "transaction_interval": "1s"},
