@@ -109,6 +109,7 @@ struct KabSource {
     KabToppar *ready;                /* in the order in which they arrived */
     size_t in_a_row;                 /* records in a partition's turn */
     size_t n_taken, bytes_taken;     /* since the fetchers were last woken */
+    size_t wake_records;             /* wake them after so many */
     const char *username, *password; /* to wake fetchers with; NULL: no need */
 
     /* rebalances */
@@ -126,8 +127,8 @@ struct KabSource {
     size_t n_load_wanted;
     bool is_load_out;
     uint64_t load_serial;  /* of the latest request; older ones are forgotten */
-    int64_t load_asked_us;  /* when it was sent */
-    int64_t load_missed_us; /* when no broker answered last; 0: never */
+    int64_t load_asked_us; /* when it was sent */
+    int64_t load_missed_us;   /* when no broker answered last; 0: never */
     int64_t load_patience_us; /* until it is forgotten; doubles each time */
     bool is_probing;          /* the pending request is a probe */
     int64_t probed_us;
@@ -266,6 +267,8 @@ int64_t kab_source_commit_deadline(const KabSource *source);
 /* source-take.c */
 /* Returns a new string; see kab_properties_dup_grant(). */
 char *kab_source_dup_grant(const KabSource *source);
+/* After how many records fetchers have to be woken. */
+size_t kab_source_wake_records(unsigned long queued_min_messages);
 void kab_source_serve_main(KabSource *source);
 void kab_source_take(KabSource *source);
 void kab_source_on_error(rd_kafka_t *client,

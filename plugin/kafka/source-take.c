@@ -9,9 +9,8 @@
 
 #include "refusal.h"
 
-/* Well before a full queue (queued.min.messages, queued.max.messages.kbytes)
- * has run empty. */
-#define WAKE_RECORDS 5000
+/* At least once between half of queued.max.messages.kbytes and empty; as
+ * kab_source_wake_records() for queued.min.messages. */
 #define WAKE_BYTES (1 << 20)
 
 enum { EXPECTED = 4 /* messages ahead */ };
@@ -164,6 +163,14 @@ take_message(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
         take_no_record(source, toppar, message, is_ours);
 }
 
+/* A fetcher that is woken while the queue still holds queued.min.messages goes
+ * back to sleep: so wake it at least once between that and empty. */
+size_t
+kab_source_wake_records(unsigned long queued_min_messages)
+{
+    return CLAMP(queued_min_messages / 2, 500, 5000);
+}
+
 /* Before 2.2, librdkafka looks again at a partition whose queue was full only
  * when its broker's thread wakes, up to a second later. Setting the same
  * credentials again wakes every broker's thread and does nothing else. */
@@ -171,8 +178,8 @@ static void
 wake_fetchers(KabSource *source, size_t n)
 {
     source->n_taken += n;
-    if (!source->username ||
-        (source->n_taken < WAKE_RECORDS && source->bytes_taken < WAKE_BYTES))
+    if (!source->username || (source->n_taken < source->wake_records &&
+                              source->bytes_taken < WAKE_BYTES))
         return;
     source->n_taken = source->bytes_taken = 0;
     rd_kafka_error_t *error = rd_kafka_sasl_set_credentials(

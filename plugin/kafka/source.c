@@ -199,6 +199,8 @@ kab_source_new(const KabSourceSetup *setup, GError **error)
     if (kab_quirk_applies(KAB_QUIRK_SLEEPING_FETCHER)) {
         source->username = get_property(source, "sasl.username");
         source->password = get_property(source, "sasl.password");
+        source->wake_records = kab_source_wake_records(
+            strtoul(get_property(source, "queued.min.messages"), NULL, 10));
     }
     if (!make_client(source, error)) {
         kab_source_free(source);

@@ -107,6 +107,20 @@ def a_position_that_stands_still_is_told(kit):
                          mark_first=500, mark_every=10 ** 9))
 
 
+@test("300,000 records in one partition", "reach")
+def a_backlog_of_one_partition_is_fetched_without_pauses(kit):
+    """Fetchers of librdkafka before 2.2 sleep up to a second when a queue was
+    full: 7 s for all."""
+    source, sink = kit.topic(1), kit.topic(1)
+    kit.tool("generate", topic=source, records=300000)
+    bridge = kit.bridge(source, sink).start()
+    kit.tool("wait", topic=sink, end=1, seconds=30)
+    got = kit.tool("wait", topic=sink, end=300000, seconds=30)
+    kit.expect(got.reached and got.seconds < 4,
+               f"all were done after {got.seconds:.1f} s")
+    kit.expect(bridge.stop() == 0, "leaves with 0")
+
+
 @test("200,000 records in one partition, one record in another", "reach")
 def a_backlog_stops_no_other_partition(kit):
     for order in "unordered", "partition":

@@ -157,6 +157,14 @@ TEST(records_that_come_on_other_threads_are_all_seen)
         assert_int_equal(fixture->taken[i], THREADS * ROUNDS / N);
 }
 
+/* One that is woken while the queue is still full enough sleeps on. */
+TEST(fetchers_are_woken_before_a_queue_that_was_full_is_empty)
+{
+    assert_int_equal(kab_source_wake_records(2000), 1000);
+    assert_int_equal(kab_source_wake_records(1), 500);
+    assert_int_equal(kab_source_wake_records(100000), 5000);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -168,6 +176,7 @@ main(void)
         T(more_records_of_a_ready_partition_wake_nobody),
         T(what_is_set_aside_comes_back_when_it_is_resumed),
         T(records_that_come_on_other_threads_are_all_seen),
+        T(fetchers_are_woken_before_a_queue_that_was_full_is_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
