@@ -13,6 +13,7 @@ pages="coming-from.md deploy.md guarantees.md security.md size.md
 cat >"$scratch/known" <<'END'
 bootstrap.servers
 consumer.group.instance.id
+fetch.message.max.bytes
 max.message.bytes
 offset.metadata.max.bytes
 producer.acks
