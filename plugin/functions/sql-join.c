@@ -7,6 +7,9 @@
 
 #include "sql-cache.h"
 
+/* Of a record that has more, each pointer's value is looked for apart. */
+enum { MEMBERS_MOST = 64 };
+
 /* --- Options ----------------------------------------------------------- */
 
 static char *
@@ -156,19 +159,23 @@ is_named(KabSpan name, const char *pointer, size_t len)
            memcmp(name.at + 1, pointer + 1, len - 1) == 0;
 }
 
-/* Walks the members once: finds the parts' values and where the row goes.
- * False: a name has an escape, so it could be any of the wanted names. */
+/* Finds the parts' values and where the row goes. False: not known; members
+ * were too many, or a name has an escape, so it could be any of the wanted
+ * names. */
 static bool
-walk_members(const SqlJoin *join, SqlRecord *read, KabSpan *ret_values)
+choose_members(const SqlJoin *join,
+               const KabJsonMembers *members,
+               SqlRecord *read,
+               KabSpan *ret_values)
 {
-    KabJsonIter iter = kab_json_iter(read->document);
-    KabSpan name, value, into = KAB_SPAN_ABSENT;
+    KabSpan into = KAB_SPAN_ABSENT;
     const char *tail = read->document.at + 1;
-    bool has_escape =
-        memchr(read->document.at, '\\', read->document.len) != NULL;
-    while (kab_json_next_member(&iter, &name, &value)) {
+    if (members->n > members->capacity)
+        return false;
+    for (size_t m = 0; m < members->n; m++) {
+        KabSpan name = members->at[m].name, value = members->at[m].value;
         tail = value.at + value.len;
-        if (has_escape && memchr(name.at, '\\', name.len))
+        if (members->has_escape && memchr(name.at, '\\', name.len))
             return false;
         for (unsigned p = 0; p < join->n_pointers; p++)
             if (is_named(name, join->key[p], join->key_len[p]))
@@ -181,11 +188,14 @@ walk_members(const SqlJoin *join, SqlRecord *read, KabSpan *ret_values)
 }
 
 static void
-find_values(const SqlJoin *join, SqlRecord *read, KabSpan *ret_values)
+find_values(const SqlJoin *join,
+            const KabJsonMembers *members,
+            SqlRecord *read,
+            KabSpan *ret_values)
 {
     for (unsigned p = 0; p < join->n_pointers; p++)
         ret_values[p] = KAB_SPAN_ABSENT;
-    if (join->is_flat && walk_members(join, read, ret_values))
+    if (join->is_flat && choose_members(join, members, read, ret_values))
         return;
     for (unsigned p = 0; p < join->n_pointers; p++)
         ret_values[p] = kab_json_find(read->document, join->key[p]);
@@ -195,11 +205,12 @@ static uint32_t
 read_key(const SqlJoin *join,
          SqlKeys *keys,
          const KabRecord *record,
+         const KabJsonMembers *members,
          SqlRecord *read)
 {
     SqlPart parts[SQL_MAX_PARTS];
     KabSpan values[SQL_MAX_PARTS];
-    find_values(join, read, values);
+    find_values(join, members, read, values);
     if (join->n_pointers == 0 && !read_record_key(&parts[0], record->key))
         return SQL_NO_KEY;
     for (unsigned p = 0; p < join->n_pointers; p++)
@@ -213,10 +224,12 @@ read_record(const SqlJoin *join, SqlKeys *keys, const KabRecord *record)
 {
     SqlRecord read = {.key = SQL_NO_KEY};
     const KabBytes *value = &record->value;
+    KabJsonMember room[MEMBERS_MOST];
+    KabJsonMembers members = {.at = room, .capacity = MEMBERS_MOST};
     if (!value->data)
         return read;
-    if (!kab_json_check(value->data, value->len, KAB_JSON_STRICT,
-                        &read.document, NULL))
+    if (!kab_json_check_object(value->data, value->len, KAB_JSON_STRICT,
+                               &read.document, NULL, &members))
         read.why = value->len && *(const char *)value->data == '\0'
                        ? "found a value that begins with 0x00, as records of "
                          "a schema registry do; wanted a JSON object"
@@ -226,7 +239,7 @@ read_record(const SqlJoin *join, SqlKeys *keys, const KabRecord *record)
             "found JSON that is not an object; wanted an object, which the "
             "row goes into";
     else
-        read.key = read_key(join, keys, record, &read);
+        read.key = read_key(join, keys, record, &members, &read);
     return read;
 }
 

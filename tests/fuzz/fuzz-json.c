@@ -94,6 +94,29 @@ is_json_to_others(const char *text, size_t len)
     return json != NULL;
 }
 
+/* The check lists the same members as the walk, and judges alike. */
+static void
+check_members(const char *text, size_t len)
+{
+    KabJsonMember room[8];
+    KabJsonMembers members = {.at = room, .capacity = G_N_ELEMENTS(room)};
+    KabSpan listed, document, name, value;
+    bool is_json =
+        kab_json_check(text, len, KAB_JSON_NONFINITE, &document, NULL);
+    g_assert(is_json == kab_json_check_object(text, len, KAB_JSON_NONFINITE,
+                                              &listed, NULL, &members));
+    if (!is_json || kab_json_type(document) != KAB_JSON_OBJECT)
+        return;
+    KabJsonIter iter = kab_json_iter(document);
+    size_t n = 0;
+    for (; kab_json_next_member(&iter, &name, &value); n++)
+        g_assert(n >= members.capacity ||
+                 (room[n].name.at == name.at && room[n].name.len == name.len &&
+                  room[n].value.at == value.at &&
+                  room[n].value.len == value.len));
+    g_assert(n == members.n);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -106,6 +129,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len = size - (size_t)(text - (const char *)data);
     KabSpan value;
     KabJsonFault fault = {0};
+    check_members(text, len);
     if (!kab_json_check(text, len, KAB_JSON_STRICT, &value, &fault)) {
         g_assert(fault.offset <= len && fault.wanted);
         g_assert(strstr(fault.wanted, "nested") ||

@@ -182,6 +182,46 @@ TEST(elements_and_members_are_walked)
     assert_false(kab_json_next_member(&iter, &name, &value));
 }
 
+/* What the check lists is what the walk finds. */
+static void
+assert_listed(const char *text, bool has_escape)
+{
+    KabJsonMember room[3];
+    KabJsonMembers members = {.at = room,
+                              .capacity = sizeof room / sizeof *room};
+    KabSpan document, name, value;
+    size_t n = 0;
+    assert_true(kab_json_check_object(text, strlen(text), KAB_JSON_STRICT,
+                                      &document, NULL, &members));
+    assert_int_equal(members.has_escape, has_escape);
+    KabJsonIter iter = kab_json_iter(document);
+    if (kab_json_type(document) == KAB_JSON_OBJECT)
+        for (; kab_json_next_member(&iter, &name, &value); n++) {
+            if (n >= members.capacity)
+                continue;
+            assert_ptr_equal(room[n].name.at, name.at);
+            assert_int_equal(room[n].name.len, name.len);
+            assert_ptr_equal(room[n].value.at, value.at);
+            assert_int_equal(room[n].value.len, value.len);
+        }
+    assert_int_equal(members.n, n);
+}
+
+TEST(the_members_of_an_object_are_listed_by_its_check)
+{
+    assert_listed("{}", false);
+    assert_listed(" { } ", false);
+    assert_listed("{\"a\":1}", false);
+    assert_listed(" { \"a\" : 1 , \"b\" : \"x\" } ", false);
+    assert_listed("{\"a\":{\"x\":{},\"y\":[]},\"b\":[1,{\"z\":2}]}", false);
+    assert_listed("{\"a\":[],\"b\":{},\"a\":true}", false);
+    assert_listed("{\"\":null,\"\\u0061\":-1e5}", true);
+    assert_listed("{\"a\":[\"\\n\"]}", true);
+    assert_listed("{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":[5]}", false);
+    assert_listed("[{\"a\":1},2]", false);
+    assert_listed("\"text\"", false);
+}
+
 TEST(containers_are_counted)
 {
     assert_int_equal(kab_json_count(value_of("[]")), 0);
@@ -414,6 +454,7 @@ main(void)
         cmocka_unit_test(a_fault_says_where_and_what_was_wanted),
         cmocka_unit_test(a_prefix_ends_where_its_value_does),
         cmocka_unit_test(elements_and_members_are_walked),
+        cmocka_unit_test(the_members_of_an_object_are_listed_by_its_check),
         cmocka_unit_test(containers_are_counted),
         cmocka_unit_test(pointers_find_members_and_elements),
         cmocka_unit_test(pointers_are_judged),

@@ -17,6 +17,7 @@ typedef struct {
     const char *begin, *end;
     unsigned flags;
     KabJsonFault fault;
+    KabJsonMembers *members; /* NULL: not wanted */
     size_t depth;
     bool is_object[KAB_JSON_MAX_DEPTH]; /* for each open container */
 } Walk;
@@ -117,6 +118,8 @@ is_hex(char c)
 static const char *
 scan_escape(Walk *walk, const char *at)
 {
+    if (walk->members)
+        walk->members->has_escape = true;
     if (at == walk->end || *at == '\0' || !strchr("\"\\/bfnrtu", *at))
         return fault_at(walk, at, "an escape of JSON");
     if (*at != 'u')
@@ -251,19 +254,40 @@ scan_scalar(Walk *walk, const char *at)
     }
 }
 
+static void
+begin_member(KabJsonMembers *members, KabSpan name, const char *value)
+{
+    if (members->n < members->capacity)
+        members->at[members->n] = (KabJsonMember){name, {value, 0}};
+    members->n++;
+}
+
+static void
+end_member(KabJsonMembers *members, const char *end)
+{
+    if (members->n == 0 || members->n > members->capacity)
+        return;
+    KabSpan *value = &members->at[members->n - 1].value;
+    if (value->len == 0)
+        value->len = (size_t)(end - value->at);
+}
+
 /* Scans a member's name, its colon, and the blanks before its value. */
 static const char *
-scan_name(Walk *walk, const char *at)
+scan_name(Walk *walk, const char *from)
 {
-    if (at == walk->end || *at != '"')
-        return fault_at(walk, at, "a member's name");
-    at = scan_string(walk, at);
-    if (!at)
+    if (from == walk->end || *from != '"')
+        return fault_at(walk, from, "a member's name");
+    const char *to = scan_string(walk, from);
+    if (!to)
         return NULL;
-    at = skip_blanks(at, walk->end);
+    const char *at = skip_blanks(to, walk->end);
     if (at == walk->end || *at != ':')
         return fault_at(walk, at, "':'");
-    return skip_blanks(at + 1, walk->end);
+    at = skip_blanks(at + 1, walk->end);
+    if (walk->members && walk->depth == 1)
+        begin_member(walk->members, (KabSpan){from, (size_t)(to - from)}, at);
+    return at;
 }
 
 /* Continues after a value: closes containers and skips one comma. *ret_is_done:
@@ -273,6 +297,8 @@ scan_after(Walk *walk, const char *at, bool *ret_is_done)
 {
     for (; walk->depth > 0; walk->depth--, at++) {
         bool is_object = walk->is_object[walk->depth - 1];
+        if (walk->members && walk->depth == 1)
+            end_member(walk->members, at);
         at = skip_blanks(at, walk->end);
         if (at < walk->end && *at == ',') {
             at = skip_blanks(at + 1, walk->end);
@@ -321,30 +347,35 @@ scan_value(Walk *walk, const char *at)
 }
 
 static bool
-check_text(const char *data,
-           size_t len,
-           unsigned flags,
+check_text(Walk *walk,
            bool is_whole,
            KabSpan *ret_value,
            KabJsonFault *ret_fault)
 {
-    Walk walk;
-    walk.begin = data ? data : "";
-    walk.end = walk.begin + len;
-    walk.flags = flags;
-    walk.depth = 0;
-    const char *from = skip_blanks(walk.begin, walk.end);
-    const char *to = scan_value(&walk, from);
+    walk->depth = 0;
+    const char *from = skip_blanks(walk->begin, walk->end);
+    const char *to = scan_value(walk, from);
     if (to && is_whole) {
-        const char *rest = skip_blanks(to, walk.end);
-        if (rest != walk.end)
-            to = fault_at(&walk, rest, "nothing behind the value");
+        const char *rest = skip_blanks(to, walk->end);
+        if (rest != walk->end)
+            to = fault_at(walk, rest, "nothing behind the value");
     }
     if (to)
         *ret_value = (KabSpan){from, (size_t)(to - from)};
     else if (ret_fault)
-        *ret_fault = walk.fault;
+        *ret_fault = walk->fault;
     return to != NULL;
+}
+
+/* Sets what a walk begins with, but for the depth's flags: they are 512
+ * bytes. */
+static void
+begin_walk(Walk *walk, const char *data, size_t len, unsigned flags)
+{
+    walk->begin = data ? data : "";
+    walk->end = walk->begin + len;
+    walk->flags = flags;
+    walk->members = NULL;
 }
 
 bool
@@ -354,7 +385,25 @@ kab_json_check(const char *data,
                KabSpan *ret_value,
                KabJsonFault *ret_fault)
 {
-    return check_text(data, len, flags, true, ret_value, ret_fault);
+    Walk walk;
+    begin_walk(&walk, data, len, flags);
+    return check_text(&walk, true, ret_value, ret_fault);
+}
+
+bool
+kab_json_check_object(const char *data,
+                      size_t len,
+                      unsigned flags,
+                      KabSpan *ret_value,
+                      KabJsonFault *ret_fault,
+                      KabJsonMembers *members)
+{
+    Walk walk;
+    begin_walk(&walk, data, len, flags);
+    members->n = 0;
+    members->has_escape = false;
+    walk.members = members;
+    return check_text(&walk, true, ret_value, ret_fault);
 }
 
 bool
@@ -364,7 +413,9 @@ kab_json_check_prefix(const char *data,
                       KabSpan *ret_value,
                       KabJsonFault *ret_fault)
 {
-    return check_text(data, len, flags, false, ret_value, ret_fault);
+    Walk walk;
+    begin_walk(&walk, data, len, flags);
+    return check_text(&walk, false, ret_value, ret_fault);
 }
 
 bool

@@ -72,6 +72,29 @@ bool kab_json_check(const char *data,
                     KabSpan *ret_value,
                     KabJsonFault *ret_fault);
 
+/* One member of an object. */
+typedef struct {
+    KabSpan name; /* the JSON string, quotes included */
+    KabSpan value;
+} KabJsonMember;
+
+/* Where kab_json_check_object() puts the members of the outermost object. */
+typedef struct {
+    KabJsonMember *at;
+    size_t capacity;
+    size_t n;        /* of all members; those beyond the capacity are not put */
+    bool has_escape; /* a string of the text, at any depth, has one */
+} KabJsonMembers;
+
+/* The same, and lists the members of the outermost object, so that they need
+ * not be walked to again. None for any other value. */
+bool kab_json_check_object(const char *data,
+                           size_t len,
+                           unsigned flags,
+                           KabSpan *ret_value,
+                           KabJsonFault *ret_fault,
+                           KabJsonMembers *members);
+
 /* The same for a text that may continue after its first value: *ret_value ends
  * where that value does. */
 bool kab_json_check_prefix(const char *data,
