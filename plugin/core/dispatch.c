@@ -61,36 +61,27 @@ dispatch_set(KabEngine *engine, KabSet *set)
 }
 
 static bool
-is_kept_alone(const KabEngine *engine)
-{
-    if (!engine->in_flight)
-        return false;
-    if (engine->is_alone)
-        return true;
-    const KabSet *next = engine->is_draining ? NULL : kab_set_find_due(engine);
-    return next && must_be_alone(next);
-}
-
-static bool
 may_call(KabEngine *engine)
 {
     unsigned slots = engine->limits.calls;
     unsigned threads = MIN(engine->options.threads, slots);
-    return !engine->is_stopping && !engine->is_overdue &&
-           !is_kept_alone(engine) && engine->in_flight < slots &&
-           engine->abandoned < threads;
+    bool is_kept_alone = engine->in_flight && engine->is_alone;
+    return !engine->is_stopping && !engine->is_overdue && !is_kept_alone &&
+           engine->in_flight < slots && engine->abandoned < threads;
 }
 
-/* A due set above the learned ceiling is halved; no call is counted for it. */
+/* The due set to be called next. One above the learned ceiling is halved; no
+ * call is counted for it. */
 static KabSet *
-take_due(KabEngine *engine)
+find_due(KabEngine *engine)
 {
-    for (;;) {
-        KabSet *set = kab_set_take_due(engine);
-        if (!set || !engine->ceiling || set->n <= engine->ceiling)
-            return set;
+    KabSet *set;
+    while ((set = kab_set_find_due(engine)) && engine->ceiling &&
+           set->n > engine->ceiling) {
+        kab_set_take_due(engine);
         kab_set_halve(engine, set, 0, false, false);
     }
+    return set;
 }
 
 /* While probing after an overload, a set that was overloaded before lets a new
@@ -100,17 +91,14 @@ next_set(KabEngine *engine)
 {
     KabTrigger trigger;
     bool has_batch = kab_buffer_is_triggered(engine, &trigger);
-    KabSet *due = engine->due_first;
+    KabSet *due = engine->is_draining ? NULL : find_due(engine);
     bool yields = engine->limiter.is_probing && has_batch && due &&
                   due->overloads > 1 && (due->overloads & 1);
-    KabSet *set = NULL;
-    if (!engine->is_draining && !yields)
-        set = take_due(engine);
-    if (!set && has_batch)
-        set = kab_buffer_form(engine, trigger);
-    if (!set && yields)
-        set = take_due(engine);
-    return set;
+    if (due && must_be_alone(due) && engine->in_flight)
+        return NULL;
+    if (due && !yields)
+        return kab_set_take_due(engine);
+    return has_batch ? kab_buffer_form(engine, trigger) : NULL;
 }
 
 static bool
