@@ -45,38 +45,29 @@ kab_partition_unlist(KabEngine *engine,
     partition->changed[change] = (KabPartitionLinks){0};
 }
 
-static inline void
-kab_slots_append(KabSlots *slots, KabSlot *slot, size_t links)
-{
-    KabSlotLinks *own = KAB_LINKS_OF(slot, links);
-    own->previous = slots->tail;
-    own->next = NULL;
-    if (slots->tail)
-        KAB_LINKS_OF(slots->tail, links)->next = slot;
-    else
-        slots->head = slot;
-    slots->tail = slot;
-    slots->n++;
-}
-
 /* In front of `at`; NULL: at the end. */
 static inline void
 kab_slots_insert(KabSlots *slots, KabSlot *slot, KabSlot *at, size_t links)
 {
-    if (!at) {
-        kab_slots_append(slots, slot, links);
-        return;
-    }
     KabSlotLinks *own = KAB_LINKS_OF(slot, links);
-    KabSlotLinks *after = KAB_LINKS_OF(at, links);
-    own->previous = after->previous;
+    KabSlot *before = at ? KAB_LINKS_OF(at, links)->previous : slots->tail;
+    own->previous = before;
     own->next = at;
-    if (own->previous)
-        KAB_LINKS_OF(own->previous, links)->next = slot;
+    if (before)
+        KAB_LINKS_OF(before, links)->next = slot;
     else
         slots->head = slot;
-    after->previous = slot;
+    if (at)
+        KAB_LINKS_OF(at, links)->previous = slot;
+    else
+        slots->tail = slot;
     slots->n++;
+}
+
+static inline void
+kab_slots_append(KabSlots *slots, KabSlot *slot, size_t links)
+{
+    kab_slots_insert(slots, slot, NULL, links);
 }
 
 static inline void

@@ -28,15 +28,21 @@ bisect(FakeEdge *edge, int64_t poison, KabFailure failure, int64_t *ret_us)
     return calls;
 }
 
+static void
+begin_with_letters(FakeEdge *edge, size_t batch_count, int64_t n_records)
+{
+    edge->options.batch_count = batch_count;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, n_records);
+    fake_edge_advance(edge, 0);
+}
+
 TEST(a_poison_record_is_found_by_halving)
 {
     FakeEdge *edge = *state;
-    edge->options.batch_count = 256;
     edge->options.retry_max_attempts = 5;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 256);
-    fake_edge_advance(edge, 0);
+    begin_with_letters(edge, 256, 256);
     int64_t end_us = 0;
     size_t calls = bisect(edge, 100, KAB_FAIL_TRANSIENT, &end_us);
     assert_true(calls <= 5 + 16 + 5);
@@ -51,11 +57,7 @@ TEST(a_poison_record_is_found_by_halving)
 TEST(a_record_that_crashes_is_alone_after_few_crashes)
 {
     FakeEdge *edge = *state;
-    edge->options.batch_count = 64;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 64);
-    fake_edge_advance(edge, 0);
+    begin_with_letters(edge, 64, 64);
     bisect(edge, 50, KAB_FAIL_CRASH, &(int64_t){0});
     fake_edge_acknowledge(edge);
     const KabCounters *counters = kab_engine_counters(edge->engine);
@@ -69,12 +71,8 @@ TEST(a_record_that_crashes_is_alone_after_few_crashes)
 TEST(the_last_call_of_a_record_that_crashed_is_made_alone)
 {
     FakeEdge *edge = *state;
-    edge->options.batch_count = 1;
     edge->options.max_in_flight = 3;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 3);
-    fake_edge_advance(edge, 0);
+    begin_with_letters(edge, 1, 3);
     fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_CRASH, -1);
     fake_edge_answer(edge, fake_edge_call(edge, 1));
     fake_edge_fail(edge, fake_edge_call(edge, 0), KAB_FAIL_CRASH, -1);
@@ -106,14 +104,10 @@ TEST(the_last_call_of_a_record_that_crashed_is_made_alone)
 TEST(a_poison_record_delays_its_neighbours_for_seconds_only)
 {
     FakeEdge *edge = *state;
-    edge->options.batch_count = 256;
     edge->options.retry_max_attempts = 5;
     edge->options.retry_backoff_us = 100000;
     edge->options.retry_backoff_max_us = 10000000;
-    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
-    fake_edge_start(edge);
-    fake_edge_take_range(edge, 0, 256);
-    fake_edge_advance(edge, 0);
+    begin_with_letters(edge, 256, 256);
     int64_t begin_us = edge->now, end_us = 0;
     bisect(edge, 100, KAB_FAIL_TRANSIENT, &end_us);
     fake_edge_acknowledge(edge);
