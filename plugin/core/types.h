@@ -42,7 +42,7 @@ typedef struct {
     KabOutcome outcome;
     uint32_t n_products;
     KabProduct *first, *last; /* in emission order */
-    size_t bytes;             /* key and value bytes of the products */
+    size_t bytes;             /* that the products take beside the record */
     int64_t delay_ms;         /* RETRY; -1: the binding's back-off */
     const char *reason;       /* NULL, or NUL-terminated */
 } KabResult;

@@ -321,8 +321,25 @@ new_product(KabTicket *ticket, const KabOutput *output, const char *topic)
     return product;
 }
 
+/* What an output takes beside its record: librdkafka copies each key; a value
+ * that is the record's own is there already. */
+static inline size_t
+measure_output(const KabOutput *output, const KabRecord *record)
+{
+    size_t bytes = output->key.len;
+    if (!lies_in(&output->value, &record->value))
+        bytes += output->value.len;
+    for (size_t k = 0; k < output->n_headers; k++)
+        bytes += sizeof(KabHeader) + strlen(output->headers[k].name) + 1 +
+                 output->headers[k].value.len;
+    return bytes;
+}
+
 static inline void
-append_product(KabTicket *ticket, KabResult *result, KabProduct *product)
+append_product(KabTicket *ticket,
+               size_t i,
+               KabResult *result,
+               KabProduct *product)
 {
     if (result->last)
         result->last->next = product;
@@ -330,7 +347,8 @@ append_product(KabTicket *ticket, KabResult *result, KabProduct *product)
         result->first = product;
     result->last = product;
     result->n_products++;
-    result->bytes += product->output.key.len + product->output.value.len;
+    result->bytes +=
+        measure_output(&product->output, &ticket->attempt->records[i]);
     result->outcome = KAB_OUTCOME_DONE;
     kab_ticket_tell_growth(ticket);
 }
@@ -364,7 +382,7 @@ kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output)
     kept->value = keep_bytes(ticket, record, output->value);
     if (output->n_headers)
         copy_headers(ticket, output, kept);
-    append_product(ticket, result, product);
+    append_product(ticket, i, result, product);
 }
 
 void
@@ -380,7 +398,7 @@ kab_batch_emit_copy(KabBatch *batch, size_t i, const KabOutput *output)
     copy->value = copy_bytes(ticket, output->value);
     if (output->n_headers)
         copy_headers(ticket, output, copy);
-    append_product(ticket, result, product);
+    append_product(ticket, i, result, product);
 }
 
 void
@@ -394,7 +412,7 @@ kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len)
         return;
     product->output.key = ticket->attempt->records[i].key;
     product->output.value = copy_bytes(ticket, (KabBytes){data, len});
-    append_product(ticket, result, product);
+    append_product(ticket, i, result, product);
 }
 
 void

@@ -153,8 +153,9 @@ static const KabOptionRow option_table[] = {
      .flags = KAB_ROW_RELOADABLE,
      .help =
          "Everything taken and not finished: each record is charged with "
-         "key, value and 512 bytes, and so is each output. It limits what is "
-         "taken. Exactly-once holds what is in a transaction until it "
+         "key, value and 512 bytes, and so is each output, but not with a "
+         "value that is its record's own. It limits what is taken. "
+         "Exactly-once holds what is in a transaction until it "
          "ends, and ends one early that holds three quarters of this: with "
          "256MiB records of 1000 bytes pass 1.1 to 1.4 times as fast as with "
          "64MiB, and the process takes twice the memory."},

@@ -53,6 +53,13 @@ emit_borrowed(KabBatch *batch)
     kab_batch_complete(batch);
 }
 
+TEST(a_value_that_is_its_records_own_is_not_charged_again)
+{
+    Fixture *fixture = *state;
+    run(fixture, emit_borrowed);
+    assert_int_equal(fixture->results[0].bytes, 100 + 5);
+}
+
 TEST(only_bytes_that_live_long_enough_are_borrowed)
 {
     Fixture *fixture = *state;
@@ -294,6 +301,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_CALLS(each_record_gets_its_own_outcome),
+        WITH_CALLS(a_value_that_is_its_records_own_is_not_charged_again),
         WITH_CALLS(only_bytes_that_live_long_enough_are_borrowed),
         WITH_CALLS(a_neighbours_bytes_are_copied),
         WITH_CALLS(a_topic_that_is_not_listed_fails_the_record),
