@@ -11,8 +11,8 @@ identity_process(void *instance, KabBatch *batch)
 {
     size_t n = kab_batch_count(batch);
     const KabRecord *records = kab_batch_records(batch);
+    KabOutput output = KAB_OUTPUT_INIT;
     for (size_t i = 0; i < n; i++) {
-        KabOutput output = KAB_OUTPUT_INIT;
         output.key = records[i].key;
         output.value = records[i].value;
         kab_batch_emit(batch, i, &output);

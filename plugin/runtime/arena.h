@@ -49,13 +49,12 @@ void *kab_arena_alloc_anew(KabArena *arena, size_t size);
 static inline void *
 kab_arena_alloc_aligned(KabArena *arena, size_t size, size_t alignment)
 {
-    size_t skip = -(uintptr_t)arena->at & (alignment - 1);
-    size_t left = (size_t)(arena->end - arena->at);
-    if (!arena->at || skip > left || size > left - skip)
+    uintptr_t end = (uintptr_t)arena->end;
+    uintptr_t from = ((uintptr_t)arena->at + alignment - 1) & -alignment;
+    if (!arena->at || from > end || size > end - from)
         return kab_arena_alloc_anew(arena, size);
-    void *memory = arena->at + skip;
-    arena->at += skip + size;
-    return memory;
+    arena->at = (char *)from + size;
+    return (char *)from;
 }
 
 /* Aligned for any type; never NULL. */

@@ -280,13 +280,16 @@ keep_other_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
 
 /* Borrows only bytes that live as long as the output: bytes of the record
  * itself, which its message keeps alive, and of the arena. Bytes of another
- * record of the batch may be freed earlier, so they are copied. */
+ * record of the batch may be freed earlier, so they are copied. `likely` are
+ * those of the record that they probably are. */
 static inline KabBytes
-keep_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
+keep_bytes(KabTicket *ticket,
+           const KabRecord *record,
+           const KabBytes *likely,
+           KabBytes bytes)
 {
-    if (bytes.data && (begins_with(&record->value, &bytes) ||
-                       begins_with(&record->key, &bytes)))
-        return bytes; /* the usual cases, quickly */
+    if (begins_with(likely, &bytes))
+        return bytes;
     return keep_other_bytes(ticket, record, bytes);
 }
 
@@ -378,8 +381,8 @@ kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output)
         return;
     const KabRecord *record = &ticket->attempt->records[i];
     KabOutput *kept = &product->output;
-    kept->key = keep_bytes(ticket, record, output->key);
-    kept->value = keep_bytes(ticket, record, output->value);
+    kept->key = keep_bytes(ticket, record, &record->key, output->key);
+    kept->value = keep_bytes(ticket, record, &record->value, output->value);
     if (output->n_headers)
         copy_headers(ticket, output, kept);
     append_product(ticket, i, result, product);

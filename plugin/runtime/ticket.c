@@ -23,28 +23,23 @@
 _Static_assert(sizeof(uintptr_t) == 8, "handles need 64 bits");
 
 enum {
-    LIVE = 1,
+    LIVE = KAB_TICKET_LIVE,
     ENTERED = 2,
     CANCELLED = 4,
-    FLAGS = 3, /* bits */
 
-    INDEX_BITS = 20,
-    CALLER_BITS = 10,
-    GENERATION_SHIFT = INDEX_BITS + CALLER_BITS,
-    CHUNK_BITS = 6,
-    CHUNK_SIZE = 1 << CHUNK_BITS,
-    N_CHUNKS = KAB_MAX_TICKETS >> CHUNK_BITS,
-    N_CALLERS = 1 << CALLER_BITS,
+    CALLER_SHIFT = KAB_TICKET_INDEX_BITS,
+    N_CALLERS = 1 << (KAB_TICKET_GENERATION_SHIFT - CALLER_SHIFT),
 };
-_Static_assert(KAB_MAX_TICKETS == 1 << INDEX_BITS, "an index is INDEX_BITS");
-#define GENERATION_MASK ((UINT64_C(1) << (64 - GENERATION_SHIFT)) - 1)
+_Static_assert(KAB_MAX_TICKETS == 1 << KAB_TICKET_INDEX_BITS, "all of them");
+#define GENERATION_ONE (UINT64_C(1) << KAB_TICKET_GENERATION_SHIFT)
+
+_Atomic(KabTicket *) kab_ticket_chunks[KAB_N_TICKET_CHUNKS];
 
 /* Process-wide, as the header explains; never freed. */
 static struct {
     pthread_mutex_t mutex; /* guards free, n_tickets and growth */
     KabTicket *free;       /* of callers that are gone */
     uint32_t n_tickets;
-    _Atomic(KabTicket *) chunks[N_CHUNKS];
     atomic_uint next_caller;
     atomic_uint doubles[N_CALLERS];
     bool is_debugging; /* KABRIDGE_DEBUG=1 when the first caller was made */
@@ -84,14 +79,14 @@ make_chunk(void)
         g_error("more than %u calls are not acknowledged, although each "
                 "binding stops taking records before: a fault of kabridge",
                 first);
-    KabTicket *chunk = g_new0(KabTicket, CHUNK_SIZE), *list = NULL;
-    for (uint32_t i = CHUNK_SIZE; i-- > 0;) {
+    KabTicket *chunk = g_new0(KabTicket, KAB_TICKET_CHUNK), *list = NULL;
+    for (uint32_t i = KAB_TICKET_CHUNK; i-- > 0;) {
         chunk[i].index = first + i;
         chunk[i].next_free = list;
         list = &chunk[i];
     }
-    table.n_tickets += CHUNK_SIZE;
-    atomic_store(&table.chunks[first >> CHUNK_BITS], chunk);
+    table.n_tickets += KAB_TICKET_CHUNK;
+    atomic_store(&kab_ticket_chunks[first / KAB_TICKET_CHUNK], chunk);
     return list;
 }
 
@@ -144,7 +139,7 @@ note_history(KabTicket *ticket)
 static uint64_t
 generation_of(uint64_t state)
 {
-    return (state >> FLAGS) & GENERATION_MASK;
+    return state >> KAB_TICKET_GENERATION_SHIFT;
 }
 
 /* Space for one product per record, some bytes of values, and the reasons. */
@@ -175,8 +170,8 @@ kab_ticket_take(KabCaller *caller, KabAttempt *attempt)
     atomic_store_explicit(&ticket->grown, 0, memory_order_relaxed);
     note_history(ticket);
     uint64_t state = atomic_load(&ticket->state);
-    uint64_t generation = (generation_of(state) + 1) & GENERATION_MASK;
-    atomic_store(&ticket->state, generation << FLAGS | LIVE);
+    uint64_t generation = state & -GENERATION_ONE;
+    atomic_store(&ticket->state, (generation + GENERATION_ONE) | LIVE);
     return ticket;
 }
 
@@ -198,8 +193,8 @@ KabBatch *
 kab_ticket_handle(const KabTicket *ticket)
 {
     uint64_t state = atomic_load_explicit(&ticket->state, memory_order_acquire);
-    uint64_t handle = generation_of(state) << GENERATION_SHIFT |
-                      (uint64_t)ticket->caller->number << INDEX_BITS |
+    uint64_t handle = (state & -GENERATION_ONE) |
+                      (uint64_t)ticket->caller->number << CALLER_SHIFT |
                       ticket->index;
     return (KabBatch *)(uintptr_t)handle;
 }
@@ -224,58 +219,26 @@ kab_ticket_cancel(KabTicket *ticket)
     return state & ENTERED;
 }
 
-static inline KabTicket *
-at_index(uintptr_t handle)
-{
-    uint32_t index = handle & ((1u << INDEX_BITS) - 1);
-    KabTicket *chunk = atomic_load_explicit(&table.chunks[index >> CHUNK_BITS],
-                                            memory_order_acquire);
-    return chunk ? &chunk[index & (CHUNK_SIZE - 1)] : NULL;
-}
-
-static bool
-is_current(uintptr_t handle, uint64_t state)
-{
-    return (state & LIVE) && generation_of(state) == handle >> GENERATION_SHIFT;
-}
-
-static inline KabTicket *
-find(const KabBatch *batch)
-{
-    uintptr_t handle = (uintptr_t)batch;
-    KabTicket *ticket = at_index(handle);
-    if (!ticket)
-        return NULL;
-    uint64_t state = atomic_load_explicit(&ticket->state, memory_order_acquire);
-    return is_current(handle, state) ? ticket : NULL;
-}
-
-KabTicket *
-kab_ticket_find(const KabBatch *batch)
-{
-    return find(batch);
-}
-
 bool
 kab_ticket_is_cancelled(const KabBatch *batch)
 {
     uintptr_t handle = (uintptr_t)batch;
-    KabTicket *ticket = at_index(handle);
+    KabTicket *ticket = kab_ticket_at(handle);
     if (!ticket)
         return true;
     uint64_t state = atomic_load_explicit(&ticket->state, memory_order_acquire);
-    return !is_current(handle, state) || (state & CANCELLED);
+    return !kab_ticket_is_current(handle, state) || (state & CANCELLED);
 }
 
 static void G_GNUC_NORETURN
 abort_with_history(uintptr_t handle, const char *used_by)
 {
-    const KabTicket *ticket = at_index(handle);
+    const KabTicket *ticket = kab_ticket_at(handle);
     uint64_t generation = ticket ? generation_of(ticket->state) : 0;
     const KabHistory *history = NULL;
-    if (ticket && generation == handle >> GENERATION_SHIFT)
+    if (ticket && generation == generation_of(handle))
         history = &ticket->history;
-    else if (ticket && generation == (handle >> GENERATION_SHIFT) + 1)
+    else if (ticket && generation == generation_of(handle) + 1)
         history = &ticket->previous;
     if (!history || !history->binding) {
         fprintf(stderr,
@@ -297,13 +260,11 @@ abort_with_history(uintptr_t handle, const char *used_by)
     abort();
 }
 
-KabTicket *
-kab_ticket_demand(const KabBatch *batch, const char *used_by)
+void
+kab_ticket_miss(const KabBatch *batch, const char *used_by)
 {
-    KabTicket *ticket = find(batch);
-    if (!ticket && is_debugging())
+    if (is_debugging())
         abort_with_history((uintptr_t)batch, used_by);
-    return ticket;
 }
 
 /* The mail is posted only while it is not in the mailbox already. The answer
@@ -320,7 +281,7 @@ kab_ticket_post_growth(KabTicket *ticket, size_t grown)
 static void
 count_double(uintptr_t handle)
 {
-    unsigned caller = (handle >> INDEX_BITS) & (N_CALLERS - 1);
+    unsigned caller = (handle >> CALLER_SHIFT) & (N_CALLERS - 1);
     atomic_fetch_add(&table.doubles[caller], 1);
 }
 
@@ -328,10 +289,10 @@ KabTicket *
 kab_ticket_end(KabBatch *batch, const char *ended_by)
 {
     uintptr_t handle = (uintptr_t)batch;
-    KabTicket *ticket = at_index(handle);
+    KabTicket *ticket = kab_ticket_at(handle);
     uint64_t state = ticket ? atomic_load(&ticket->state) : 0;
     do {
-        if (!is_current(handle, state)) {
+        if (!kab_ticket_is_current(handle, state)) {
             count_double(handle);
             return NULL;
         }

@@ -19,9 +19,19 @@
 #include "arena.h"
 #include "mailbox.h"
 
-/* Tickets at once in a process: the index of a handle has 20 bits. Each binding
- * stops taking records at its share (KabEngineOptions.max_attempts). */
-#define KAB_MAX_TICKETS ((size_t)1 << 20)
+/* A handle: the generation, 10 bits of the caller's number, 20 of the ticket's
+ * index. A ticket's state has its generation in the same place, above flags. */
+enum {
+    KAB_TICKET_INDEX_BITS = 20,
+    KAB_TICKET_GENERATION_SHIFT = 30,
+    KAB_TICKET_LIVE = 1,
+    KAB_TICKET_CHUNK = 64,
+};
+
+/* Tickets at once in a process. Each binding stops taking records at its share
+ * (KabEngineOptions.max_attempts). */
+#define KAB_MAX_TICKETS ((size_t)1 << KAB_TICKET_INDEX_BITS)
+#define KAB_N_TICKET_CHUNKS (KAB_MAX_TICKETS / KAB_TICKET_CHUNK)
 
 /* Smaller growth is not reported: most batches never need this much. */
 #define KAB_GROWTH_BYTES ((size_t)64 * 1024)
@@ -64,7 +74,7 @@ typedef struct {
 } KabHistory;
 
 struct KabTicket {
-    atomic_uint_fast64_t state; /* generation and flags */
+    atomic_uint_fast64_t state; /* generation, flags */
     uint32_t index;
     KabTicket *next_free;
     KabCaller *caller;
@@ -106,11 +116,42 @@ bool kab_ticket_enter(KabTicket *ticket);
  * told. */
 bool kab_ticket_cancel(KabTicket *ticket);
 
-/* The ticket of a handle; NULL if the handle has ended. Thread: any. */
-KabTicket *kab_ticket_find(const KabBatch *batch);
-/* The same, but with KABRIDGE_DEBUG=1 a handle that has ended aborts the
- * process with its history. Thread: any. */
-KabTicket *kab_ticket_demand(const KabBatch *batch, const char *used_by);
+/* For the next four alone. */
+extern _Atomic(KabTicket *) kab_ticket_chunks[KAB_N_TICKET_CHUNKS];
+void kab_ticket_miss(const KabBatch *batch, const char *used_by);
+
+static inline KabTicket *
+kab_ticket_at(uintptr_t handle)
+{
+    size_t index = handle & (KAB_MAX_TICKETS - 1);
+    KabTicket *chunk = atomic_load_explicit(
+        &kab_ticket_chunks[index / KAB_TICKET_CHUNK], memory_order_acquire);
+    return chunk ? &chunk[index % KAB_TICKET_CHUNK] : NULL;
+}
+
+static inline bool
+kab_ticket_is_current(uintptr_t handle, uint64_t state)
+{
+    return (state & KAB_TICKET_LIVE) &&
+           !((state ^ handle) >> KAB_TICKET_GENERATION_SHIFT);
+}
+
+/* The ticket of a handle; NULL if the handle has ended, but with
+ * KABRIDGE_DEBUG=1 that aborts the process with the handle's history. Inline:
+ * once or more for each record. Thread: any. */
+static inline KabTicket *
+kab_ticket_demand(const KabBatch *batch, const char *used_by)
+{
+    uintptr_t handle = (uintptr_t)batch;
+    KabTicket *ticket = kab_ticket_at(handle);
+    if (ticket &&
+        kab_ticket_is_current(
+            handle, atomic_load_explicit(&ticket->state, memory_order_acquire)))
+        return ticket;
+    kab_ticket_miss(batch, used_by);
+    return NULL;
+}
+
 bool kab_ticket_is_cancelled(const KabBatch *batch);
 
 /* Keeps the first misuse: what the function did to the batch. Static text. */
