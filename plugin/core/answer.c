@@ -5,14 +5,17 @@
 #include "turn.h"
 
 static void
-take_products(KabEngine *engine, KabSlot *slot, const KabResult *result)
+take_products(KabEngine *engine,
+              KabSlot *slot,
+              KabCall *call,
+              const KabResult *result)
 {
     slot->products = slot->next_product = result->first;
     slot->unacknowledged = result->n_products;
     if (!result->first)
         return;
-    slot->memory = (KabCall *)(void *)slot->call;
-    slot->memory->references++;
+    slot->memory = call;
+    call->references++;
     for (KabProduct *product = result->first; product; product = product->next)
         product->slot = slot;
     size_t overhead = result->n_products * (size_t)KAB_RECORD_OVERHEAD;
@@ -47,31 +50,44 @@ fail_result(KabEngine *engine, KabSlot *slot, const KabResult *result)
     kab_slot_resolve(engine, slot);
 }
 
-/* Applies one outcome; false: the slot stays in the set. */
+static void
+apply_done(KabEngine *engine,
+           KabSlot *slot,
+           KabCall *call,
+           const KabResult *result)
+{
+    take_products(engine, slot, call, result);
+    slot->set = NULL;
+    kab_slot_move(engine, slot, KAB_SLOT_CALLED, KAB_SLOT_RESOLVED);
+    kab_slot_resolve(engine, slot);
+}
+
+static void
+note_no_answer(KabEngine *engine, Tally *tally)
+{
+    engine->counters.call_faults[KAB_FAULT_NO_ANSWER]++;
+    if (!tally->reason)
+        tally->reason = "the function gave no outcome";
+}
+
+/* Applies an outcome other than DONE; false: the slot stays in the set. */
 static bool
-apply_outcome(KabEngine *engine,
-              KabSlot *slot,
-              const KabResult *result,
-              bool has_failed,
-              Tally *tally)
+apply_other(KabEngine *engine,
+            KabSlot *slot,
+            const KabResult *result,
+            bool has_failed,
+            Tally *tally)
 {
     switch (result->outcome) {
     case KAB_OUTCOME_DONE:
-        take_products(engine, slot, result);
-        kab_call_leave(slot);
-        slot->set = NULL;
-        kab_slot_move(engine, slot, KAB_SLOT_CALLED, KAB_SLOT_RESOLVED);
-        kab_slot_resolve(engine, slot);
-        return true;
+        break;
     case KAB_OUTCOME_REJECT:
     case KAB_OUTCOME_REJECT_INPUT:
     case KAB_OUTCOME_INVALID:
-        kab_call_leave(slot);
         slot->set = NULL;
         fail_result(engine, slot, result);
         return true;
     case KAB_OUTCOME_PASS:
-        kab_call_leave(slot);
         slot->set = NULL;
         kab_failure_pass(engine, slot,
                          result->reason ? result->reason : "passed on");
@@ -81,15 +97,18 @@ apply_outcome(KabEngine *engine,
         tally_retry(tally, result);
         break;
     case KAB_OUTCOME_NONE:
-        if (!has_failed) {
-            engine->counters.call_faults[KAB_FAULT_NO_ANSWER]++;
-            if (!tally->reason)
-                tally->reason = "the function gave no outcome";
-        }
+        if (!has_failed)
+            note_no_answer(engine, tally);
         break;
     }
-    kab_call_leave(slot);
     return false;
+}
+
+static void
+keep_slot(KabSet *set, KabSlot *slot)
+{
+    set->slots[set->n++] = slot;
+    set->bytes += slot->bytes;
 }
 
 /* Keeps the unresolved slots in the set, in order. */
@@ -97,20 +116,21 @@ static void
 apply_all(KabEngine *engine, KabCall *call, bool has_failed, Tally *tally)
 {
     KabSet *set = call->set;
-    KabRoom *room = call->room;
-    size_t kept = 0;
-    for (size_t i = 0; i < call->attempt.n; i++) {
+    const KabRoom *room = call->room;
+    size_t wanted = call->wanted;
+    set->n = set->bytes = 0;
+    for (size_t i = 0, n = call->attempt.n; i < n; i++) {
         KabSlot *slot = room->slots[i];
+        const KabResult *result = &room->results[i];
         if (slot->call != call)
             continue;
-        if (apply_outcome(engine, slot, &room->results[i], has_failed, tally)) {
-            tally->resolved++;
-            set->bytes -= slot->bytes;
-        } else {
-            set->slots[kept++] = slot;
-        }
+        kab_call_leave(slot);
+        if (result->outcome == KAB_OUTCOME_DONE)
+            apply_done(engine, slot, call, result);
+        else if (!apply_other(engine, slot, result, has_failed, tally))
+            keep_slot(set, slot);
     }
-    set->n = kept;
+    tally->resolved = wanted - set->n;
 }
 
 static void

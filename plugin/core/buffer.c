@@ -63,7 +63,7 @@ take_lane(KabEngine *engine, KabLane *lane, KabSet *set)
     size_t max_bytes = engine->limits.bytes;
     KabSlot *last = NULL, *slot = lane->waiting.head;
     for (; slot && !is_full(set, slot, limit, max_bytes);
-         slot = slot->in_lane.next) {
+         slot = slot->in_queue.next) {
         kab_slot_move(engine, slot, KAB_SLOT_WAITING, KAB_SLOT_CALLED);
         kab_set_add(set, slot);
         last = slot;

@@ -67,15 +67,42 @@ add_partition(const KabEngine *engine,
     totals->unchecked += partition->is_checked;
 }
 
-/* Dropped slots are in no partition, and charged until their last unref. */
+static size_t
+count_sent(const KabEngine *engine, const KabSlot *slot)
+{
+    size_t n = 0;
+    for (const KabProduct *product = slot->products; product;
+         product = product->next) {
+        g_assert(!product->is_sent || product->epoch <= engine->sink.epoch);
+        n += product->is_sent;
+    }
+    return n;
+}
+
+static size_t
+count_unacknowledged(const KabSlot *slot)
+{
+    size_t n = 0;
+    for (const KabProduct *product = slot->products; product;
+         product = product->next)
+        n += !product->is_acknowledged;
+    return n;
+}
+
+/* Dropped slots are in no partition, and charged until nothing uses them. */
 static void
-add_chunk(const KabSlot *chunk, Totals *totals)
+add_chunk(const KabEngine *engine, const KabSlot *chunk, Totals *totals)
 {
     for (size_t i = 0; i < KAB_SLOT_CHUNK; i++) {
-        if (!chunk[i].references)
+        const KabSlot *slot = &chunk[i];
+        if (!kab_slot_is_used(slot))
             continue;
-        totals->charge += chunk[i].charge;
-        totals->unreported += chunk[i].unreported;
+        g_assert(slot->references <= engine->n_attempts + 1);
+        g_assert(count_sent(engine, slot) == slot->unreported);
+        g_assert(count_unacknowledged(slot) == slot->unacknowledged);
+        g_assert(!slot->refusal || slot->unacknowledged);
+        totals->charge += slot->charge;
+        totals->unreported += slot->unreported;
     }
 }
 
@@ -125,7 +152,7 @@ check_emission(const KabSlot *from, const KabSlot *to, KabEmission emission)
         emission == KAB_EMISSION_EMITTED ? KAB_SLOT_EMITTED : KAB_SLOT_RESOLVED;
     size_t n = 0;
     for (const KabSlot *slot = from; slot != to;
-         slot = slot->in_emission.next, n++) {
+         slot = slot->in_queue.next, n++) {
         g_assert(slot->emission == emission && slot->partition);
         g_assert(slot->state == state || slot->refusal);
     }
@@ -205,7 +232,7 @@ kab_engine_check(const KabEngine *engine)
     for (guint i = 0; i < engine->partitions->len; i++)
         add_partition(engine, engine->partitions->pdata[i], &totals);
     for (guint i = 0; i < engine->slot_chunks->len; i++)
-        add_chunk(engine->slot_chunks->pdata[i], &totals);
+        add_chunk(engine, engine->slot_chunks->pdata[i], &totals);
     for (KabChange change = 0; change < KAB_N_CHANGES; change++)
         check_changes(engine, &totals, change);
     check_calls(engine, &totals);

@@ -9,13 +9,14 @@
 static void
 fill_call(KabCall *call, KabSet *set)
 {
-    KabRoom *room = call->room;
-    for (size_t i = 0; i < set->n; i++) {
-        KabSlot *slot = set->slots[i];
-        room->slots[i] = slot;
-        room->records[i] = slot->record;
-        room->messages[i] = slot->message;
-        room->results[i] = (KabResult){0};
+    const KabRoom room = *call->room;
+    KabSlot *const *slots = set->slots;
+    for (size_t i = 0, n = set->n; i < n; i++) {
+        KabSlot *slot = slots[i];
+        room.slots[i] = slot;
+        room.records[i] = slot->record;
+        room.messages[i] = slot->message;
+        room.results[i] = (KabResult){0};
         slot->call = call;
         slot->calls++;
         slot->references++;

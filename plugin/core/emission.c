@@ -9,10 +9,9 @@
  * finishes a slot when its outputs are acknowledged; exactly-once when the
  * transaction is committed, so a record without output rides in it as well.
  */
-#include "outgoing.h"
 #include "outlet.h"
 
-#define LINKS KAB_LINKS(in_emission)
+#define LINKS KAB_LINKS(in_queue)
 
 static KabEnd
 end_of_failed(KabFate fate)
@@ -44,14 +43,15 @@ kab_emission_leave(KabEngine *engine, KabSlot *slot)
     kab_outgoing_leave(engine, slot);
 }
 
+/* The slot is emitted. */
 static inline void
 finish_slot(KabEngine *engine, KabSlot *slot)
 {
-    kab_outgoing_leave(engine, slot);
+    kab_outgoing_end(engine, slot);
     kab_partition_finish(engine, slot, end_of(slot));
 }
 
-static inline void
+static void
 push_slot(KabEngine *engine, KabSlot *slot)
 {
     if (slot->products || kab_engine_is_exactly_once(engine))
@@ -61,13 +61,8 @@ push_slot(KabEngine *engine, KabSlot *slot)
 }
 
 void
-kab_slot_resolve(KabEngine *engine, KabSlot *slot)
+kab_slot_pass(KabEngine *engine, KabSlot *slot)
 {
-    kab_lane_leave(engine, slot);
-    if (!slot->group && slot->fate != KAB_FATE_HELD) { /* most records */
-        push_slot(engine, slot);
-        return;
-    }
     KabSlot *next = kab_group_may_pass(slot) ? slot : NULL;
     while (next) {
         KabSlot *passing = next;
@@ -96,9 +91,11 @@ mark_refused(KabEngine *engine, KabSlot *slot, const char *message)
 {
     g_free(slot->refusal);
     slot->refusal = g_strdup(message ? message : "");
-    if (slot->emission != KAB_EMISSION_EMITTED)
-        kab_outgoing_pass_head(engine, slot);
-    refuse_slot(engine, slot);
+    if (slot->emission == KAB_EMISSION_EMITTED)
+        return;
+    g_assert(slot == engine->sink.next);
+    engine->moves++;
+    kab_outgoing_pass_head(&engine->sink);
 }
 
 static void
@@ -107,7 +104,6 @@ note_sent(KabEngine *engine, KabSlot *slot, KabProduct *product)
     product->is_sent = true;
     product->epoch = engine->sink.epoch;
     slot->unreported++;
-    slot->references++;
     engine->sink.unreported++;
     engine->sink.is_flushed = false;
 }
@@ -120,8 +116,7 @@ produce_one(KabEngine *engine, KabSlot *slot, KabProduct *product)
     bool has_failed = product->kind != KAB_PRODUCT_OUTPUT;
     if (has_failed)
         letter = kab_failure_letter(slot);
-    /* The list of its partition, and its unreported outputs, do not read. */
-    product->is_unread = slot->references == 1 + slot->unreported;
+    product->is_unread = slot->references == 1; /* its partition's list */
     return sink->port->produce(sink->user, product, &slot->record,
                                slot->message, has_failed ? &letter : NULL);
 }
@@ -152,23 +147,30 @@ explain_refusal(KabEngine *engine)
     return "an output is larger than the topic takes (max.message.bytes)";
 }
 
+static void
+refuse_at_once(KabEngine *engine, KabSlot *slot)
+{
+    mark_refused(engine, slot, explain_refusal(engine));
+    refuse_slot(engine, slot);
+}
+
 /* False: the sink takes no more now. */
 static bool
 emit_slot(KabEngine *engine, KabSlot *slot)
 {
     bool has_several = slot->products && slot->products->next;
     if (has_several && !is_possible(engine, slot)) {
-        mark_refused(engine, slot, explain_refusal(engine));
+        refuse_at_once(engine, slot);
         return true;
     }
     for (KabProduct *product; (product = slot->next_product);) {
-        KabProduceStatus status = KAB_PRODUCE_OK;
-        if (!product->is_acknowledged)
-            status = produce_one(engine, slot, product);
-        switch (status) {
+        if (product->is_acknowledged) {
+            slot->next_product = product->next;
+            continue;
+        }
+        switch (produce_one(engine, slot, product)) {
         case KAB_PRODUCE_OK:
-            if (!product->is_acknowledged)
-                note_sent(engine, slot, product);
+            note_sent(engine, slot, product);
             slot->next_product = product->next;
             break;
         case KAB_PRODUCE_FULL:
@@ -178,7 +180,7 @@ emit_slot(KabEngine *engine, KabSlot *slot)
             engine->counters.produce_errors[KAB_REFUSED_RECORD]++;
             if (product != slot->products)
                 kab_sink_taint(engine);
-            mark_refused(engine, slot, explain_refusal(engine));
+            refuse_at_once(engine, slot);
             return true;
         case KAB_PRODUCE_LOST:
             kab_sink_lose(engine, false, "a produce call was refused");
@@ -186,7 +188,7 @@ emit_slot(KabEngine *engine, KabSlot *slot)
         }
     }
     kab_slot_move(engine, slot, KAB_SLOT_RESOLVED, KAB_SLOT_EMITTED);
-    kab_outgoing_pass_head(engine, slot);
+    kab_outgoing_pass_head(&engine->sink);
     if (kab_engine_is_exactly_once(engine)) {
         kab_partition_note_emitted(engine, slot);
         kab_sink_count(engine, slot);
@@ -227,6 +229,17 @@ hold_early(KabEngine *engine)
         hold_slot(engine, slot);
 }
 
+/* Exactly once: holds the slot if the commit metadata has no room for it. */
+static bool
+hold_capped(KabEngine *engine, KabSlot *slot)
+{
+    bool is_whole = slot->next_product == slot->products;
+    if (!is_whole || !kab_metadata_cap_holds(engine, slot))
+        return false;
+    hold_slot(engine, slot);
+    return true;
+}
+
 void
 kab_emission_advance(KabEngine *engine)
 {
@@ -235,13 +248,12 @@ kab_emission_advance(KabEngine *engine)
     for (KabSlot *slot; (slot = sink->next);) {
         if (sink->is_full || !kab_sink_can_emit(engine))
             return;
-        bool is_whole = slot->next_product == slot->products;
         KabPartition *partition = slot->partition;
-        if (is_whole && is_exactly_once && kab_metadata_cap_holds(engine, slot))
-            hold_slot(engine, slot);
-        else if (!emit_slot(engine, slot))
+        if (is_exactly_once && hold_capped(engine, slot))
+            continue;
+        if (!emit_slot(engine, slot))
             return;
-        else if (partition->is_capped)
+        if (partition->is_capped)
             release_first(engine, partition);
     }
 }
@@ -253,7 +265,7 @@ release_held(KabSink *sink)
 {
     KabSlot *first = sink->next, *at = first;
     for (KabSlot *slot = sink->held.head, *next; slot; slot = next) {
-        next = slot->in_emission.next;
+        next = slot->in_queue.next;
         if (slot->partition->is_capped &&
             slot != kab_metadata_cap_first_open(slot->partition))
             continue;
@@ -291,7 +303,7 @@ kab_emission_requeue(KabEngine *engine, bool all_outputs)
     KabSink *sink = &engine->sink;
     for (KabSlot *slot = sink->outgoing.head, *next; kab_slot_is_emitted(slot);
          slot = next) {
-        next = slot->in_emission.next;
+        next = slot->in_queue.next;
         if (slot->refusal)
             refuse_slot(engine, slot);
     }
@@ -299,7 +311,7 @@ kab_emission_requeue(KabEngine *engine, bool all_outputs)
         rewind_slot(engine, sink->next, all_outputs);
     hold_early(engine);
     for (KabSlot *slot = sink->outgoing.head; kab_slot_is_emitted(slot);
-         slot = slot->in_emission.next) {
+         slot = slot->in_queue.next) {
         rewind_slot(engine, slot, all_outputs);
         slot->emission = KAB_EMISSION_QUEUED;
     }
@@ -315,17 +327,31 @@ kab_emission_requeue(KabEngine *engine, bool all_outputs)
 
 /* --- Reports ----------------------------------------------------------- */
 
-/* Notes the report; returns the slot, with the product's reference to it. */
+/* The slot may be without use now. */
 static inline KabSlot *
 note_report(KabEngine *engine, KabProduct *product)
 {
     KabSlot *slot = product->slot;
-    g_assert(product->is_sent && slot->unreported > 0);
-    g_assert(product->epoch <= engine->sink.epoch);
+    g_assert(product->is_sent);
     product->is_sent = false;
     slot->unreported--;
     engine->sink.unreported--;
     return slot;
+}
+
+/* What a report may end. */
+static inline void
+end_report(KabEngine *engine, KabSlot *slot)
+{
+    if (!slot->partition) {
+        if (!kab_slot_is_used(slot))
+            kab_slot_free(engine, slot);
+    } else if (!slot->unacknowledged && slot->state == KAB_SLOT_EMITTED &&
+               !kab_engine_is_exactly_once(engine)) {
+        finish_slot(engine, slot);
+    } else if (slot->refusal) { /* so one is not acknowledged */
+        refuse_slot(engine, slot);
+    }
 }
 
 static bool
@@ -340,19 +366,14 @@ kab_engine_acknowledged(KabEngine *engine, KabProduct *product, int64_t now)
 {
     KabSlot *slot = note_report(engine, product);
     kab_engine_set_now(engine, now);
-    engine->counters.records_produced += !is_letter(product);
+    engine->counters.records_produced++;
+    if (product->kind != KAB_PRODUCT_OUTPUT && is_letter(product))
+        engine->counters.records_produced--;
     product->is_acknowledged = true;
     if (!kab_engine_is_exactly_once(engine))
         engine->sink.losses = 0;
-    if (slot->unacknowledged)
-        slot->unacknowledged--;
-    if (slot->refusal && slot->partition)
-        refuse_slot(engine, slot);
-    else if (slot->partition && !slot->unacknowledged &&
-             slot->state == KAB_SLOT_EMITTED &&
-             !kab_engine_is_exactly_once(engine))
-        finish_slot(engine, slot);
-    kab_slot_unref(engine, slot);
+    slot->unacknowledged--;
+    end_report(engine, slot);
 }
 
 static void
@@ -397,23 +418,25 @@ kab_engine_refused(KabEngine *engine,
         kab_sink_give_up(engine, KAB_STOP_SINK, message);
         break;
     }
-    if (slot->refusal && slot->partition)
-        refuse_slot(engine, slot);
-    kab_slot_unref(engine, slot);
+    end_report(engine, slot);
 }
 
 static void
 forget_slot(KabEngine *engine, KabSlot *slot)
 {
     size_t n = slot->unreported;
+    if (!n)
+        return;
     for (KabProduct *product = slot->products, *next; n; product = next) {
         next = product->next;
         if (!product->is_sent)
             continue;
         n--;
         engine->counters.produce_errors[KAB_REFUSED_SINK]++;
-        kab_slot_unref(engine, note_report(engine, product));
+        note_report(engine, product);
     }
+    if (!kab_slot_is_used(slot))
+        kab_slot_free(engine, slot);
 }
 
 /* Scans every slot: dropped ones await reports too, and are on no list. */

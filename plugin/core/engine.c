@@ -66,9 +66,9 @@ clear_reported_never(KabEngine *engine)
     for (guint i = 0; i < engine->slot_chunks->len; i++) {
         KabSlot *chunk = engine->slot_chunks->pdata[i];
         for (size_t j = 0; j < KAB_SLOT_CHUNK; j++)
-            if (chunk[j].references) {
-                chunk[j].references = 1;
-                kab_slot_unref(engine, &chunk[j]);
+            if (kab_slot_is_used(&chunk[j])) {
+                chunk[j].references = chunk[j].unreported = 0;
+                kab_slot_free(engine, &chunk[j]);
             }
     }
 }

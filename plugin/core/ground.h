@@ -10,10 +10,21 @@
 /* Only for kab_slot_new(). */
 void kab_slot_grow_pool(KabEngine *engine);
 
-_Static_assert(sizeof(KabSlot) % KAB_CACHE_LINE == 0, "whole lines");
+/* In pieces, which compilers make plain stores of. For the whole they take an
+ * instruction that repeats, and is slow to begin. */
+static inline void
+kab_slot_clear(KabSlot *slot)
+{
+    enum { PIECE = 32 };
+    char *from = (char *)&slot->partition, *to = (char *)&slot->record;
+    _Static_assert(
+        (offsetof(KabSlot, record) - offsetof(KabSlot, partition)) % PIECE == 0,
+        "whole pieces");
+#pragma GCC unroll 8
+    for (char *piece = from; piece < to; piece += PIECE)
+        memset(piece, 0, PIECE);
+}
 
-/* Cleared line by line, which compilers make plain stores of. For the whole
- * they take an instruction that repeats, and is slow to begin. */
 static inline KabSlot *
 kab_slot_new(KabEngine *engine)
 {
@@ -21,45 +32,54 @@ kab_slot_new(KabEngine *engine)
         kab_slot_grow_pool(engine);
     KabSlot *slot = engine->free_slots;
     engine->free_slots = slot->in_partition.next;
-    char *end = (char *)(slot + 1);
-#pragma GCC unroll 8
-    for (char *line = (char *)slot; line < end; line += KAB_CACHE_LINE)
-        memset(line, 0, KAB_CACHE_LINE);
+    kab_slot_clear(slot);
     slot->references = 1;
     return slot;
 }
 
-/* Without references: only to be called by the unref. */
+/* Nothing refers to it: only to be called by the next. */
 void kab_slot_free(KabEngine *engine, KabSlot *slot);
-void kab_call_free(KabEngine *engine, KabCall *call);
 void kab_slot_detach(KabEngine *engine, KabSlot *slot);
+
+static inline bool
+kab_slot_is_used(const KabSlot *slot)
+{
+    return slot->references || slot->unreported;
+}
 
 static inline void
 kab_slot_unref(KabEngine *engine, KabSlot *slot)
 {
-    g_assert(slot->references > 0);
-    if (--slot->references == 0)
+    slot->references--;
+    if (!kab_slot_is_used(slot))
         kab_slot_free(engine, slot);
 }
 
+void kab_call_free(KabEngine *engine, KabCall *call);
 /* Drops one reference to the call's memory. */
 static inline void
 kab_call_unref(KabEngine *engine, KabCall *call)
 {
-    g_assert(call->references > 0);
     if (--call->references == 0)
         kab_call_free(engine, call);
 }
 
-/* Drops the slot's products and its reference to the call that owns their
+/* Frees the slot's products, or drops its reference to the call that owns their
  * memory. */
+static inline void
+kab_slot_free_products(KabEngine *engine, const KabSlot *slot)
+{
+    if (slot->memory)
+        kab_call_unref(engine, slot->memory);
+    else
+        g_free(slot->products);
+}
+
 static inline void
 kab_slot_clear_products(KabEngine *engine, KabSlot *slot)
 {
-    if (slot->memory)
-        kab_call_unref(engine, g_steal_pointer(&slot->memory));
-    else if (slot->products)
-        g_free(slot->products);
+    kab_slot_free_products(engine, slot);
+    slot->memory = NULL;
     slot->products = slot->next_product = NULL;
     slot->unacknowledged = 0;
 }

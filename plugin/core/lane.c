@@ -57,9 +57,8 @@ enter_group(KabGroup *group, KabSlot *slot)
     kab_slots_append(&group->slots, slot, KAB_LINKS(in_group));
 }
 
-/* The lane for the slot; puts it into its group. */
-static KabLane *
-choose_lane(KabEngine *engine, KabSlot *slot)
+KabLane *
+kab_lane_choose(KabEngine *engine, KabSlot *slot)
 {
     KabPartition *partition = slot->partition;
     switch (engine->options.order) {
@@ -118,8 +117,8 @@ remove_ready(KabEngine *engine, KabLane *lane)
 }
 
 /* During a drain, records in a busy lane stay uncalled. */
-static void
-update_lane(KabEngine *engine, KabLane *lane)
+void
+kab_lane_update(KabEngine *engine, KabLane *lane)
 {
     bool is_free = !lane->can_be_busy || !lane->outstanding.n;
     bool should = lane->waiting.n && is_free;
@@ -129,24 +128,10 @@ update_lane(KabEngine *engine, KabLane *lane)
         remove_ready(engine, lane);
 }
 
-void
-kab_lane_enter(KabEngine *engine, KabSlot *slot)
-{
-    KabLane *lane = slot->lane = choose_lane(engine, slot);
-    kab_slots_append(&lane->waiting, slot, KAB_LINKS(in_lane));
-    lane->waiting_bytes += slot->bytes;
-    if (lane->is_ready) {
-        engine->ready_records++;
-        engine->ready_bytes += slot->bytes;
-    } else {
-        update_lane(engine, lane);
-    }
-}
-
 static void
 take_waiting(KabEngine *engine, KabLane *lane, KabSlot *slot)
 {
-    kab_slots_remove(&lane->waiting, slot, KAB_LINKS(in_lane));
+    kab_slots_remove(&lane->waiting, slot, KAB_LINKS(in_queue));
     lane->waiting_bytes -= slot->bytes;
     if (lane->is_ready) {
         engine->ready_records--;
@@ -160,14 +145,14 @@ kab_lane_dispatch(
     KabEngine *engine, KabLane *lane, KabSlot *last, size_t n, size_t bytes)
 {
     KabSlots *waiting = &lane->waiting;
-    KabSlot *head = waiting->head, *rest = last->in_lane.next;
+    KabSlot *head = waiting->head, *rest = last->in_queue.next;
     waiting->head = rest;
-    *(rest ? &rest->in_lane.previous : &waiting->tail) = NULL;
+    *(rest ? &rest->in_queue.previous : &waiting->tail) = NULL;
     waiting->n -= n;
     lane->waiting_bytes -= bytes;
     engine->ready_records -= n;
     engine->ready_bytes -= bytes;
-    last->in_lane.next = NULL;
+    last->in_queue.next = NULL;
     if (lane->can_be_busy)
         lane->outstanding = (KabSlots){.head = head, .tail = last, .n = n};
 }
@@ -176,7 +161,7 @@ kab_lane_dispatch(
 void
 kab_lane_rotate(KabEngine *engine, KabLane *lane)
 {
-    update_lane(engine, lane);
+    kab_lane_update(engine, lane);
     if (lane->is_ready && engine->ready_last != lane) {
         remove_ready(engine, lane);
         add_ready(engine, lane);
@@ -190,9 +175,9 @@ kab_lane_unlink(KabEngine *engine, KabLane *lane, KabSlot *slot)
         take_waiting(engine, lane, slot);
         kab_lanes_forget_period(engine);
     } else {
-        kab_slots_remove(&lane->outstanding, slot, KAB_LINKS(in_lane));
+        kab_slots_remove(&lane->outstanding, slot, KAB_LINKS(in_queue));
     }
-    update_lane(engine, lane);
+    kab_lane_update(engine, lane);
 }
 
 void

@@ -82,7 +82,6 @@ kab_slots_remove(KabSlots *slots, KabSlot *slot, size_t links)
         KAB_LINKS_OF(own->next, links)->previous = own->previous;
     else
         slots->tail = own->previous;
-    own->previous = own->next = NULL;
     slots->n--;
 }
 
@@ -116,16 +115,18 @@ kab_slot_move(KabEngine *engine,
 {
     g_assert(slot->state == from && kab_slot_moves[from] & 1U << to);
     engine->moves++;
-    engine->n_waiting -= from == KAB_SLOT_WAITING;
-    engine->n_called -= from == KAB_SLOT_CALLED;
-    if (from == KAB_SLOT_EMITTED && slot->partition)
+    if (from == KAB_SLOT_WAITING)
+        engine->n_waiting--;
+    if (from == KAB_SLOT_CALLED)
+        engine->n_called--;
+    if (from == KAB_SLOT_EMITTED && to == KAB_SLOT_RESOLVED)
         slot->partition->first_open = NULL;
     if (from == KAB_SLOT_WAITING && slot->partition) {
         slot->partition->n_waiting--;
         if (slot->partition->is_closed)
             kab_partition_list(engine, slot->partition, KAB_CHANGED_VALVE);
     }
+    if (to == KAB_SLOT_CALLED)
+        engine->n_called++;
     slot->state = (uint8_t)to;
-    engine->n_waiting += to == KAB_SLOT_WAITING;
-    engine->n_called += to == KAB_SLOT_CALLED;
 }

@@ -63,12 +63,12 @@ typedef struct {
 /* What its reports, its end and the search for the frontier read comes first:
  * tens of thousands of slots are out of the processor's caches by then, and
  * each line of 64 bytes that is fetched back costs as much as a hundred
- * instructions. */
+ * instructions. From `partition` up to `record`, a slot begins as zero. */
 struct KabSlot {
     _Alignas(KAB_CACHE_LINE)
         KabSlotLinks in_partition; /* `next` also links the free list */
-    KabSlotLinks in_emission;
-    KabPartition *partition; /* NULL: dropped */
+    KabSlotLinks in_queue;         /* of its lane; later of the sink */
+    KabPartition *partition;       /* NULL: dropped */
     KabProduct *products, *next_product;
     KabCall *memory; /* that owns the products' memory */
 
@@ -77,8 +77,10 @@ struct KabSlot {
     char *refusal; /* why the sink refused an output, while other reports are
                       awaited; owned; NULL: it did not */
     int64_t taken_us;
-    size_t charge; /* against the budget */
-    uint32_t references, unreported, unacknowledged;
+    size_t charge;       /* against the budget */
+    uint32_t references; /* its partition's list, each open call */
+    uint32_t calls;
+    uint32_t unreported, unacknowledged; /* outputs */
     uint8_t state, fate, stage, class_;
     uint8_t emission; /* KabEmission */
     bool is_detached; /* copied out of its fetch response */
@@ -86,17 +88,15 @@ struct KabSlot {
 
     uint64_t finished_after; /* finished records before the next slot */
     int64_t finished_from, finished_to; /* offset range of those records */
-    uint32_t calls;
-    size_t bytes;    /* key and value */
-    KabGroup *group; /* NULL: none, or passed */
+    size_t bytes;                       /* key and value */
+    KabGroup *group;                    /* NULL: none, or passed */
+    KabLane *lane;                      /* NULL: parked, or resolved */
+    KabSet *set;
+    KabCall *call; /* whose answer is wanted; NULL: none */
 
     KabRecord record;
 
-    KabSlotLinks in_lane;
     KabSlotLinks in_group;
-    KabLane *lane; /* NULL: parked, or resolved */
-    KabSet *set;
-    KabCall *call; /* whose answer is wanted; NULL: none */
 };
 
 /* A queue of records for dispatch. A lane that can be busy has at most one

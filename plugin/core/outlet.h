@@ -5,10 +5,23 @@
 #pragma once
 
 #include "ledger.h"
+#include "outgoing.h"
 
 /* emission.c */
+/* What has passed its group goes on to the sink, or is finished. */
+void kab_slot_pass(KabEngine *engine, KabSlot *slot);
+
 /* The slot's outcome is final: it leaves its lane, and its group in turn. */
-void kab_slot_resolve(KabEngine *engine, KabSlot *slot);
+static inline void
+kab_slot_resolve(KabEngine *engine, KabSlot *slot)
+{
+    kab_lane_leave(engine, slot);
+    if (slot->products && !slot->group) /* most records */
+        kab_outgoing_queue(engine, slot, false);
+    else
+        kab_slot_pass(engine, slot);
+}
+
 void kab_emission_leave(KabEngine *engine, KabSlot *slot);
 void kab_emission_advance(KabEngine *engine);
 /* Treat every outstanding delivery report as lost. */
@@ -24,7 +37,18 @@ void kab_sink_lose(KabEngine *engine, bool is_fenced, const char *reason);
 void kab_sink_taint(KabEngine *engine);
 void kab_sink_shrink(KabEngine *engine);
 void kab_sink_advance(KabEngine *engine);
-bool kab_sink_can_emit(const KabEngine *engine);
+/* Only for the next. */
+bool kab_sink_takes_more(const KabEngine *engine);
+
+static inline bool
+kab_sink_can_emit(const KabEngine *engine)
+{
+    const KabSink *sink = &engine->sink;
+    if (kab_engine_is_exactly_once(engine))
+        return kab_sink_takes_more(engine);
+    return sink->state == KAB_SINK_OPEN && !sink->is_given_up;
+}
+
 /* The largest charge at which a transaction settles. */
 size_t kab_sink_charge_limit(const KabEngine *engine);
 /* Exactly-once: counts a slot emitted into the open transaction. */

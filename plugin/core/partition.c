@@ -86,7 +86,7 @@ count_end(KabEngine *engine, const KabSlot *slot, KabEnd end)
     if (slot->fate == KAB_FATE_LETTER)
         counters->dead_letters[slot->class_]++;
     kab_histogram_add(&counters->record_us,
-                      (uint64_t)MAX(engine->now - slot->taken_us, 0));
+                      (uint64_t)(engine->now - slot->taken_us));
 }
 
 void
@@ -102,8 +102,11 @@ kab_partition_finish(KabEngine *engine, KabSlot *slot, KabEnd end)
         kab_slot_move(engine, slot, KAB_SLOT_EMITTED, KAB_SLOT_FINISHED);
     else
         kab_slot_move(engine, slot, KAB_SLOT_RESOLVED, KAB_SLOT_FINISHED);
-    kab_slot_clear_products(engine, slot);
-    kab_slot_unref(engine, slot);
+    slot->references--;
+    if (kab_slot_is_used(slot))
+        kab_slot_clear_products(engine, slot);
+    else
+        kab_slot_free(engine, slot);
 }
 
 void

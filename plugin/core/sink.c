@@ -55,15 +55,13 @@ kab_sink_give_up(KabEngine *engine, KabStopReason reason, const char *message)
     kab_engine_stop(engine, reason, message);
 }
 
+/* Of an exactly-once sink: has the open transaction room for one more? */
 bool
-kab_sink_can_emit(const KabEngine *engine)
+kab_sink_takes_more(const KabEngine *engine)
 {
     const KabSink *sink = &engine->sink;
-    if (sink->is_given_up)
-        return false;
-    if (!kab_engine_is_exactly_once(engine))
-        return sink->state == KAB_SINK_OPEN;
-    if (sink->state != KAB_SINK_IN_TRANSACTION || sink->must_abort)
+    if (sink->is_given_up || sink->state != KAB_SINK_IN_TRANSACTION ||
+        sink->must_abort)
         return false;
     /* Settle only between records: a record's outputs are never split. */
     const KabSlot *head = sink->next;

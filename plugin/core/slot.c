@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Slots: one for each unfinished record, from one pool.
  *
- * References: its partition's list, each open call that holds it, and each
- * unreported output. The last unref releases the message and ends the
- * record's charge against the budget.
+ * It is in use while it has references, its partition's list and each open call
+ * that holds it, or unreported outputs. The last of them releases the message
+ * and ends the record's charge against the budget.
  */
 #include "ground.h"
 
 /* Writes only what is asked of a slot that is not in use; kab_slot_new() clears
- * all. */
+ * the rest. */
 void
 kab_slot_grow_pool(KabEngine *engine)
 {
@@ -23,25 +23,26 @@ kab_slot_grow_pool(KabEngine *engine)
 }
 
 static void
-clear_texts(KabSlot *slot)
+free_texts(const KabSlot *slot)
 {
-    g_clear_pointer(&slot->failure, g_free);
-    g_clear_pointer(&slot->refusal, g_free);
+    g_free(slot->failure);
+    g_free(slot->refusal);
 }
 
 void
 kab_slot_free(KabEngine *engine, KabSlot *slot)
 {
+    void *message = slot->message;
     if (slot->products)
-        kab_slot_clear_products(engine, slot);
+        kab_slot_free_products(engine, slot);
     if (slot->failure || slot->refusal)
-        clear_texts(slot);
-    if (slot->message)
-        engine->ports.source->release_message(engine->ports.source_user,
-                                              slot->message);
+        free_texts(slot);
     engine->charge -= slot->charge;
     slot->in_partition.next = engine->free_slots;
     engine->free_slots = slot;
+    if (message)
+        engine->ports.source->release_message(engine->ports.source_user,
+                                              message);
 }
 
 /* Bytes that lie in the old range get the same place in the new range. */
@@ -81,7 +82,7 @@ kab_slot_detach(KabEngine *engine, KabSlot *slot)
     }
 }
 
-void
+G_NO_INLINE void
 kab_call_free(KabEngine *engine, KabCall *call)
 {
     engine->n_attempts--;

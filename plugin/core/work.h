@@ -25,8 +25,28 @@ kab_engine_stop(KabEngine *engine, KabStopReason reason, const char *message);
 /* lane.c */
 void kab_lanes_init(KabEngine *engine);
 void kab_lanes_clear(KabEngine *engine);
-/* Puts the slot into its lane and its order group. */
-void kab_lane_enter(KabEngine *engine, KabSlot *slot);
+/* The lane for the slot; puts it into its order group. */
+KabLane *kab_lane_choose(KabEngine *engine, KabSlot *slot);
+/* The lane's records changed: is it ready? */
+void kab_lane_update(KabEngine *engine, KabLane *lane);
+
+static inline void
+kab_lane_enter(KabEngine *engine, KabSlot *slot)
+{
+    KabLane *lane = &engine->unordered;
+    if (engine->options.order != KAB_ORDER_UNORDERED)
+        lane = kab_lane_choose(engine, slot);
+    slot->lane = lane;
+    kab_slots_append(&lane->waiting, slot, KAB_LINKS(in_queue));
+    lane->waiting_bytes += slot->bytes;
+    if (lane->is_ready) {
+        engine->ready_records++;
+        engine->ready_bytes += slot->bytes;
+    } else {
+        kab_lane_update(engine, lane);
+    }
+}
+
 /* Moves the first n slots, `bytes` in all, from waiting to outstanding. */
 void kab_lane_dispatch(
     KabEngine *engine, KabLane *lane, KabSlot *last, size_t n, size_t bytes);
