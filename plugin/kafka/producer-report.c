@@ -32,15 +32,13 @@ describe_refusal(const KabClient *client,
 }
 
 static void
-note_refused(KabProducer *producer,
-             KabClient *client,
-             const rd_kafka_message_t *report,
-             size_t n)
+refuse(KabProducer *producer,
+       KabClient *client,
+       const rd_kafka_message_t *report,
+       KabVerdict verdict,
+       const char *text)
 {
-    char text[1024];
-    KabVerdict verdict = kab_refusal_verdict(report->err, n);
     KabRefusal refusal = kab_refusal_of(verdict);
-    describe_refusal(client, text, sizeof text, report);
     if (verdict == KAB_VERDICT_ISOLATE)
         g_hash_table_add(producer->suspects, report->_private);
     kab_engine_refused(producer->setup.engine, report->_private, refusal, text,
@@ -62,18 +60,50 @@ note_refused(KabProducer *producer,
 }
 
 static void
+note_refused(KabProducer *producer,
+             KabClient *client,
+             const rd_kafka_message_t *report,
+             size_t n)
+{
+    char text[1024];
+    describe_refusal(client, text, sizeof text, report);
+    refuse(producer, client, report, kab_refusal_verdict(report->err, n), text);
+}
+
+static void
+note_doubtful(KabProducer *producer,
+              KabClient *client,
+              const rd_kafka_message_t *report)
+{
+    char text[512];
+    const char *topic = report->rkt ? rd_kafka_topic_name(report->rkt) : "?";
+    g_snprintf(text, sizeof text,
+               "outputs to %s [%d] were reported as written, but not where; "
+               "they are written again",
+               topic, (int)report->partition);
+    refuse(producer, client, report, KAB_VERDICT_SINK, text);
+}
+
+/* A batch that is written has an offset. One without was refused, and one that
+ * was sent behind it was taken (KAB_QUIRK_FIRST_BATCH), or it was written long
+ * ago and sent again; which, nobody can tell. The offset of the batch's first
+ * record says it for all. */
+static void
 serve_reports(KabProducer *producer, KabClient *client, rd_kafka_event_t *event)
 {
     size_t n = rd_kafka_event_message_count(event);
-    const rd_kafka_message_t *report;
+    const rd_kafka_message_t *report = rd_kafka_event_message_next(event);
+    bool has_offset = report && report->offset >= 0;
     client->quiet_us = producer->now;
-    while ((report = rd_kafka_event_message_next(event))) {
+    for (; report; report = rd_kafka_event_message_next(event)) {
         client->n_unreported--;
-        if (!report->err)
+        if (report->err)
+            note_refused(producer, client, report, n);
+        else if (has_offset)
             kab_engine_acknowledged(producer->setup.engine, report->_private,
                                     producer->now);
         else
-            note_refused(producer, client, report, n);
+            note_doubtful(producer, client, report);
     }
 }
 

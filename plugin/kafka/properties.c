@@ -126,10 +126,10 @@ static const KabClientDefault defaults[] = {
         KAB_CLIENT_PRODUCER,
         "requests of a useful size, as Kafka's own since 4.0 (KIP-1030)"),
     SET("max.in.flight.requests.per.connection",
-        "1",
+        "5",
         KAB_CLIENT_PRODUCER,
-        "a partition whose leader has just come may refuse a request and take "
-        "the next one: the first would be lost, and be reported as written"),
+        "a request holds one partition: they need not wait for each other; 1 "
+        "where `order` is kept at least once"),
     SET("message.timeout.ms",
         "0",
         KAB_CLIENT_PRODUCER,

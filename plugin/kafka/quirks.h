@@ -58,7 +58,7 @@
       "with several requests in flight, a partition whose leader has just "    \
       "come refuses the first and takes the second; the first, sent again, "   \
       "counts as a duplicate: lost, and reported as written",                  \
-      "max.in.flight.requests.per.connection in properties.c")                 \
+      "has_offset in producer-report.c, add_order() in settings-binding.c")    \
     X(LOST_REPORT, 0, KAB_QUIRK_OPEN,                                          \
       "a message of a transaction whose topic is deleted is never reported",   \
       "SILENCE_US and reports_us() in producer.c")                             \

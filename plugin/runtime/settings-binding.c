@@ -99,6 +99,34 @@ add_kafka(KabBindingBuilder *at)
     }
 }
 
+/* The modes as configured: the structure already holds the defaults. */
+static unsigned
+given_modes(KabBindingBuilder *at)
+{
+    const char *batching = value_of(at, "batching");
+    const char *delivery = value_of(at, "delivery");
+    unsigned modes = 0;
+    if (batching && strcmp(batching, "adaptive") == 0)
+        modes |= KAB_MODE_ADAPTIVE;
+    if (delivery && strcmp(delivery, "exactly-once") == 0)
+        modes |= KAB_MODE_EXACTLY_ONCE;
+    return modes;
+}
+
+/* With several requests on their way a broker may refuse one and take the next
+ * (KAB_QUIRK_FIRST_BATCH); the first is then written behind it. An aborted
+ * transaction hides that. */
+static void
+add_order(KabBindingBuilder *at)
+{
+    const char *order = value_of(at, "order");
+    if (!order || strcmp(order, "unordered") == 0 ||
+        given_modes(at) & KAB_MODE_EXACTLY_ONCE)
+        return;
+    add_property(at->binding->producer, at->binding,
+                 "max.in.flight.requests.per.connection", "1");
+}
+
 static void
 open_function(KabBindingBuilder *at)
 {
@@ -286,20 +314,6 @@ read_entry(KabBindingBuilder *at, const KabIniEntry *entry)
         kab_settings_store(at->builder, at->section, entry, row, binding);
 }
 
-/* The modes as configured: the structure already holds the defaults. */
-static unsigned
-given_modes(KabBindingBuilder *at)
-{
-    const char *batching = value_of(at, "batching");
-    const char *delivery = value_of(at, "delivery");
-    unsigned modes = 0;
-    if (batching && strcmp(batching, "adaptive") == 0)
-        modes |= KAB_MODE_ADAPTIVE;
-    if (delivery && strcmp(delivery, "exactly-once") == 0)
-        modes |= KAB_MODE_EXACTLY_ONCE;
-    return modes;
-}
-
 unsigned
 kab_binding_modes(const KabBindingSettings *binding)
 {
@@ -460,6 +474,7 @@ kab_settings_add_binding(KabSettingsBuilder *builder,
     g_ptr_array_add(builder->settings->bindings, at.binding);
     check_name(&at, name);
     store_defaults(&at);
+    add_order(&at);
     add_kafka(&at);
     for (unsigned i = 0; i < section->entries->len; i++)
         read_entry(&at, section->entries->pdata[i]);

@@ -141,6 +141,19 @@ append_property(const KabPrint *print,
                 kab_property_is_secret(name) ? hidden : value);
 }
 
+/* In the binding's section or in [kafka]? */
+static bool
+is_property_given(const KabPrint *print,
+                  const KabIniSection *section,
+                  const char *prefix,
+                  const char *name)
+{
+    const KabIniSection *kafka = kab_ini_find(print->config->ini, "kafka");
+    g_autofree char *key = g_strconcat(prefix, name, NULL);
+    return kab_ini_section_find(section, key) ||
+           (kafka && kab_ini_section_find(kafka, name));
+}
+
 /* Properties that we set and the user did not; those of [kafka] are printed
  * there. */
 static void
@@ -162,7 +175,8 @@ append_client(const KabPrint *print,
     for (size_t i = 0; i < n; i++) {
         const char *value =
             kab_properties_lookup(kind, user, properties->len, rows[i].name);
-        if ((rows[i].clients & kind) && value && value == rows[i].value)
+        if ((rows[i].clients & kind) && value &&
+            !is_property_given(print, section, prefix, rows[i].name))
             append_property(print, NULL, prefix, rows[i].name, value);
     }
 }

@@ -7,7 +7,11 @@ PRODUCER_RIG = \
 	tests/component/producer-rig-topics.c \
 	tests/support/kab-test.h
 
-PRODUCER_TESTS = test-producer test-producer-letters test-producer-transactions
+PRODUCER_TESTS = \
+	test-producer \
+	test-producer-letters \
+	test-producer-refusals \
+	test-producer-transactions
 check_PROGRAMS += $(PRODUCER_TESTS)
 TESTS += $(PRODUCER_TESTS)
 test_producer_CPPFLAGS = $(COMPONENT_CPPFLAGS)
@@ -17,6 +21,10 @@ test_producer_letters_CPPFLAGS = $(test_producer_CPPFLAGS)
 test_producer_letters_SOURCES = $(PRODUCER_RIG) \
 	tests/component/test-producer-letters.c
 test_producer_letters_LDADD = $(test_producer_LDADD)
+test_producer_refusals_CPPFLAGS = $(test_producer_CPPFLAGS)
+test_producer_refusals_SOURCES = $(PRODUCER_RIG) \
+	tests/component/test-producer-refusals.c
+test_producer_refusals_LDADD = $(test_producer_LDADD)
 test_producer_transactions_CPPFLAGS = $(test_producer_CPPFLAGS)
 test_producer_transactions_SOURCES = $(PRODUCER_RIG) \
 	tests/component/test-producer-transactions.c

@@ -9,12 +9,6 @@
 #include "producer-rig.h"
 
 static uint64_t
-count_refused(Rig *rig, KabRefusal refusal)
-{
-    return rig_counters(rig)->produce_errors[refusal];
-}
-
-static uint64_t
 count_ended(Rig *rig, KabEnd end)
 {
     return rig_counters(rig)->records_finished[end];
@@ -58,109 +52,6 @@ TEST(key_value_timestamp_and_headers_are_kept)
     assert_string_equal(record->headers, "a=1;b=;");
     assert_int_equal(record->timestamp_ms, 1234567890123);
     rig_record_free(record);
-    rig_free(rig);
-}
-
-/* One request in flight: several would each fail in their own way. */
-static Rig *
-open_one_at_a_time(void **state)
-{
-    Rig *rig = rig_new(state);
-    rig_set(rig, "max.in.flight.requests.per.connection", "1");
-    rig_open(rig);
-    return rig;
-}
-
-TEST(a_record_the_broker_finds_invalid_goes_to_the_dead_letters)
-{
-    Rig *rig = open_one_at_a_time(state);
-    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
-                                      RD_KAFKA_RESP_ERR_INVALID_RECORD);
-    rig_take_range(rig, 0, 1);
-    rig_finish(rig);
-    assert_int_equal(count_refused(rig, KAB_REFUSED_RECORD), 1);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
-    RigRecord *record = rig_read_one(rig, rig->dead, 4);
-    assert_non_null(strstr(record->headers, "errors.stage=produce;"));
-    assert_non_null(strstr(record->headers, "errors.class=permanent;"));
-    assert_non_null(strstr(record->headers, "INVALID_RECORD"));
-    rig_record_free(record);
-    rig_free(rig);
-}
-
-TEST(neighbours_of_an_invalid_record_are_sent_again_alone)
-{
-    Rig *rig = open_one_at_a_time(state);
-    /* First the request with several records, then one of the records alone. */
-    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 2,
-                                      RD_KAFKA_RESP_ERR_INVALID_RECORD,
-                                      RD_KAFKA_RESP_ERR_INVALID_RECORD);
-    rig_take_range(rig, 0, 10);
-    rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 9);
-    assert_int_equal(rig->n_called, 10);
-    g_autofree char *got = rig_read(rig, rig->out, 4, 9);
-    assert_string_equal(got, "1,2,3,4,5,6,7,8,9");
-    rig_free(rig);
-}
-
-TEST(a_request_too_large_is_sent_again_in_smaller_ones)
-{
-    Rig *rig = open_one_at_a_time(state);
-    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
-                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
-    rig_take_range(rig, 0, 10);
-    rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
-    assert_int_equal(rig_state(rig).losses[KAB_LOSS_TOO_LARGE], 1);
-    assert_int_equal(rig->n_called, 10);
-    rig_free(rig);
-}
-
-TEST(a_moved_leader_is_found_without_losing_the_sink)
-{
-    Rig *rig = open_one_at_a_time(state);
-    rd_kafka_mock_push_request_errors(
-        rig->mock, KAB_API_PRODUCE, 3,
-        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
-        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
-        RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
-    rig_take_range(rig, 0, 10);
-    rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
-    assert_int_equal(rig_counters(rig)->sinks_lost, 0);
-    rig_free(rig);
-}
-
-TEST(an_unlisted_produce_error_replaces_the_producer)
-{
-    Rig *rig = open_one_at_a_time(state);
-    rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
-                                      RD_KAFKA_RESP_ERR_POLICY_VIOLATION);
-    rig_take_range(rig, 0, 10);
-    rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
-    assert_int_equal(rig_counters(rig)->sinks_lost, 1);
-    assert_int_equal(rig_state(rig).losses[KAB_LOSS_REFUSED], 1);
-    rig_free(rig);
-}
-
-TEST(not_authorised_stops_with_the_next_step)
-{
-    Rig *rig = open_one_at_a_time(state);
-    /* More than one: the client that the last test lost may still send. */
-    rd_kafka_mock_push_request_errors(
-        rig->mock, KAB_API_PRODUCE, 3,
-        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    rig_take_range(rig, 0, 10);
-    rig_finish(rig);
-    rd_kafka_mock_clear_request_errors(rig->mock, KAB_API_PRODUCE);
-    assert_true(rig->is_stopped);
-    assert_int_equal(rig->stop_reason, KAB_STOP_SINK);
-    assert_non_null(strstr(rig->stop_message, "kafka-acls.sh"));
     rig_free(rig);
 }
 
@@ -444,13 +335,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outputs_arrive_in_order_and_are_acknowledged),
         cmocka_unit_test(key_value_timestamp_and_headers_are_kept),
-        cmocka_unit_test(
-            a_record_the_broker_finds_invalid_goes_to_the_dead_letters),
-        cmocka_unit_test(neighbours_of_an_invalid_record_are_sent_again_alone),
-        cmocka_unit_test(a_request_too_large_is_sent_again_in_smaller_ones),
-        cmocka_unit_test(a_moved_leader_is_found_without_losing_the_sink),
-        cmocka_unit_test(an_unlisted_produce_error_replaces_the_producer),
-        cmocka_unit_test(not_authorised_stops_with_the_next_step),
         cmocka_unit_test(an_output_to_a_missing_partition_fails_its_record),
         cmocka_unit_test(an_output_too_large_is_measured_before_it_is_sent),
         cmocka_unit_test(

@@ -136,6 +136,32 @@ TEST(exactly_once_has_a_larger_budget)
     assert_int_equal(b->engine.buffer_bytes, 256 << 20);
 }
 
+static void
+assert_requests(const char *options, const char *wanted)
+{
+    g_autofree char *text =
+        g_strconcat("[kafka]\nbootstrap.servers = h:1\n[binding b]\n"
+                    "input.topics = a\nfunction = identity\n",
+                    options, NULL);
+    g_autoptr(KabSettings) settings = settings_of(text);
+    const GArray *properties = kab_settings_find(settings, "b")->producer;
+    const char *value = kab_properties_lookup(
+        KAB_CLIENT_PRODUCER, (const KabProperty *)properties->data,
+        properties->len, "max.in.flight.requests.per.connection");
+    assert_string_equal(value, wanted);
+}
+
+TEST(one_request_at_a_time_keeps_an_order_at_least_once)
+{
+    assert_requests("", "5");
+    assert_requests("order = unordered\n", "5");
+    assert_requests("order = key\n", "1");
+    assert_requests("order = key\ndelivery = exactly-once\n", "5");
+    assert_requests("order = ordered\n"
+                    "producer.max.in.flight.requests.per.connection = 3\n",
+                    "3");
+}
+
 TEST(defaults_that_depend_on_others_are_worked_out)
 {
     g_autoptr(KabSettings) settings = settings_of(right);
@@ -149,7 +175,7 @@ TEST(properties_of_kafka_come_before_those_of_the_binding)
 {
     g_autoptr(KabSettings) settings = settings_of(right);
     const KabBindingSettings *b = kab_settings_find(settings, "scoring");
-    assert_int_equal(b->producer->len, 1);
+    assert_int_equal(b->producer->len, 2);
     assert_int_equal(b->consumer->len, 3);
     const KabProperty *first = &g_array_index(b->consumer, KabProperty, 0);
     const KabProperty *second = &g_array_index(b->consumer, KabProperty, 1);
@@ -392,6 +418,8 @@ TEST(effective_values_are_printed_with_their_origin)
         "default                  on.failure = dlq\n",
         "default                  function.count = 3\n",
         "default                  producer.linger.ms = 5\n",
+        "default                  producer.max.in.flight.requests.per."
+        "connection = 1\n",
         "--set                    start = latest\n",
         "f:2                      bootstrap.servers = localhost:9092\n",
         "\n[binding scoring]\n",
@@ -422,6 +450,7 @@ main(void)
         cmocka_unit_test(values_become_fields),
         cmocka_unit_test(defaults_are_those_of_the_contract),
         cmocka_unit_test(exactly_once_has_a_larger_budget),
+        cmocka_unit_test(one_request_at_a_time_keeps_an_order_at_least_once),
         cmocka_unit_test(defaults_that_depend_on_others_are_worked_out),
         cmocka_unit_test(properties_of_kafka_come_before_those_of_the_binding),
         cmocka_unit_test(the_function_and_its_options_are_found),
