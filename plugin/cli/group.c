@@ -110,10 +110,10 @@ has_no_members(const rd_kafka_event_t *event,
         rd_kafka_ConsumerGroupDescription_member_count(groups[0]);
     if (n_members)
         g_set_error(error, KAB_ERROR, KAB_ERROR_UNAVAILABLE,
-                    "group %s has %zu active members; wanted none: stop every "
+                    "group %s has %zu active member%s; wanted none: stop every "
                     "bridge of this group first (a killed one is a member "
                     "until its session.timeout.ms is over)",
-                    group, n_members);
+                    group, n_members, n_members == 1 ? "" : "s");
     return !n_members;
 }
 

@@ -253,9 +253,10 @@ print_letter(const KabTryPrinter *printer,
              const KabDeadLetter *letter)
 {
     fflush(stdout);
-    fprintf(stderr, "%s:%" PRIu64 ": %s after %u calls, stage %s: %s\n",
+    fprintf(stderr, "%s:%" PRIu64 ": %s after %u call%s, stage %s: %s\n",
             printer->in_name, line, classes[letter->class_],
-            (unsigned)letter->calls, stages[letter->stage], letter->message);
+            (unsigned)letter->calls, letter->calls == 1 ? "" : "s",
+            stages[letter->stage], letter->message);
 }
 
 void
@@ -270,8 +271,9 @@ kab_try_print_reject(KabTryPrinter *printer,
         break;
     case KAB_TRY_TABLE:
         begin_row(printer, line, "reject", KAB_STYLE_RED);
-        printf("%s after %u calls, stage %s: ", classes[letter->class_],
-               (unsigned)letter->calls, stages[letter->stage]);
+        printf("%s after %u call%s, stage %s: ", classes[letter->class_],
+               (unsigned)letter->calls, letter->calls == 1 ? "" : "s",
+               stages[letter->stage]);
         print_tame((KabBytes){letter->message, strlen(letter->message)});
         break;
     case KAB_TRY_JSON:

@@ -137,6 +137,21 @@ kab_snapshot_free(KabSnapshot *snapshot)
 }
 
 static void
+log_partition(const char *binding, const KabPartitionSnapshot *partition)
+{
+    char oldest[24] = "none";
+    if (partition->oldest_unfinished >= 0)
+        g_snprintf(oldest, sizeof oldest, "%" PRIi64,
+                   partition->oldest_unfinished);
+    kab_log(KAB_LOG_INFO, binding,
+            "%s [%d]: position %" PRIi64 ", committed %" PRIi64 ", end %" PRIi64
+            ", %" PRIu64 " finished beyond, oldest unfinished %s",
+            partition->topic, (int)partition->number, partition->position,
+            partition->committed, partition->end, partition->finished_beyond,
+            oldest);
+}
+
+static void
 log_binding(const KabBindingSnapshot *snapshot)
 {
     const KabEngineState *engine = &snapshot->engine;
@@ -150,16 +165,8 @@ log_binding(const KabBindingSnapshot *snapshot)
             engine->emitted, engine->bytes, engine->calls_in_flight,
             engine->calls_abandoned, engine->sets_waiting,
             snapshot->last_error ? snapshot->last_error : "none");
-    for (size_t i = 0; i < snapshot->n_partitions; i++) {
-        const KabPartitionSnapshot *partition = &snapshot->partitions[i];
-        kab_log(KAB_LOG_INFO, snapshot->name,
-                "%s [%d]: position %" PRIi64 ", committed %" PRIi64
-                ", end %" PRIi64 ", %" PRIu64
-                " finished beyond, oldest unfinished %" PRIi64,
-                partition->topic, (int)partition->number, partition->position,
-                partition->committed, partition->end,
-                partition->finished_beyond, partition->oldest_unfinished);
-    }
+    for (size_t i = 0; i < snapshot->n_partitions; i++)
+        log_partition(snapshot->name, &snapshot->partitions[i]);
 }
 
 void

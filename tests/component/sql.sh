@@ -136,8 +136,8 @@ prints "the rows" <<'END'
 {"id":null}
 {}
 END
-says "lines:8: rejected after 1 calls, stage decode: found JSON that is not an obj"
-says "lines:9: rejected after 1 calls, stage decode: found a value that is not"
+says "lines:8: rejected after 1 call, stage decode: found JSON that is not an obj"
+says "lines:9: rejected after 1 call, stage decode: found a value that is not"
 
 # A number and its text are one key, whatever the column's type is and whichever
 # of them comes first.

@@ -232,6 +232,7 @@ TEST(a_signal_logs_the_state)
     Fixture *fixture = *state;
     child_signal(&fixture->run, SIGUSR1);
     child_wait_for(&fixture->run, "running, ready; lag 0");
+    child_wait_for(&fixture->run, "0 finished beyond, oldest unfinished none");
 }
 
 TEST(a_reload_with_a_fault_changes_nothing)

@@ -205,7 +205,7 @@ is_quiet() {
 echo '{"id":1}' >"$root/lines"
 began=$(date +%s)
 try 65 --binding nap "$root/lines"
-says "timeout after 1 calls"
+says "timeout after 1 call"
 await is_quiet
 [ $(($(date +%s) - began)) -lt 15 ] || fail "a statement was not ended"
 
