@@ -56,9 +56,11 @@ dup_broker_reason(const KabBinding *binding,
         return g_strdup_printf("broker %s does not answer%s%s",
                                source->silent_broker, error ? "; " : "",
                                error ? error : "");
+    /* The client repeats itself every 30 s, and there is no other error yet. */
     if (!source->answered_us)
-        return g_strdup_printf("no broker has answered yet%s%s",
-                               error ? "; " : "", error ? error : "");
+        return g_strdup_printf(
+            "no broker has answered yet%s%s", binding->source_error ? "; " : "",
+            binding->source_error ? binding->source_error : "");
     if (now - source->answered_us > SILENCE_US)
         return dup_silence(binding, source, now - source->answered_us);
     return NULL;

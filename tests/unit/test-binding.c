@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A snapshot of a binding whose loop is about to end: the test is the loop, and
- * a thread asks. */
+/* Snapshots of a binding: the test is its loop. Where that is about to end, a
+ * thread asks. */
 #include "kab-test.h"
 
 #include <poll.h>
@@ -113,10 +113,24 @@ TEST(without_a_loop_nobody_waits)
                         "waits until every function is open");
 }
 
+TEST(a_broker_that_never_answered_keeps_its_error)
+{
+    Fixture *fixture = *state;
+    int64_t now = g_get_monotonic_time();
+    fixture->binding->source_error = g_strdup("Connection refused");
+    fixture->binding->source_error_us = now;
+    fixture->answer =
+        kab_binding_make_snapshot(fixture->binding, now + 29 * G_USEC_PER_SEC);
+    assert_string_equal(fixture->answer->reason,
+                        "no broker has answered yet; Connection refused");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            a_broker_that_never_answered_keeps_its_error, setup, teardown),
         cmocka_unit_test_setup_teardown(a_loop_that_ends_answers_whoever_waits,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
