@@ -54,12 +54,13 @@ record_failed(void *user,
 {
     KabPlace place = {record->topic, record->partition, record->offset};
     g_autofree char *message = g_strdup_printf(
-        "record %s [%d] offset %" PRIi64 " failed (%s%s, after %u calls): %s; "
+        "record %s [%d] offset %" PRIi64 " failed (%s%s, after %u call%s): %s; "
         "%s",
         record->topic, (int)record->partition, record->offset,
         class_name(why->class_),
         why->stage == KAB_STAGE_PRODUCE ? ", refused by the broker" : "",
-        (unsigned)why->calls, why->message, fate_name(fate));
+        (unsigned)why->calls, why->calls == 1 ? "" : "s", why->message,
+        fate_name(fate));
     kab_binding_log(user, KAB_LOG_WARNING, place, message);
 }
 
@@ -105,12 +106,103 @@ static const KabOwnerPort owner_port = {
     .stop = stop_binding,
 };
 
+/* --- Calls that fail or are not answered in time ------------------------ */
+
+static const char *
+failure_name(KabFailure failure)
+{
+    switch (failure) {
+    case KAB_FAIL_TRANSIENT:
+        return "transient";
+    case KAB_FAIL_PERMANENT:
+        return "permanent";
+    case KAB_FAIL_OVERLOAD:
+        return "overload";
+    case KAB_FAIL_TOO_LARGE:
+        return "too large";
+    case KAB_FAIL_CRASH:
+        return "crash";
+    case KAB_FAIL_FATAL:
+        return "fatal";
+    }
+    return "unknown";
+}
+
+/* Takes what happened to the call. */
+static void
+note_call(KabBinding *binding, const KabAttempt *attempt, char *what)
+{
+    const KabRecord *first = &attempt->records[0];
+    KabPlace place = {first->topic, first->partition, first->offset};
+    char *message = g_strdup_printf(
+        "a call with %zu record%s from %s [%d] offset %" PRIi64 " %s",
+        attempt->n, attempt->n == 1 ? "" : "s", first->topic,
+        (int)first->partition, first->offset, what);
+    kab_binding_log(binding, KAB_LOG_WARNING, place, message);
+    note_error(binding, message);
+    g_free(what);
+}
+
+static void
+note_failure(KabBinding *binding,
+             const KabAttempt *attempt,
+             const KabAnswer *answer)
+{
+    const char *reason = answer->reason ? answer->reason : "no reason given";
+    binding->is_overloaded = answer->failure == KAB_FAIL_OVERLOAD;
+    note_call(binding, attempt,
+              g_strdup_printf("failed (%s): %s", failure_name(answer->failure),
+                              reason));
+}
+
+static bool
+is_out_of_time(const KabAttempt *attempt)
+{
+    return attempt->timeout_us && attempt->entered_us &&
+           g_get_monotonic_time() >= attempt->entered_us + attempt->timeout_us;
+}
+
+static void
+invoke_call(void *user, KabAttempt *attempt)
+{
+    kab_executor_invoke(((KabBinding *)user)->executor, attempt);
+}
+
+/* A function that hangs never answers: this is the only moment to name what it
+ * hangs at. */
+static void
+cancel_call(void *user, KabAttempt *attempt)
+{
+    KabBinding *binding = user;
+    g_ptr_array_add(binding->unwanted, attempt);
+    if (is_out_of_time(attempt)) {
+        binding->is_overloaded = false;
+        note_call(binding, attempt,
+                  g_strdup_printf("gave no answer within call.timeout (%.1f s)",
+                                  (double)attempt->timeout_us /
+                                      G_USEC_PER_SEC));
+    }
+    kab_executor_cancel(binding->executor, attempt);
+}
+
+static void
+release_call(void *user, KabAttempt *attempt)
+{
+    kab_executor_release(((KabBinding *)user)->executor, attempt);
+}
+
+static const KabCallPort call_port = {
+    .invoke = invoke_call,
+    .cancel = cancel_call,
+    .release_attempt = release_call,
+};
+
 void
 kab_binding_connect(KabBinding *binding)
 {
     const KabPorts ports = {
-        .call = &kab_executor_port,
-        .call_user = binding->executor,
+        .call = &call_port,
+        .call_user = binding,
         .source = &kab_source_port,
         .source_user = binding->source,
         .sinks = {{&kab_producer_port, binding->producer}},
@@ -135,43 +227,6 @@ call_entered(void *user,
     kab_engine_entered(binding->engine, attempt, serial, entered_us);
 }
 
-static const char *
-failure_name(KabFailure failure)
-{
-    switch (failure) {
-    case KAB_FAIL_TRANSIENT:
-        return "transient";
-    case KAB_FAIL_PERMANENT:
-        return "permanent";
-    case KAB_FAIL_OVERLOAD:
-        return "overload";
-    case KAB_FAIL_TOO_LARGE:
-        return "too large";
-    case KAB_FAIL_CRASH:
-        return "crash";
-    case KAB_FAIL_FATAL:
-        return "fatal";
-    }
-    return "unknown";
-}
-
-static void
-note_failure(KabBinding *binding,
-             const KabAttempt *attempt,
-             const KabAnswer *answer)
-{
-    const char *reason = answer->reason ? answer->reason : "no reason given";
-    const KabRecord *first = &attempt->records[0];
-    KabPlace place = {first->topic, first->partition, first->offset};
-    g_autofree char *message =
-        g_strdup_printf("a call with %zu records from %s [%d] offset %" PRIi64
-                        " failed (%s): %s",
-                        attempt->n, first->topic, (int)first->partition,
-                        first->offset, failure_name(answer->failure), reason);
-    kab_binding_log(binding, KAB_LOG_WARNING, place, message);
-    note_error(binding, g_steal_pointer(&message));
-}
-
 static void
 call_answered(void *user,
               KabAttempt *attempt,
@@ -181,7 +236,8 @@ call_answered(void *user,
     KabBinding *binding = user;
     int64_t now = g_get_monotonic_time();
     bool is_wanted = attempt->serial == serial;
-    if (answer->failed && is_wanted)
+    bool is_late = g_ptr_array_remove_fast(binding->unwanted, attempt);
+    if (answer->failed && is_wanted && !is_late)
         note_failure(binding, attempt, answer);
     if (binding->trace && is_wanted)
         kab_trace_note(binding->trace, attempt, answer, attempt->entered_us,

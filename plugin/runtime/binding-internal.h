@@ -79,6 +79,9 @@ struct KabBinding {
                             * producer */
     int64_t return_end_us; /* deadline for calls that are still inside the
                             * function */
+    GPtrArray *unwanted; /* attempts that were cancelled and not yet answered;
+                          * borrowed from the engine */
+    bool is_overloaded;  /* the call that failed last said so */
     char *last_error;      /* of a call, or why the binding stops */
     char *source_error;    /* the consumer's last warning; NULL: none */
     int64_t last_error_us, source_error_us;

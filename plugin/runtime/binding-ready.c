@@ -135,9 +135,11 @@ dup_overload_reason(const KabBinding *binding,
 {
     if (!snapshot->engine.is_paused)
         return NULL;
-    return g_strdup_printf("paused by overload: %s", binding->last_error
-                                                         ? binding->last_error
-                                                         : "no reason");
+    return g_strdup_printf(
+        "%s: %s",
+        binding->is_overloaded ? "paused by overload"
+                               : "no call succeeds, and one at a time is tried",
+        binding->last_error ? binding->last_error : "no reason");
 }
 
 static char *

@@ -24,6 +24,7 @@ kab_binding_new(const KabBindingSettings *settings,
     binding->wanted = settings->engine;
     binding->patience_end_us = INT64_MAX;
     binding->tap = kab_tap_new();
+    binding->unwanted = g_ptr_array_new();
     binding->on_changed = on_changed;
     binding->user = user;
     pthread_mutex_init(&binding->mutex, NULL);
@@ -301,6 +302,7 @@ kab_binding_free(KabBinding *binding)
     pthread_mutex_destroy(&binding->mutex);
     pthread_mutex_destroy(&binding->lines.mutex);
     g_clear_error(&binding->error);
+    g_ptr_array_unref(binding->unwanted);
     g_free(binding->last_error);
     g_free(binding->source_error);
     g_free(binding->topics);

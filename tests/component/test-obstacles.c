@@ -25,8 +25,8 @@ typedef struct {
     KabMock *mock;
     char *directory;
     GPtrArray *paths;
-    Child outage, hang, unknown;
-    char *outage_url, *hang_url, *unknown_url;
+    Child outage, hang, late, unknown;
+    char *outage_url, *hang_url, *late_url, *unknown_url;
 } Fixture;
 
 static Child
@@ -75,6 +75,11 @@ setup(void **state)
                                 "function = delay\nfunction.base = 1h\n"
                                 "call.timeout = 0\nstall.timeout = 9s\n"
                                 "shutdown.timeout = 0\n");
+    fixture->late = run_binding(fixture, "late",
+                                "input.topics = stones\noutput.topic = out\n"
+                                "function = delay\nfunction.base = 1h\n"
+                                "batch.count = 5\ncall.timeout = 1s\n"
+                                "shutdown.timeout = 0\n");
     fixture->unknown =
         run_binding(fixture, "unknown",
                     "input.topics = nowhere\noutput.topic = out\n"
@@ -89,6 +94,7 @@ teardown(void **state)
     Fixture *fixture = *state;
     child_clear(&fixture->outage);
     child_clear(&fixture->hang);
+    child_clear(&fixture->late);
     child_clear(&fixture->unknown);
     kab_mock_free(fixture->mock);
     for (guint i = 0; i < fixture->paths->len; i++)
@@ -98,6 +104,7 @@ teardown(void **state)
     g_free(fixture->directory);
     g_free(fixture->outage_url);
     g_free(fixture->hang_url);
+    g_free(fixture->late_url);
     g_free(fixture->unknown_url);
     g_free(fixture);
     return 0;
@@ -137,6 +144,20 @@ TEST(a_function_that_does_not_answer_is_named)
                 "\"waits_for\":\"the function's answer\"");
 }
 
+TEST(a_call_that_is_out_of_time_names_its_records)
+{
+    Fixture *fixture = *state;
+    fixture->late_url =
+        child_dup_after(&fixture->late, "metrics, health and status at ");
+    child_wait_for(&fixture->late,
+                   "a call with 5 records from stones [0] offset 0 gave no "
+                   "answer within call.timeout (1.0 s)");
+    child_wait_for(&fixture->late, "no call succeeds, and one at a time is "
+                                   "tried: a call with 5 records from stones");
+    child_await(fixture->late_url, "/status", "\"obstacle\":\"overload\"");
+    assert_int_equal(count_lines(&fixture->late, "cancelled"), 0);
+}
+
 TEST(a_stall_names_its_record_and_its_cause)
 {
     Fixture *fixture = *state;
@@ -171,6 +192,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_unknown_topic_is_named),
         cmocka_unit_test(a_function_that_does_not_answer_is_named),
+        cmocka_unit_test(a_call_that_is_out_of_time_names_its_records),
         cmocka_unit_test(a_stall_names_its_record_and_its_cause),
         cmocka_unit_test(an_outage_is_told_when_it_begins_and_when_it_ends),
     };
