@@ -81,13 +81,13 @@ await_function(const KabBindingSettings *binding, const KabInstance *instance)
 
 /* A function that does not open is a fault of the configuration. */
 static int
-try_function(const KabConfig *config, const KabBindingSettings *binding)
+try_function(const KabBindingSettings *binding)
 {
     g_autoptr(GError) error = NULL;
     KabInstance *instance =
         kab_instance_open(binding, binding->module.function, &error);
     if (!instance) {
-        fprintf(stderr, "%s: %s\n", kab_config_path(config), error->message);
+        fprintf(stderr, "%s\n", error->message);
         return EX_CONFIG;
     }
     bool is_well = await_function(binding, instance);
@@ -97,11 +97,11 @@ try_function(const KabConfig *config, const KabBindingSettings *binding)
 
 /* Tries every function, also after one has failed. */
 static int
-try_functions(const KabConfig *config, const KabSettings *settings)
+try_functions(const KabSettings *settings)
 {
     int status = EX_OK;
     for (unsigned i = 0; i < settings->bindings->len; i++) {
-        int one = try_function(config, settings->bindings->pdata[i]);
+        int one = try_function(settings->bindings->pdata[i]);
         status = MAX(status, one);
     }
     return status;
@@ -120,9 +120,9 @@ ask_brokers(const KabSettings *settings)
 }
 
 static int
-connect_bindings(const KabConfig *config, const KabSettings *settings)
+connect_bindings(const KabSettings *settings)
 {
-    int status = try_functions(config, settings);
+    int status = try_functions(settings);
     if (status == EX_CONFIG)
         return status;
     return ask_brokers(settings) ? status : EX_UNAVAILABLE;
@@ -156,7 +156,7 @@ check_config(const KabConfig *config, bool prints, bool connects)
     }
     kab_log_install(KAB_LOG_FORMAT_TEXT, settings->log_level);
     print_warnings(config, settings);
-    int status = connects ? connect_bindings(config, settings) : EX_OK;
+    int status = connects ? connect_bindings(settings) : EX_OK;
     if (status == EX_OK)
         fprintf(stderr, "%s: no fault; bindings: %u\n", kab_config_path(config),
                 settings->bindings->len);

@@ -83,9 +83,9 @@ open_function(KabBinding *binding, GError **error)
     if (binding->function)
         return kab_instance_open(binding->settings, binding->function, error);
     g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
-                "[binding %s] function: found nothing; wanted the name of a "
-                "function, or one given by the program",
-                binding->settings->name);
+                "%sfound nothing; wanted the name of a function, or one given "
+                "by the program",
+                binding->settings->function_place);
     return NULL;
 }
 

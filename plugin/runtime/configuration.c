@@ -136,11 +136,8 @@ kab_fault_place(const KabIniSection *section, const char *key)
                            .key = key};
 }
 
-void
-kab_fault_take(GPtrArray *faults,
-               const KabConfig *config,
-               KabFaultPlace place,
-               char *sentence)
+char *
+kab_fault_dup_place(const KabConfig *config, KabFaultPlace place)
 {
     GString *text = g_string_new(NULL);
     if (place.line)
@@ -152,11 +149,22 @@ kab_fault_take(GPtrArray *faults,
         g_string_append_printf(text, "[%s]", place.section);
     if (place.key)
         g_string_append_printf(text, " %s", place.key);
-    g_string_append_printf(text, "%s%s", place.section ? ": " : "", sentence);
-    g_free(sentence);
+    if (place.section)
+        g_string_append(text, ": ");
+    return g_string_free(text, FALSE);
+}
+
+void
+kab_fault_take(GPtrArray *faults,
+               const KabConfig *config,
+               KabFaultPlace place,
+               char *sentence)
+{
+    g_autofree char *where = kab_fault_dup_place(config, place);
     KabConfigFault *fault = g_new(KabConfigFault, 1);
-    *fault =
-        (KabConfigFault){place.line, faults->len, g_string_free(text, FALSE)};
+    *fault = (KabConfigFault){place.line, faults->len,
+                              g_strconcat(where, sentence, NULL)};
+    g_free(sentence);
     g_ptr_array_add(faults, fault);
 }
 

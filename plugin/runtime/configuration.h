@@ -34,6 +34,7 @@ typedef struct {
     KabEngineOptions engine; /* complete: threads resolved, ceilings applied */
 
     KabModule module;            /* function NULL: the program gives one */
+    char *function_place;        /* what a fault of its open() begins with */
     GArray *function_texts;      /* KabOptionText */
     GArray *consumer, *producer; /* KabProperty: those of [kafka] first, then
                                   * the binding's own */

@@ -16,9 +16,8 @@ kab_instance_open(const KabBindingSettings *settings,
         return instance;
     const char *why = kab_context_failure(instance->context);
     g_set_error(error, KAB_ERROR, KAB_ERROR_CONFIG,
-                "[binding %s] function: found %s, which does not open: %s",
-                settings->name, function->name,
-                why ? why : "it gave no reason");
+                "%sfound %s, which does not open: %s", settings->function_place,
+                function->name, why ? why : "it gave no reason");
     kab_context_free(instance->context);
     g_free(instance);
     return NULL;

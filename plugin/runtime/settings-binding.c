@@ -31,6 +31,7 @@ kab_binding_settings_free(void *data)
     g_free(binding->group);
     g_free(binding->transactional_id);
     g_free(binding->trace_endpoint);
+    g_free(binding->function_place);
     g_array_unref(binding->function_texts);
     g_array_unref(binding->consumer);
     g_array_unref(binding->producer);
@@ -479,6 +480,8 @@ kab_settings_add_binding(KabSettingsBuilder *builder,
     for (unsigned i = 0; i < section->entries->len; i++)
         read_entry(&at, section->entries->pdata[i]);
     require_rows(&at);
+    at.binding->function_place = kab_fault_dup_place(
+        builder->config, kab_fault_place(section, "function"));
     open_function(&at);
     if (at.is_opened)
         check_function(builder->config, section, at.binding->module.function,

@@ -50,6 +50,10 @@ KabConfig *kab_config_new_from_text(const char *path,
                                     size_t text_len,
                                     const KabIniWorld *world);
 
+/* What a fault's line begins with: "FILE:LINE: [section] key: ". Returns a new
+ * string. */
+char *kab_fault_dup_place(const KabConfig *config, KabFaultPlace place);
+
 GPtrArray *kab_faults_new(void);
 /* Takes sentence. */
 void kab_fault_take(GPtrArray *faults,

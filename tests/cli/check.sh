@@ -53,7 +53,7 @@ if grep -q hunter out err; then fail "wanted no secret shown"; fi
 # A function is opened only with --connect.
 expect 0 check right.conf --set 'binding b/function.fail=no model'
 expect 78 check --connect right.conf --set 'binding b/function.fail=no model'
-says 'right.conf: [binding b] function: found fitting, which does not open: told to fail: no model'
+says 'right.conf:6: [binding b] function: found fitting, which does not open: told to fail: no model'
 
 # A configuration is small, and faults cost no more than their number.
 expect 78 check /dev/zero

@@ -399,11 +399,13 @@ TEST(every_fault_line_at_the_end_begins_with_kabridge)
                  "function.url = x\nfunction.fail = second\n");
     g_auto(Child) child = COMMAND("run", fixture->config);
     child_assert_exit(&child, EX_CONFIG);
-    child_assert_said(&child,
-                      "\nkabridge: [binding one] function: found fitting, "
-                      "which does not open: told to fail: first\n"
-                      "kabridge: [binding two] function: found fitting, "
-                      "which does not open: told to fail: second\n");
+    g_autofree char *faults =
+        g_strdup_printf("\nkabridge: %s:9: [binding one] function: found "
+                        "fitting, which does not open: told to fail: first\n"
+                        "kabridge: %s:14: [binding two] function: found "
+                        "fitting, which does not open: told to fail: second\n",
+                        fixture->config, fixture->config);
+    child_assert_said(&child, faults);
 }
 
 TEST(a_wrong_configuration_ends_with_78_and_every_fault)
