@@ -10,7 +10,7 @@ import runpy
 import sys
 import time
 import traceback
-from typing import Any, Iterator, List, Optional, TextIO
+from typing import Any, BinaryIO, Iterator, List, Optional
 
 from . import frames, runner
 from .records import Drop, Output, Pass, Record, Reject, Retry
@@ -22,6 +22,10 @@ EX_USAGE, EX_DATAERR = 64, 65
 def find_function(name: str) -> Options:
     """MODULE:FUNCTION, or a file that calls run()."""
     if name.endswith(".py"):
+        if not os.path.isfile(name):
+            print(f"kabridge: found no file {name}; wanted FILE.py or "
+                  "MODULE:FUNCTION", file=sys.stderr)
+            raise SystemExit(EX_USAGE)
         return options_of_file(name)
     module, _, function = name.partition(":")
     if not function:
@@ -52,10 +56,21 @@ def options_of_file(path: str) -> Options:
                      "wanted run(FUNCTION) in it")
 
 
-def read_batches(lines: TextIO, size: int) -> Iterator[List[Record]]:
+def open_lines(path: str) -> BinaryIO:
+    if path == "-":
+        return sys.stdin.buffer
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        print(f"kabridge: cannot read {path}: {error.strerror}",
+              file=sys.stderr)
+        raise SystemExit(EX_DATAERR) from None
+
+
+def read_batches(lines: BinaryIO, size: int) -> Iterator[List[Record]]:
     batch: List[Record] = []
     for offset, line in enumerate(lines):
-        value = line.rstrip("\n").encode()
+        value = line.rstrip(b"\n")
         batch.append(Record(value, None, (), "lines", 0, offset,
                             int(time.time() * 1000), 1, offset))
         if len(batch) == size:
@@ -116,7 +131,7 @@ def show(record: Record, result: Any) -> bool:
     return True
 
 
-def check(options: Options, lines: TextIO, size: int) -> int:
+def check(options: Options, lines: BinaryIO, size: int) -> int:
     n = bad = 0
     for records in read_batches(lines, size):
         n += len(records)
@@ -149,9 +164,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser.add_argument("--batch", type=int, metavar="N",
                         help="records in a batch; default 256")
     words = parser.parse_args(arguments)
-    options = find_function(words.function)
-    size = words.batch or min(options.max_batch or 256, 256)
-    if words.file == "-":
-        return check(options, sys.stdin, size)
-    with open(words.file, encoding="utf-8", newline="\n") as lines:
+    if words.batch is not None and words.batch < 1:
+        parser.error(f"argument --batch: found {words.batch}; wanted 1 or more")
+    with open_lines(words.file) as lines:
+        options = find_function(words.function)
+        size = words.batch or min(options.max_batch or 256, 256)
         return check(options, lines, size)

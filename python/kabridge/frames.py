@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import repeat
 from struct import Struct
+from struct import error as StructError
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .records import (INPUT_KEY, Drop, Header, Output, Pass, Record, Reject,
@@ -147,10 +148,16 @@ def _output(output: Any, topic_of: Callable[[str], int]) -> List[Any]:
     value_len, value = _counted(output.value)
     block = _header_block(output.headers)
     topic = NO_TOPIC if output.topic is None else topic_of(output.topic)
-    head = OUTPUT.pack(
-        topic, -1 if output.partition is None else output.partition,
-        -1 if output.timestamp is None else output.timestamp,
-        key_len, value_len, len(block))
+    try:
+        head = OUTPUT.pack(
+            topic, -1 if output.partition is None else output.partition,
+            -1 if output.timestamp is None else output.timestamp,
+            key_len, value_len, len(block))
+    except StructError:
+        raise ValueError(
+            f"found partition {output.partition!r} and timestamp "
+            f"{output.timestamp!r} of an output; wanted whole numbers below "
+            "2^31 and 2^63, or None") from None
     return [head, key, value, block]
 
 

@@ -9,6 +9,7 @@ oldest without an answer.
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import os
 import queue
@@ -17,7 +18,8 @@ import sys
 import threading
 import traceback
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+from typing import (AbstractSet, Any, Callable, Dict, List, Mapping, Optional,
+                    Sequence, Union)
 
 from . import frames
 from .frames import ProtocolError
@@ -76,9 +78,11 @@ class Call:
 
     def take(self, answers: Any) -> List[Any]:
         """What the function returned, as one result for each record."""
-        if answers is None or isinstance(answers, (bytes, str)):
+        if answers is None or isinstance(answers, (bytes, str, AbstractSet,
+                                                 Mapping)):
             raise TypeError(f"the function returned "
-                            f"{type(answers).__name__}; wanted a list")
+                            f"{type(answers).__name__}; wanted a list, one "
+                            "result for each record in their order")
         found: List[Any] = answers if isinstance(answers, list) else \
             list(answers)
         if len(found) != len(self.records):
@@ -353,7 +357,10 @@ def bind_socket(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     try:
         listener.bind(path)
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise SystemExit(f"kabridge: cannot listen at {path}: "
+                             f"{error.strerror or error}") from None
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(path) == 0:
                 raise SystemExit(f"kabridge: found a worker that listens at "

@@ -15,7 +15,10 @@ class Check(unittest.TestCase):
     def check(self, script, lines, *words, function="score.py"):
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "score.py").write_text(textwrap.dedent(script))
-            Path(folder, "lines").write_text(lines)
+            if isinstance(lines, bytes):
+                Path(folder, "lines").write_bytes(lines)
+            elif lines is not None:
+                Path(folder, "lines").write_text(lines)
             return subprocess.run(
                 [sys.executable, "-m", "kabridge", "check", function,
                  "lines", *words], cwd=folder, capture_output=True,
@@ -68,6 +71,25 @@ class Check(unittest.TestCase):
         """, "a\n")
         self.assertEqual(done.returncode, 65)
         self.assertIn("found a int", done.stderr)
+
+    def test_a_line_is_bytes(self):
+        done = self.check("""
+            from kabridge import run
+            run(lambda records: [r.value.hex() for r in records])
+        """, b"\xff\r\n")
+        self.assertEqual((done.stdout, done.returncode), ("ff0d\n", 0))
+
+    def test_what_is_not_there_is_said_in_a_line(self):
+        done = self.check("", "", function="other.py")
+        self.assertEqual((done.stderr, done.returncode), (
+            "kabridge: found no file other.py; wanted FILE.py or "
+            "MODULE:FUNCTION\n", 64))
+        done = self.check("", None)
+        self.assertEqual((done.stderr, done.returncode), (
+            "kabridge: cannot read lines: No such file or directory\n", 65))
+        done = self.check("", "", "--batch", "0")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--batch: found 0; wanted 1 or more", done.stderr)
 
 
 if __name__ == "__main__":

@@ -194,6 +194,7 @@ class Run(unittest.TestCase):
                          [frames.OK, frames.RETRY, frames.OK, frames.RETRY,
                           frames.RETRY, frames.OK])
         self.assertIn("found a int", entries[1][1])
+        self.assertIn("found partition 1099511627776", entries[3][1])
         self.ends(bridge)
 
     def test_a_wrong_count_of_results_is_no_result(self):
@@ -205,6 +206,20 @@ class Run(unittest.TestCase):
         self.assertEqual(failure, frames.TRANSIENT)
         self.assertIn("1 results for 2 records", text)
         self.ends(bridge)
+
+    def test_results_without_an_order_are_no_results(self):
+        for kind in ("set(values)", "dict.fromkeys(values)", "b'ab'"):
+            bridge = self.start(f"""
+                from kabridge import run
+                def function(records):
+                    values = [r.value for r in records]
+                    return {kind}
+                run(function)
+            """)
+            _, (failure, text) = bridge.call(1, [b"a", b"b"])
+            self.assertEqual(failure, frames.TRANSIENT)
+            self.assertIn("in their order", text)
+            self.ends(bridge)
 
     def test_printing_does_not_reach_the_channel(self):
         bridge = self.start("""
@@ -366,6 +381,16 @@ class Run(unittest.TestCase):
             if connection.connect_ex(path) == 0:
                 return connection
             connection.close()
+
+    def test_a_path_it_cannot_listen_at_is_named(self):
+        done = subprocess.run(
+            [sys.executable, "-c", "from kabridge import run; run(len)"],
+            env={**os.environ, "PYTHONPATH": str(PACKAGE),
+                 "KABRIDGE_WORKER_SOCKET": "/nowhere/x"},
+            capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, "kabridge: cannot listen at /nowhere/x: "
+                         "No such file or directory\n")
 
     def test_without_a_bridge_it_says_so(self):
         done = subprocess.run(
