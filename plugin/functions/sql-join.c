@@ -76,7 +76,8 @@ sql_join_init(SqlJoin *join,
     *join = (SqlJoin){.into = into, .into_len = strlen(into)};
     if (*into != '/' || !kab_json_pointer_is_valid(into)) {
         snprintf(ret_why, why_size,
-                 "into: found \"%s\"; wanted a JSON Pointer, as /row", into);
+                 "function.into: found \"%s\"; wanted a JSON Pointer, as /row",
+                 into);
         return false;
     }
     if (!key)

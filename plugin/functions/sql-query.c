@@ -346,6 +346,9 @@ copy_token(Expansion *x)
         copy_parenthesis(x);
     else if (*x->at == ';')
         end_statement(x);
+    else if (*x->at == '?' && x->dialect == SQL_SQLITE)
+        fail_query(x, "found a parameter ?; wanted :keys alone, others would "
+                      "be null");
     else
         copy_to(x, x->at + 1);
 }

@@ -98,6 +98,23 @@ fail_sqlite(Sqlite *sqlite, const char *doing, bool is_running)
     return false;
 }
 
+/* SQLite takes a parameter that is never bound for NULL: a misspelt :key would
+ * find no row for any record. */
+static bool
+check_parameters(Sqlite *sqlite)
+{
+    int n = sqlite3_bind_parameter_count(sqlite->statement);
+    for (int i = 1; i <= n; i++) {
+        const char *name = sqlite3_bind_parameter_name(sqlite->statement, i);
+        if (name && *name != '?')
+            return sql_fail(&sqlite->job->failure, KAB_FAIL_FATAL,
+                            "found a parameter %s; wanted :keys alone, others "
+                            "would be null",
+                            name);
+    }
+    return true;
+}
+
 static bool
 prepare_query(Sqlite *sqlite)
 {
@@ -108,6 +125,8 @@ prepare_query(Sqlite *sqlite)
     if (!sqlite3_stmt_readonly(sqlite->statement))
         return sql_fail(&sqlite->job->failure, KAB_FAIL_FATAL,
                         "found a query that writes; wanted a SELECT");
+    if (!check_parameters(sqlite))
+        return false;
     unsigned n = (unsigned)sqlite3_column_count(sqlite->statement);
     sql_columns_init(&sqlite->columns, n);
     sqlite->has_integer_keys = true;

@@ -88,6 +88,9 @@ END
     binding misspelt <<END
 function.query = SELECT id FROM costumer WHERE id IN (:keys)
 END
+    binding unbound <<END
+function.query = SELECT id FROM customer WHERE id IN (:keys) AND name = :name
+END
     binding keyless <<END
 function.query = SELECT id FROM customer
 END
@@ -241,6 +244,10 @@ try 78 --binding twice "$root/lines"
 says "found two columns of the name name"
 try 78 --binding misspelt "$root/lines"
 says "no such table: costumer"
+try 78 --binding unbound "$root/lines"
+says "found a parameter :name; wanted :keys alone"
+try 78 --binding one --set 'binding one/function.into=row' "$root/lines"
+says "function.into: found .row.; wanted a JSON Pointer"
 try 78 --binding keyless "$root/lines"
 says "found no :keys in the query"
 try 65 --binding failing - <<'END'

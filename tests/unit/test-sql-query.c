@@ -75,6 +75,8 @@ TEST(one_statement_is_wanted_and_its_semicolon_goes)
 TEST(a_query_that_does_not_fit_the_key_is_refused)
 {
     refuses("SELECT * FROM t", SQL_SQLITE, 1, "no :keys");
+    refuses("SELECT * FROM t WHERE a IN (:keys) AND b = ?", SQL_SQLITE, 1,
+            "a parameter ?");
     refuses("SELECT * FROM t WHERE a = ':keys'", SQL_SQLITE, 1, "no :keys");
     refuses("SELECT * FROM t WHERE a IN (:keys)", SQL_POSTGRES, 2,
             "one column before IN");
