@@ -24,16 +24,47 @@ static const KabTemplateFile python_files[] = {
 #include "plugin/cli/template-python.inc"
 };
 
+/* Modules of Python's library, and ours. Python looks beside the script first:
+ * json.py would be found wherever anything imports json. */
+static const char python_modules[] =
+    " "
+    "abc aifc antigravity argparse array ast asynchat asyncio asyncore "
+    "atexit audioop base64 bdb binascii bisect builtins bz2 calendar cgi "
+    "cgitb chunk cmath cmd code codecs codeop collections colorsys "
+    "compileall concurrent configparser contextlib contextvars copy copyreg "
+    "crypt csv ctypes curses dataclasses datetime dbm decimal difflib dis "
+    "distutils doctest email encodings ensurepip enum errno faulthandler "
+    "fcntl filecmp fileinput fnmatch fractions ftplib functools gc "
+    "genericpath getopt getpass gettext glob graphlib grp gzip hashlib "
+    "heapq hmac html http idlelib imaplib imghdr imp importlib inspect io "
+    "ipaddress itertools json kabridge keyword lib2to3 linecache locale "
+    "logging lzma mailbox mailcap marshal math mimetypes mmap modulefinder "
+    "msilib msvcrt multiprocessing netrc nis nntplib nt ntpath nturl2path "
+    "numbers opcode operator optparse os ossaudiodev pathlib pdb pickle "
+    "pickletools pipes pkgutil platform plistlib poplib posix posixpath "
+    "pprint profile pstats pty pwd py_compile pyclbr pydoc pydoc_data "
+    "pyexpat queue quopri random re readline reprlib resource rlcompleter "
+    "runpy sched secrets select selectors shelve shlex shutil signal site "
+    "smtpd smtplib sndhdr socket socketserver spwd sqlite3 sre_compile "
+    "sre_constants sre_parse ssl stat statistics string stringprep struct "
+    "subprocess sunau symtable sys sysconfig syslog tabnanny tarfile "
+    "telnetlib tempfile termios textwrap this threading time timeit tkinter "
+    "token tokenize tomllib trace traceback tracemalloc tty turtle "
+    "turtledemo types typing unicodedata unittest urllib uu uuid venv "
+    "warnings wave weakref webbrowser winreg winsound wsgiref xdrlib xml "
+    "xmlrpc zipapp zipfile zipimport zlib zoneinfo ";
+
 /* A language, and the files of its project. */
 typedef struct {
     const char *language;
     const KabTemplateFile *files;
     size_t n_files;
+    const char *taken_names; /* with a blank before and after each */
 } KabTemplate;
 
 static const KabTemplate templates[] = {
-    {"c", c_files, G_N_ELEMENTS(c_files)},
-    {"python", python_files, G_N_ELEMENTS(python_files)},
+    {"c", c_files, G_N_ELEMENTS(c_files), " "},
+    {"python", python_files, G_N_ELEMENTS(python_files), python_modules},
 };
 
 static bool
@@ -42,6 +73,13 @@ is_name(const char *name)
     static const char *const characters = G_CSET_a_2_z G_CSET_DIGITS "_-";
     return g_ascii_islower(*name) && !name[strspn(name, characters)] &&
            strlen(name) <= 64;
+}
+
+static bool
+is_taken(const KabTemplate *template, const char *name)
+{
+    g_autofree char *word = g_strdup_printf(" %s ", name);
+    return strstr(template->taken_names, word) != NULL;
 }
 
 static char *
@@ -93,6 +131,9 @@ make_project(const KabTemplate *template, const char *name)
         return refuse_name(
             "found a name that does not fit; wanted a lower-case letter, "
             "then lower-case letters, digits, - or _");
+    if (is_taken(template, name))
+        return refuse_name("found the name of a module of Python, which the "
+                           "project's would hide; wanted another name");
     if (mkdir(name, 0777) < 0 && errno == EEXIST)
         return refuse_name("found a file of that name; wanted a new name");
     if (!write_files(template, name, &error))

@@ -38,6 +38,17 @@ prints 'made my-python; next: cd my-python && make test'
 ) && fail "a line that is no payment was taken"
 grep -q 'no payment: JSONDecodeError' err || fail "the reason is not told"
 
+# A file beside the script hides the module of that name, from the package too.
+for module in $(PYTHONPATH=$top_srcdir/python python3 -c '
+import sys, kabridge, json
+library = getattr(sys, "stdlib_module_names", ())
+print(*(name for name in sys.modules if name in library
+        and name[0] != "_" or name == "kabridge"))'); do
+    expect 64 new --language python "$module"
+    says 'kabridge: found the name of a module of Python, which the project'\''s would hide; wanted another name'
+done
+expect 0 new json
+
 expect 64 new my-function
 says 'kabridge: found a file of that name; wanted a new name'
 expect 64 new ../outside
