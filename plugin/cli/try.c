@@ -23,6 +23,19 @@ open_lines(const char *path)
     return in;
 }
 
+/* The lines up to a failed read are no file. A directory fails at its first. */
+static int
+close_lines(FILE *in, const char *path, int status)
+{
+    bool has_failed = ferror(in);
+    if (has_failed)
+        fprintf(stderr, "kabridge: cannot read %s to its end\n",
+                in == stdin ? "standard input" : path);
+    if (in != stdin)
+        fclose(in);
+    return has_failed && status == EX_OK ? EX_DATAERR : status;
+}
+
 static double
 rate_of(double sum, uint64_t n)
 {
@@ -175,7 +188,5 @@ kab_cli_try(int argc, char **argv)
                      ? find_batch(config, binding->name, in, &setup)
                      : try_lines(binding, in, path,
                                  words.is_json ? KAB_TRY_JSON : KAB_TRY_VALUES);
-    if (in != stdin)
-        fclose(in);
-    return status;
+    return close_lines(in, path, status);
 }

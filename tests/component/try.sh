@@ -57,6 +57,10 @@ printf 'a\n\nlast' | try 0 "$root/conf" --binding same -
 printf 'a\n\nlast\n' | cmp - "$root/out" ||
     fail "an empty line or a last line without a newline changed"
 
+try 65 "$root/conf" --binding same "$root"
+grep -q "^kabridge: cannot read $root to its end" "$root/err" ||
+    fail "a directory was taken for an empty file"
+
 try 0 "$root/conf" --binding same /dev/null
 [ ! -s "$root/out" ] || fail "an empty input has outputs"
 
