@@ -76,14 +76,14 @@ begin_row(const KabTryPrinter *printer,
 /* Prints bytes with control characters as dots, so that a terminal does not
  * obey them. */
 static void
-print_tame(KabBytes bytes)
+print_tame(FILE *out, KabBytes bytes)
 {
     const unsigned char *text = bytes.data;
     for (size_t i = 0; i < bytes.len; i++)
-        putchar((text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f
-                    ? '.'
-                    : text[i]);
-    putchar('\n');
+        putc((text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f ? '.'
+                                                                    : text[i],
+             out);
+    putc('\n', out);
 }
 
 static void
@@ -95,7 +95,7 @@ print_value_row(const KabTryPrinter *printer,
     KabBytes value = output->value;
     begin_row(printer, line, pass_reason ? "pass" : "value",
               pass_reason ? KAB_STYLE_YELLOW : KAB_STYLE_GREEN);
-    print_tame(value.data ? value : (KabBytes){"(tombstone)", 11});
+    print_tame(stdout, value.data ? value : (KabBytes){"(tombstone)", 11});
 }
 
 static void
@@ -208,8 +208,8 @@ kab_try_print_output(KabTryPrinter *printer,
         putchar('\n');
         if (pass_reason) {
             fflush(stdout);
-            fprintf(stderr, "%s:%" PRIu64 ": pass: %s\n", printer->in_name,
-                    line, pass_reason);
+            fprintf(stderr, "%s:%" PRIu64 ": pass: ", printer->in_name, line);
+            print_tame(stderr, (KabBytes){pass_reason, strlen(pass_reason)});
         }
         break;
     case KAB_TRY_TABLE:
@@ -230,12 +230,12 @@ kab_try_print_retry(KabTryPrinter *printer,
     switch (printer->format) {
     case KAB_TRY_VALUES:
         fflush(stdout);
-        fprintf(stderr, "%s:%" PRIu64 ": retry: %s\n", printer->in_name, line,
-                reason);
+        fprintf(stderr, "%s:%" PRIu64 ": retry: ", printer->in_name, line);
+        print_tame(stderr, (KabBytes){reason, strlen(reason)});
         break;
     case KAB_TRY_TABLE:
         begin_row(printer, line, "retry", KAB_STYLE_YELLOW);
-        print_tame((KabBytes){reason, strlen(reason)});
+        print_tame(stdout, (KabBytes){reason, strlen(reason)});
         break;
     case KAB_TRY_JSON:
         begin_json(line, "retry");
@@ -253,10 +253,11 @@ print_letter(const KabTryPrinter *printer,
              const KabDeadLetter *letter)
 {
     fflush(stdout);
-    fprintf(stderr, "%s:%" PRIu64 ": %s after %u call%s, stage %s: %s\n",
-            printer->in_name, line, classes[letter->class_],
-            (unsigned)letter->calls, letter->calls == 1 ? "" : "s",
-            stages[letter->stage], letter->message);
+    fprintf(stderr,
+            "%s:%" PRIu64 ": %s after %u call%s, stage %s: ", printer->in_name,
+            line, classes[letter->class_], (unsigned)letter->calls,
+            letter->calls == 1 ? "" : "s", stages[letter->stage]);
+    print_tame(stderr, (KabBytes){letter->message, strlen(letter->message)});
 }
 
 void
@@ -274,7 +275,8 @@ kab_try_print_reject(KabTryPrinter *printer,
         printf("%s after %u call%s, stage %s: ", classes[letter->class_],
                (unsigned)letter->calls, letter->calls == 1 ? "" : "s",
                stages[letter->stage]);
-        print_tame((KabBytes){letter->message, strlen(letter->message)});
+        print_tame(stdout,
+                   (KabBytes){letter->message, strlen(letter->message)});
         break;
     case KAB_TRY_JSON:
         begin_json(line, "reject");

@@ -30,14 +30,15 @@ worker_job_free(WorkerJob *job)
     g_free(job);
 }
 
-/* Copies text for the ABI: NUL-terminated and cut to the length that the ABI
- * keeps. */
+/* Copies text for the ABI: NUL-terminated, one line, and cut to the length that
+ * the ABI keeps. */
 static const char *
 to_text(char *buffer, const char *text, size_t len)
 {
     len = MIN(len, TEXT_MAX - 1);
     memcpy(buffer, text, len);
     buffer[len] = '\0';
+    worker_text_tame(buffer);
     return buffer;
 }
 

@@ -290,6 +290,14 @@ worker_stream_read(WorkerStream *stream,
     return true;
 }
 
+void
+worker_text_tame(char *text)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = ' ';
+}
+
 char *
 worker_process_dup_tail(const WorkerProcess *process)
 {
@@ -297,8 +305,6 @@ worker_process_dup_tail(const WorkerProcess *process)
         return g_strdup("");
     char *text =
         g_utf8_make_valid(process->tail->str, (gssize)process->tail->len);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
+    worker_text_tame(text);
     return g_strstrip(text);
 }

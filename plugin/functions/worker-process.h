@@ -57,5 +57,8 @@ bool worker_stream_read(WorkerStream *stream,
                         void (*on_line)(void *user, const char *line),
                         void *user);
 
+/* Makes a worker's text safe to show: control characters become blanks. */
+void worker_text_tame(char *text);
+
 /* The end of its standard error, as one line of text. */
 char *worker_process_dup_tail(const WorkerProcess *process);

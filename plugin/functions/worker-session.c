@@ -316,6 +316,7 @@ on_fatal(Worker *worker, const uint8_t *payload, size_t len)
 {
     char *text =
         g_utf8_make_valid((const char *)payload, (gssize)MIN(len, 1000));
+    worker_text_tame(text);
     worker->is_fatal = true;
     refuse_session(worker, "%s", text);
     g_free(text);

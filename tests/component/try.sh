@@ -77,6 +77,11 @@ grep -q "^$root/lines:4: permanent after" "$root/err" ||
 grep -q '3 done, 1 without output, 2 failed' "$root/err" ||
     fail "no summary on standard error"
 
+# A reason is one line, and nothing that a terminal obeys.
+line 1 I | try 65 "$root/conf" --binding marks -
+grep -q "stage decode: chaos: not.readable$" "$root/err" ||
+    fail "a reason with a line break is not one line"
+
 # The same as JSON: an object a line, drops in their place.
 json() { line "$1" "$2" | sed 's/.*/{"key":"k","value":"&"}/'; }
 { json 1 .; json 2 R; echo '{"walue":1}'; json 4 D; json 5 .; } >"$root/lines"

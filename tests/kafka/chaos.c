@@ -185,7 +185,7 @@ answer_record(Chaos *chaos, KabBatch *batch, size_t i, uint64_t call)
     if (mark == 'R')
         kab_batch_reject(batch, i, "chaos: rejected");
     else if (mark == 'I')
-        kab_batch_reject_input(batch, i, "chaos: not readable");
+        kab_batch_reject_input(batch, i, "chaos: not\nreadable");
     else if (mark == 'D')
         kab_batch_drop(batch, i);
     else if ((mark == 'Q' && first) || hits(chaos, chaos->retry, call, i + 9))

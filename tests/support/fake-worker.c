@@ -239,7 +239,7 @@ be_ready(void)
         exit(atoi(argument_of("die-at-start")));
     }
     if (argument_of("fatal")) {
-        send_text(FATAL, "there is no model");
+        send_text(FATAL, "there\nis no model");
         exit(0);
     }
     send_text(READY, ready ? ready
