@@ -56,6 +56,25 @@ read_pointer(KabContext *context,
     return check_pointer(context, name, *ret_pointer);
 }
 
+/* Keeps the URL's password, and what Basic authentication makes of it, for
+ * kab_http_plan_censor(). */
+static void
+read_password(KabHttpPlan *plan, CURLU *parts)
+{
+    char *user = NULL, *password = NULL;
+    if (curl_url_get(parts, CURLUPART_USER, &user, CURLU_URLDECODE) ==
+            CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_PASSWORD, &password, CURLU_URLDECODE) ==
+            CURLUE_OK) {
+        g_autofree char *both = g_strconcat(user, ":", password, NULL);
+        plan->url_password = g_strdup(password);
+        plan->url_credentials =
+            g_base64_encode((const unsigned char *)both, strlen(both));
+    }
+    curl_free(user);
+    curl_free(password);
+}
+
 /* Splits the URL into the parts that may be shown and that other URLs are built
  * from. */
 static bool
@@ -75,6 +94,7 @@ read_url(KabHttpPlan *plan, KabContext *context)
     if (is_right) {
         plan->root = g_strdup_printf("%s://%s:%s", scheme, host, port);
         plan->place = g_strconcat(plan->root, path, NULL);
+        read_password(plan, parts);
     }
     curl_free(scheme);
     curl_free(host);
@@ -381,15 +401,16 @@ void
 kab_http_plan_free(KabHttpPlan *plan)
 {
     char **texts[] = {
-        &plan->url,          &plan->place,         &plan->root,
-        &plan->method,       &plan->unix_socket,   &plan->content_type,
-        &plan->ready_url,    &plan->token,         &plan->token_file,
-        &plan->aws_region,   &plan->aws_service,   &plan->tls_ca,
-        &plan->tls_cert,     &plan->tls_key,       &plan->model,
-        &plan->extra,        &plan->select,        &plan->items,
-        &plan->columns_text, &plan->index,         &plan->value,
-        &plan->error,        &plan->input_name,    &plan->output_name,
-        &plan->datatype,     &plan->missing_value, &plan->file_token};
+        &plan->url,          &plan->place,          &plan->root,
+        &plan->method,       &plan->unix_socket,    &plan->content_type,
+        &plan->ready_url,    &plan->token,          &plan->token_file,
+        &plan->aws_region,   &plan->aws_service,    &plan->tls_ca,
+        &plan->tls_cert,     &plan->tls_key,        &plan->model,
+        &plan->extra,        &plan->select,         &plan->items,
+        &plan->columns_text, &plan->index,          &plan->value,
+        &plan->error,        &plan->input_name,     &plan->output_name,
+        &plan->datatype,     &plan->missing_value,  &plan->file_token,
+        &plan->url_password, &plan->url_credentials};
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
         g_free(*texts[i]);
     KabHttpTemplate *templates[] = {plan->url_template, plan->prefix,
@@ -417,6 +438,8 @@ kab_http_plan_censor(const KabHttpPlan *plan, const char *text, size_t len)
     GString *shown = g_string_new(valid);
     hide_secret(shown, plan->token);
     hide_secret(shown, plan->file_token);
+    hide_secret(shown, plan->url_password);
+    hide_secret(shown, plan->url_credentials);
     for (guint i = 0; i < plan->headers->len; i++)
         hide_secret(shown, strchr(plan->headers->pdata[i], ':') + 2);
     for (gsize i = 0; i < shown->len; i++)

@@ -71,6 +71,8 @@ typedef struct {
 
     char *input_name, *output_name, *datatype; /* NULL: taken from the server */
     size_t dimensions;                         /* 0: not set */
+
+    char *url_password, *url_credentials; /* never shown; NULL: none */
 } KabHttpPlan;
 
 /* NULL after kab_context_fail(). */

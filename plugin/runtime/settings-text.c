@@ -86,6 +86,20 @@ append_options(const KabPrint *print,
             append_option(print, section, &rows[i], structure, modes);
 }
 
+/* A URL without its password. Returns a new string. */
+static char *
+dup_without_password(const char *value)
+{
+    const char *from = strstr(value, "://");
+    const char *end = from ? from + 3 + strcspn(from + 3, "/?#") : value;
+    const char *at = g_strrstr_len(value, end - value, "@");
+    const char *colon = at ? strchr(from + 3, ':') : NULL;
+    if (!colon || colon > at)
+        return g_strdup(value);
+    return g_strdup_printf("%.*s:%s%s", (int)(colon - value), value, hidden,
+                           at);
+}
+
 static void
 append_function_option(const KabPrint *print,
                        const KabIniSection *section,
@@ -94,8 +108,9 @@ append_function_option(const KabPrint *print,
                        const char *value)
 {
     g_autofree char *key = g_strconcat("function.", name, NULL);
+    g_autofree char *shown = dup_without_password(value);
     append_line(print, kab_ini_section_find(section, key), key,
-                option->flags & KAB_OPTION_SECRET ? hidden : value);
+                option->flags & KAB_OPTION_SECRET ? hidden : shown);
 }
 
 static bool

@@ -48,6 +48,8 @@ prints '--set                    batch.count = 7'
 prints 'default                  batch.bytes = 1MiB'
 prints 'right.conf:7             function.url = http://localhost'
 prints '(secret)'
+expect 0 check --print right.conf --set 'binding b/function.url=http://me:hunter4@host/a@b:c'
+prints 'function.url = http://me:(secret)@host/a@b:c'
 if grep -q hunter out err; then fail "wanted no secret shown"; fi
 
 # A function is opened only with --connect.

@@ -29,6 +29,9 @@ def a_token_is_read_again_and_never_shown(server):
     assert "***" in done.stderr, done.stderr
     _, done = run({"url": server.url + "/token", "header.Authorization": "Bearer hidden-key"}, ['1'])
     assert "hidden-key" not in done.stderr + done.stdout, done.stderr
+    url = server.url.replace("://", "://user:hidden-key@") + "/token"
+    _, done = run({"url": url}, ['1'])
+    assert "the token Bearer Basic *** is wrong" in done.stderr, done.stderr
 
 
 def check_connect(options):
