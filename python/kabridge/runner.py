@@ -14,6 +14,7 @@ import inspect
 import os
 import queue
 import socket
+import stat
 import sys
 import threading
 import traceback
@@ -365,6 +366,9 @@ def bind_socket(path: str) -> socket.socket:
             if probe.connect_ex(path) == 0:
                 raise SystemExit(f"kabridge: found a worker that listens at "
                                  f"{path} already; wanted a path of its own")
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise SystemExit(f"kabridge: found {path}, which is no socket; "
+                             "wanted a path of its own") from None
         os.unlink(path)
         listener.bind(path)
     listener.listen(16)

@@ -382,15 +382,24 @@ class Run(unittest.TestCase):
                 return connection
             connection.close()
 
-    def test_a_path_it_cannot_listen_at_is_named(self):
+    def listens_not(self, path, why):
         done = subprocess.run(
             [sys.executable, "-c", "from kabridge import run; run(len)"],
             env={**os.environ, "PYTHONPATH": str(PACKAGE),
-                 "KABRIDGE_WORKER_SOCKET": "/nowhere/x"},
+                 "KABRIDGE_WORKER_SOCKET": path},
             capture_output=True, text=True, timeout=20)
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stderr, "kabridge: cannot listen at /nowhere/x: "
-                         "No such file or directory\n")
+        self.assertEqual(done.stderr, f"kabridge: {why}\n")
+
+    def test_a_path_it_cannot_listen_at_is_named(self):
+        self.listens_not("/nowhere/x", "cannot listen at /nowhere/x: "
+                         "No such file or directory")
+
+    def test_a_file_at_its_path_is_left_alone(self):
+        with tempfile.NamedTemporaryFile() as file:
+            self.listens_not(file.name, f"found {file.name}, which is no "
+                             "socket; wanted a path of its own")
+            self.assertTrue(os.path.exists(file.name))
 
     def test_without_a_bridge_it_says_so(self):
         done = subprocess.run(
