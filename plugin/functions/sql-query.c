@@ -332,6 +332,17 @@ end_statement(Expansion *x)
     }
 }
 
+/* A parameter by number: ? or ?3 in SQLite, $3 in PostgreSQL, whose names may
+ * have a $ within. */
+static bool
+is_parameter(const Expansion *x)
+{
+    if (x->dialect == SQL_SQLITE)
+        return *x->at == '?';
+    return *x->at == '$' && isdigit((unsigned char)x->at[1]) &&
+           !(x->len && is_word(x->out[x->len - 1]));
+}
+
 static void
 copy_token(Expansion *x)
 {
@@ -346,9 +357,10 @@ copy_token(Expansion *x)
         copy_parenthesis(x);
     else if (*x->at == ';')
         end_statement(x);
-    else if (*x->at == '?' && x->dialect == SQL_SQLITE)
-        fail_query(x, "found a parameter ?; wanted :keys alone, others would "
-                      "be null");
+    else if (is_parameter(x))
+        fail_query(x,
+                   "found a parameter that is not :keys; wanted :keys alone, "
+                   "nothing else is given a value");
     else
         copy_to(x, x->at + 1);
 }

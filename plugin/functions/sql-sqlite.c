@@ -108,8 +108,8 @@ check_parameters(Sqlite *sqlite)
         const char *name = sqlite3_bind_parameter_name(sqlite->statement, i);
         if (name && *name != '?')
             return sql_fail(&sqlite->job->failure, KAB_FAIL_FATAL,
-                            "found a parameter %s; wanted :keys alone, others "
-                            "would be null",
+                            "found a parameter %s; wanted :keys alone, nothing "
+                            "else is given a value",
                             name);
     }
     return true;

@@ -57,6 +57,8 @@ TEST(quoted_text_and_comments_are_left_alone)
             SQL_POSTGRES, 1,
             "SELECT ':keys', \"a:keys\" /* :keys ; */ -- :keys\n"
             "FROM t WHERE id = ANY ($1)");
+    expands("SELECT a$1 FROM t WHERE id IN (:keys)", SQL_POSTGRES, 1,
+            "SELECT a$1 FROM t WHERE id = ANY ($1)");
     expands("SELECT $q$ :keys $q$, a::keys, ':' || 'it''s' FROM t WHERE i IN "
             "(:keys)",
             SQL_POSTGRES, 1,
@@ -76,7 +78,9 @@ TEST(a_query_that_does_not_fit_the_key_is_refused)
 {
     refuses("SELECT * FROM t", SQL_SQLITE, 1, "no :keys");
     refuses("SELECT * FROM t WHERE a IN (:keys) AND b = ?", SQL_SQLITE, 1,
-            "a parameter ?");
+            "a parameter that is not :keys");
+    refuses("SELECT a FROM t WHERE a IN (:keys) AND b = $2", SQL_POSTGRES, 1,
+            "a parameter that is not :keys");
     refuses("SELECT * FROM t WHERE a = ':keys'", SQL_SQLITE, 1, "no :keys");
     refuses("SELECT * FROM t WHERE a IN (:keys)", SQL_POSTGRES, 2,
             "one column before IN");
