@@ -122,8 +122,10 @@ apply_all(KabEngine *engine, KabCall *call, bool has_failed, Tally *tally)
     for (size_t i = 0, n = call->attempt.n; i < n; i++) {
         KabSlot *slot = room->slots[i];
         const KabResult *result = &room->results[i];
-        if (slot->call != call)
+        if (slot->call != call) {
+            kab_slot_unref(engine, slot); /* it has left early */
             continue;
+        }
         kab_call_leave(slot);
         if (result->outcome == KAB_OUTCOME_DONE)
             apply_done(engine, slot, call, result);

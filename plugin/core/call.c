@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls of the function: opened, abandoned, ended.
  *
- * A call holds a reference to each of its slots while it is open, so that
- * the function may read the records to the end. The call's answer is wanted
- * for a slot as long as slot->call points at the call; a time-out, or the end
- * of the slot's partition, clears that pointer. The call's memory, the
- * executor's, lives until the last slot with outputs in it drops its reference.
+ * The call's answer is wanted for a slot as long as slot->call points at the
+ * call; a time-out, or the end of the slot's partition, clears that pointer.
+ * From then on the open call holds a reference to the slot, so that the
+ * function may read the record to the end. The call's memory, the executor's,
+ * lives until the last slot with outputs in it drops its reference.
  */
 #include "work.h"
 
@@ -108,13 +108,21 @@ leave_room(KabEngine *engine, KabCall *call)
     engine->free_rooms = room;
 }
 
+/* All have left early. */
+static void
+let_go(KabEngine *engine, KabCall *call)
+{
+    for (size_t i = 0; i < call->attempt.n; i++)
+        kab_slot_unref(engine, call->room->slots[i]);
+}
+
 void
 kab_call_end(KabEngine *engine, KabCall *call)
 {
     leave_open(engine, call);
     engine->charge -= call->charge;
-    for (size_t i = 0; i < call->attempt.n; i++)
-        kab_slot_unref(engine, call->room->slots[i]);
+    if (call->is_unwanted)
+        let_go(engine, call);
     leave_room(engine, call);
     kab_call_unref(engine, call);
 }
@@ -170,7 +178,7 @@ kab_call_forget(KabEngine *engine, KabSlot *slot)
     KabCall *call = slot->call;
     if (!call)
         return;
-    kab_call_leave(slot);
+    kab_call_leave_early(slot);
     if (!call->wanted) {
         engine->counters.calls[KAB_CALL_ABANDONED]++;
         kab_call_abandon(engine, call);

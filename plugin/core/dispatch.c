@@ -19,7 +19,6 @@ fill_call(KabCall *call, KabSet *set)
         room.results[i] = (KabResult){0};
         slot->call = call;
         slot->calls++;
-        slot->references++;
         slot->partition->n_called++;
     }
 }
@@ -131,7 +130,7 @@ kab_call_timed_out(KabEngine *engine, KabCall *call)
     KabSet *set = g_steal_pointer(&call->set);
     for (size_t i = 0; i < call->attempt.n; i++)
         if (call->room->slots[i]->call == call)
-            kab_call_leave(call->room->slots[i]);
+            kab_call_leave_early(call->room->slots[i]);
     call->is_timed_out = true;
     engine->counters.calls[KAB_CALL_TIMEOUT]++;
     kab_limits_answered(engine, call, KAB_CALL_TIMEOUT,

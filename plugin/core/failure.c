@@ -18,8 +18,8 @@ KabDeadLetter
 kab_failure_letter(const KabSlot *slot)
 {
     return (KabDeadLetter){
-        .stage = (KabStage)slot->stage,
-        .class_ = (KabClass)slot->class_,
+        .stage = slot->stage,
+        .class_ = slot->class_,
         .calls = slot->calls,
         .message = slot->failure ? slot->failure : "",
     };
@@ -31,7 +31,7 @@ tell_owner(KabEngine *engine, const KabSlot *slot, const KabDeadLetter *why)
     const KabPorts *ports = &engine->ports;
     if (ports->owner->failed)
         ports->owner->failed(ports->owner_user, &slot->record, why,
-                             (KabFate)slot->fate);
+                             slot->fate);
 }
 
 static void
@@ -40,8 +40,8 @@ note_failure(KabSlot *slot, const KabDeadLetter *why)
     char *message = g_strndup(why->message, MESSAGE_MAX);
     g_free(slot->failure); /* why->message may point into it */
     slot->failure = message;
-    slot->stage = (uint8_t)why->stage;
-    slot->class_ = (uint8_t)why->class_;
+    slot->stage = why->stage;
+    slot->class_ = why->class_;
 }
 
 /* The one product of a record that failed. */
@@ -54,7 +54,7 @@ make_product(KabSlot *slot, KabFate fate, KabProductKind kind)
     product->kind = kind;
     slot->products = slot->next_product = product;
     slot->unacknowledged = 1;
-    slot->fate = (uint8_t)fate;
+    slot->fate = fate;
 }
 
 static void

@@ -181,7 +181,7 @@ kab_engine_find(const KabEngine *engine,
     while (slot && slot->record.offset < offset)
         slot = slot->in_partition.next;
     bool is_unfinished = slot && slot->record.offset == offset;
-    *ret_state = is_unfinished ? (KabSlotState)slot->state : KAB_SLOT_FINISHED;
+    *ret_state = is_unfinished ? slot->state : KAB_SLOT_FINISHED;
     *ret_since_us = is_unfinished ? slot->taken_us : partition->progress_us;
     if (is_unfinished)
         *ret_waits_for = kab_wait_words(kab_slot_find_wait(engine, slot));

@@ -128,5 +128,5 @@ kab_slot_move(KabEngine *engine,
     }
     if (to == KAB_SLOT_CALLED)
         engine->n_called++;
-    slot->state = (uint8_t)to;
+    slot->state = to;
 }

@@ -78,11 +78,14 @@ struct KabSlot {
                       awaited; owned; NULL: it did not */
     int64_t taken_us;
     size_t charge;       /* against the budget */
-    uint32_t references; /* its partition's list, each open call */
+    uint32_t references; /* its partition's list, each call that keeps it */
     uint32_t calls;
     uint32_t unreported, unacknowledged; /* outputs */
-    uint8_t state, fate, stage, class_;
-    uint8_t emission; /* KabEmission */
+    KabSlotState state : 8;
+    KabFate fate : 8;
+    KabStage stage : 8;
+    KabClass class_ : 8;
+    KabEmission emission : 8;
     bool is_detached; /* copied out of its fetch response */
     bool is_early;    /* moved from the held list to the queue's head */
 

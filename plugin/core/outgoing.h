@@ -37,7 +37,7 @@ static inline void
 kab_outgoing_leave(KabEngine *engine, KabSlot *slot)
 {
     slot->is_early = false;
-    switch ((KabEmission)slot->emission) {
+    switch (slot->emission) {
     case KAB_EMISSION_NONE:
         break;
     case KAB_EMISSION_HELD:

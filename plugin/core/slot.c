@@ -2,7 +2,7 @@
 /* Slots: one for each unfinished record, from one pool.
  *
  * It is in use while it has references, its partition's list and each open call
- * that holds it, or unreported outputs. The last of them releases the message
+ * that keeps it, or unreported outputs. The last of them releases the message
  * and ends the record's charge against the budget.
  */
 #include "ground.h"
@@ -65,11 +65,17 @@ rebase_part(KabBytes *bytes, const KabRecord *from, const KabRecord *to)
         rebase_bytes(bytes, &from->key, &to->key);
 }
 
-/* Not while a function may read the message or the sink holds its bytes. */
+/* A function may read the message, or the sink holds its bytes. */
+static bool
+is_read(const KabSlot *slot)
+{
+    return slot->call || slot->references != 1 || slot->unreported;
+}
+
 void
 kab_slot_detach(KabEngine *engine, KabSlot *slot)
 {
-    if (slot->is_detached || slot->references != 1 || slot->unreported)
+    if (slot->is_detached || is_read(slot))
         return;
     KabRecord old = slot->record;
     slot->is_detached = true;

@@ -79,7 +79,7 @@ find_wait_of_resolved(const KabEngine *engine, const KabSlot *slot)
 KabWait
 kab_slot_find_wait(const KabEngine *engine, const KabSlot *slot)
 {
-    switch ((KabSlotState)slot->state) {
+    switch (slot->state) {
     case KAB_SLOT_WAITING:
         return find_wait_of_waiting(engine, slot);
     case KAB_SLOT_CALLED:

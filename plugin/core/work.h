@@ -106,7 +106,7 @@ KabCall *kab_call_open(KabEngine *engine, size_t n);
 void kab_call_abandon(KabEngine *engine, KabCall *call);
 /* The slot does not need its call's answer any more. */
 void kab_call_forget(KabEngine *engine, KabSlot *slot);
-/* Detaches the slot from its call: answered, or no longer wanted. */
+/* Detaches the slot from its call, which is answered. */
 static inline void
 kab_call_leave(KabSlot *slot)
 {
@@ -115,9 +115,18 @@ kab_call_leave(KabSlot *slot)
     slot->partition->n_called--;
 }
 
+/* Detaches the slot from its call, whose answer it does not want any more. The
+ * call keeps it: the function may read the record until it answers. */
+static inline void
+kab_call_leave_early(KabSlot *slot)
+{
+    kab_call_leave(slot);
+    slot->references++;
+}
+
 /* The call was answered or abandoned: it is no longer in flight. */
 void kab_call_leave_flight(KabEngine *engine, const KabCall *call);
-/* Takes the call out of the open calls; drops the references it holds. */
+/* Takes the call out of the open calls; an unwanted one lets its slots go. */
 void kab_call_end(KabEngine *engine, KabCall *call);
 void kab_calls_clear(KabEngine *engine);
 /* How many more records may be taken, if each of them may need an attempt;
