@@ -8,7 +8,7 @@
  * Misuse: a call that would break an invariant has no effect, is remembered in
  * the ticket, and is named in the log when the batch is answered.
  */
-#include "ticket.h"
+#include "batch-keep.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -242,73 +242,6 @@ resolve_result(KabTicket *ticket,
     return false;
 }
 
-static bool
-lies_in(const KabBytes *inner, const KabBytes *outer)
-{
-    uintptr_t from = (uintptr_t)inner->data;
-    uintptr_t start = (uintptr_t)outer->data;
-    return outer->data && from >= start && from - start <= outer->len &&
-           inner->len <= outer->len - (from - start);
-}
-
-static inline bool
-begins_with(const KabBytes *whole, const KabBytes *part)
-{
-    return part->data == whole->data && part->len <= whole->len;
-}
-
-static KabBytes
-copy_bytes(KabTicket *ticket, KabBytes bytes)
-{
-    if (!bytes.data)
-        return (KabBytes){NULL, 0};
-    bytes.data = kab_arena_dup(&ticket->arena, bytes.data, bytes.len);
-    return bytes;
-}
-
-static G_NO_INLINE KabBytes
-keep_other_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
-{
-    if (!bytes.data)
-        return (KabBytes){NULL, 0};
-    if (lies_in(&bytes, &record->value) || lies_in(&bytes, &record->key))
-        return bytes;
-    if (kab_arena_contains(&ticket->arena, bytes.data, bytes.len))
-        return bytes;
-    return copy_bytes(ticket, bytes);
-}
-
-/* Borrows only bytes that live as long as the output: bytes of the record
- * itself, which its message keeps alive, and of the arena. Bytes of another
- * record of the batch may be freed earlier, so they are copied. `likely` are
- * those of the record that they probably are. */
-static inline KabBytes
-keep_bytes(KabTicket *ticket,
-           const KabRecord *record,
-           const KabBytes *likely,
-           KabBytes bytes)
-{
-    if (begins_with(likely, &bytes))
-        return bytes;
-    return keep_other_bytes(ticket, record, bytes);
-}
-
-static void
-copy_headers(KabTicket *ticket, const KabOutput *from, KabOutput *to)
-{
-    KabArena *arena = &ticket->arena;
-    KabHeader *copies =
-        kab_arena_alloc(arena, from->n_headers * sizeof *copies);
-    for (size_t k = 0; k < from->n_headers; k++) {
-        const KabHeader *header = &from->headers[k];
-        copies[k].name =
-            kab_arena_dup(arena, header->name, strlen(header->name) + 1);
-        copies[k].value = copy_bytes(ticket, header->value);
-    }
-    to->headers = copies;
-    to->n_headers = from->n_headers;
-}
-
 /* A product without key, value and headers. Member by member: what has just
  * been written in parts is slow to read as a whole. */
 static inline KabProduct *
@@ -324,20 +257,6 @@ new_product(KabTicket *ticket, const KabOutput *output, const char *topic)
     return product;
 }
 
-/* What an output takes beside its record: librdkafka copies each key; a value
- * that is the record's own is there already. */
-static inline size_t
-measure_output(const KabOutput *output, const KabRecord *record)
-{
-    size_t bytes = output->key.len;
-    if (!lies_in(&output->value, &record->value))
-        bytes += output->value.len;
-    for (size_t k = 0; k < output->n_headers; k++)
-        bytes += sizeof(KabHeader) + strlen(output->headers[k].name) + 1 +
-                 output->headers[k].value.len;
-    return bytes;
-}
-
 static inline void
 append_product(KabTicket *ticket,
                size_t i,
@@ -351,7 +270,7 @@ append_product(KabTicket *ticket,
     result->last = product;
     result->n_products++;
     result->bytes +=
-        measure_output(&product->output, &ticket->attempt->records[i]);
+        kab_keep_measure(&product->output, &ticket->attempt->records[i]);
     result->outcome = KAB_OUTCOME_DONE;
     kab_ticket_tell_growth(ticket);
 }
@@ -381,10 +300,10 @@ kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output)
         return;
     const KabRecord *record = &ticket->attempt->records[i];
     KabOutput *kept = &product->output;
-    kept->key = keep_bytes(ticket, record, &record->key, output->key);
-    kept->value = keep_bytes(ticket, record, &record->value, output->value);
+    kept->key = kab_keep_bytes(ticket, record, &record->key, output->key);
+    kept->value = kab_keep_bytes(ticket, record, &record->value, output->value);
     if (output->n_headers)
-        copy_headers(ticket, output, kept);
+        kab_keep_headers(ticket, output, kept);
     append_product(ticket, i, result, product);
 }
 
@@ -397,10 +316,10 @@ kab_batch_emit_copy(KabBatch *batch, size_t i, const KabOutput *output)
     if (!product)
         return;
     KabOutput *copy = &product->output;
-    copy->key = copy_bytes(ticket, output->key);
-    copy->value = copy_bytes(ticket, output->value);
+    copy->key = kab_keep_copy(ticket, output->key);
+    copy->value = kab_keep_copy(ticket, output->value);
     if (output->n_headers)
-        copy_headers(ticket, output, copy);
+        kab_keep_headers(ticket, output, copy);
     append_product(ticket, i, result, product);
 }
 
@@ -414,7 +333,7 @@ kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len)
     if (!product)
         return;
     product->output.key = ticket->attempt->records[i].key;
-    product->output.value = copy_bytes(ticket, (KabBytes){data, len});
+    product->output.value = kab_keep_copy(ticket, (KabBytes){data, len});
     append_product(ticket, i, result, product);
 }
 

@@ -8,6 +8,8 @@ libkab_runtime_la_LIBADD = $(CURL_LIBS) $(JANSSON_LIBS)
 libkab_runtime_la_SOURCES = \
 	plugin/runtime/arena.c \
 	plugin/runtime/arena.h \
+	plugin/runtime/batch-keep.c \
+	plugin/runtime/batch-keep.h \
 	plugin/runtime/batch.c \
 	plugin/runtime/binding-edges.c \
 	plugin/runtime/binding-internal.h \
