@@ -7,7 +7,7 @@
 #include "lists.h"
 
 /* slot.c */
-/* Only for kab_slot_new(). */
+/* More free slots: there is none. */
 void kab_slot_grow_pool(KabEngine *engine);
 
 /* In pieces, which compilers make plain stores of. For the whole they take an
@@ -25,11 +25,10 @@ kab_slot_clear(KabSlot *slot)
         memset(piece, 0, PIECE);
 }
 
+/* There is a free one. */
 static inline KabSlot *
 kab_slot_new(KabEngine *engine)
 {
-    if (!engine->free_slots)
-        kab_slot_grow_pool(engine);
     KabSlot *slot = engine->free_slots;
     engine->free_slots = slot->in_partition.next;
     kab_slot_clear(slot);

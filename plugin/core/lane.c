@@ -57,8 +57,9 @@ enter_group(KabGroup *group, KabSlot *slot)
     kab_slots_append(&group->slots, slot, KAB_LINKS(in_group));
 }
 
-KabLane *
-kab_lane_choose(KabEngine *engine, KabSlot *slot)
+/* The lane for the slot; puts it into its group. */
+static KabLane *
+choose_lane(KabEngine *engine, KabSlot *slot)
 {
     KabPartition *partition = slot->partition;
     switch (engine->options.order) {
@@ -126,6 +127,12 @@ kab_lane_update(KabEngine *engine, KabLane *lane)
         add_ready(engine, lane);
     else if (!should && lane->is_ready)
         remove_ready(engine, lane);
+}
+
+void
+kab_lane_enter_in_order(KabEngine *engine, KabSlot *slot)
+{
+    kab_lane_add(engine, choose_lane(engine, slot), slot);
 }
 
 static void

@@ -16,7 +16,6 @@ kab_slot_is_emitted(const KabSlot *slot)
 static inline void
 kab_outgoing_end(KabEngine *engine, KabSlot *slot)
 {
-    engine->moves++;
     slot->emission = KAB_EMISSION_NONE;
     slot->partition->n_emitting--;
     kab_slots_remove(&engine->sink.outgoing, slot, KAB_LINKS(in_queue));
@@ -36,12 +35,12 @@ kab_outgoing_unqueue(KabEngine *engine, KabSlot *slot)
 static inline void
 kab_outgoing_leave(KabEngine *engine, KabSlot *slot)
 {
+    engine->moves++;
     slot->is_early = false;
     switch (slot->emission) {
     case KAB_EMISSION_NONE:
         break;
     case KAB_EMISSION_HELD:
-        engine->moves++;
         slot->emission = KAB_EMISSION_NONE;
         kab_slots_remove(&engine->sink.held, slot, KAB_LINKS(in_queue));
         break;
@@ -59,7 +58,6 @@ static inline void
 kab_outgoing_queue(KabEngine *engine, KabSlot *slot, bool is_first)
 {
     KabSink *sink = &engine->sink;
-    engine->moves++;
     slot->emission = KAB_EMISSION_QUEUED;
     slot->partition->n_emitting++;
     kab_slots_insert(&sink->outgoing, slot, is_first ? sink->next : NULL,

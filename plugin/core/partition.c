@@ -258,7 +258,8 @@ skip_finished(KabEngine *engine, KabPartition *partition, int64_t offset)
     kab_partition_mark_dirty(engine, partition);
 }
 
-static KabSlot *
+/* There is a free slot. */
+static inline void
 add_slot(KabEngine *engine,
          KabPartition *partition,
          const KabRecord *record,
@@ -270,6 +271,7 @@ add_slot(KabEngine *engine,
     slot->taken_us = engine->now;
     slot->bytes = record->key.len + record->value.len;
     slot->partition = partition;
+    partition->position = record->offset + 1;
     kab_slots_append(&partition->slots, slot, LINKS);
     engine->n_slots++;
     engine->n_waiting++;
@@ -278,7 +280,10 @@ add_slot(KabEngine *engine,
     engine->largest_charge -= engine->largest_charge / 1024;
     engine->largest_charge = MAX(engine->largest_charge, charge);
     kab_slot_add_charge(engine, slot, charge);
-    return slot;
+    if (partition->is_pinned)
+        kab_lane_enter(engine, slot);
+    else
+        engine->n_unpinned++;
 }
 
 /* An idle partition gets work: its stall time counts from here. */
@@ -304,6 +309,52 @@ see_start(KabEngine *engine, KabPartition *partition, int64_t offset)
     kab_partition_mark_dirty(engine, partition);
 }
 
+static bool
+is_stale(const KabPartition *partition, const KabRecord *record)
+{
+    return partition->state != KAB_PARTITION_OWNED ||
+           record->offset < partition->position;
+}
+
+/* Whatever may happen to a record that is taken. */
+static G_NO_INLINE void
+take_any(KabEngine *engine,
+         KabPartition *partition,
+         const KabRecord *record,
+         void *message)
+{
+    if (is_stale(partition, record)) {
+        engine->counters.records_skipped[KAB_SKIP_STALE]++;
+        engine->ports.source->release_message(engine->ports.source_user,
+                                              message);
+        return;
+    }
+    begin_work(engine, partition);
+    see_start(engine, partition, record->offset);
+    set_at_end(engine, partition, false);
+    if (!is_loaded(partition, record->offset)) {
+        if (!engine->free_slots)
+            kab_slot_grow_pool(engine);
+        add_slot(engine, partition, record, message);
+        return;
+    }
+    partition->position = record->offset + 1;
+    skip_finished(engine, partition, record->offset);
+    engine->ports.source->release_message(engine->ports.source_user, message);
+}
+
+/* Does nothing happen to the record but that it is added? */
+static bool
+is_usual(const KabEngine *engine,
+         const KabPartition *partition,
+         const KabRecord *record)
+{
+    return !is_stale(partition, record) && partition->slots.head &&
+           partition->is_pinned && !partition->is_at_end &&
+           partition->loaded_next >= partition->loaded->len &&
+           engine->free_slots;
+}
+
 void
 kab_engine_take(KabEngine *engine,
                 KabPartition *partition,
@@ -313,29 +364,10 @@ kab_engine_take(KabEngine *engine,
 {
     kab_engine_set_now(engine, now);
     engine->counters.records_consumed++;
-    bool is_stale = partition->state != KAB_PARTITION_OWNED ||
-                    record->offset < partition->position;
-    if (is_stale) {
-        engine->counters.records_skipped[KAB_SKIP_STALE]++;
-        engine->ports.source->release_message(engine->ports.source_user,
-                                              message);
-        return;
-    }
-    begin_work(engine, partition);
-    see_start(engine, partition, record->offset);
-    set_at_end(engine, partition, false);
-    partition->position = record->offset + 1;
-    if (is_loaded(partition, record->offset)) {
-        skip_finished(engine, partition, record->offset);
-        engine->ports.source->release_message(engine->ports.source_user,
-                                              message);
-        return;
-    }
-    KabSlot *slot = add_slot(engine, partition, record, message);
-    if (partition->is_pinned)
-        kab_lane_enter(engine, slot);
+    if (is_usual(engine, partition, record))
+        add_slot(engine, partition, record, message);
     else
-        engine->n_unpinned++;
+        take_any(engine, partition, record, message);
 }
 
 void

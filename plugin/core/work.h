@@ -25,17 +25,14 @@ kab_engine_stop(KabEngine *engine, KabStopReason reason, const char *message);
 /* lane.c */
 void kab_lanes_init(KabEngine *engine);
 void kab_lanes_clear(KabEngine *engine);
-/* The lane for the slot; puts it into its order group. */
-KabLane *kab_lane_choose(KabEngine *engine, KabSlot *slot);
 /* The lane's records changed: is it ready? */
 void kab_lane_update(KabEngine *engine, KabLane *lane);
+/* Only for kab_lane_enter(). */
+void kab_lane_enter_in_order(KabEngine *engine, KabSlot *slot);
 
 static inline void
-kab_lane_enter(KabEngine *engine, KabSlot *slot)
+kab_lane_add(KabEngine *engine, KabLane *lane, KabSlot *slot)
 {
-    KabLane *lane = &engine->unordered;
-    if (engine->options.order != KAB_ORDER_UNORDERED)
-        lane = kab_lane_choose(engine, slot);
     slot->lane = lane;
     kab_slots_append(&lane->waiting, slot, KAB_LINKS(in_queue));
     lane->waiting_bytes += slot->bytes;
@@ -45,6 +42,16 @@ kab_lane_enter(KabEngine *engine, KabSlot *slot)
     } else {
         kab_lane_update(engine, lane);
     }
+}
+
+/* Puts the slot into its lane and its order group. */
+static inline void
+kab_lane_enter(KabEngine *engine, KabSlot *slot)
+{
+    if (engine->options.order == KAB_ORDER_UNORDERED)
+        kab_lane_add(engine, &engine->unordered, slot);
+    else
+        kab_lane_enter_in_order(engine, slot);
 }
 
 /* Moves the first n slots, `bytes` in all, from waiting to outstanding. */

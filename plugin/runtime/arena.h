@@ -49,9 +49,9 @@ void *kab_arena_alloc_anew(KabArena *arena, size_t size);
 static inline void *
 kab_arena_alloc_aligned(KabArena *arena, size_t size, size_t alignment)
 {
-    uintptr_t end = (uintptr_t)arena->end;
+    uintptr_t end = (uintptr_t)arena->end; /* aligned for any type */
     uintptr_t from = ((uintptr_t)arena->at + alignment - 1) & -alignment;
-    if (!arena->at || from > end || size > end - from)
+    if (size > end - from || (!size && !from))
         return kab_arena_alloc_anew(arena, size);
     arena->at = (char *)from + size;
     return (char *)from;

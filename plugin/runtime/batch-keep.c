@@ -21,17 +21,17 @@ kab_keep_copy(KabTicket *ticket, KabBytes bytes)
     return bytes;
 }
 
-KabBytes
-kab_keep_other_bytes(KabTicket *ticket, const KabRecord *record, KabBytes bytes)
+void
+kab_keep_other_bytes(KabTicket *ticket,
+                     const KabRecord *record,
+                     KabBytes *bytes)
 {
-    if (!bytes.data)
-        return (KabBytes){NULL, 0};
-    if (kab_bytes_lie_in(&bytes, &record->value) ||
-        kab_bytes_lie_in(&bytes, &record->key))
-        return bytes;
-    if (kab_arena_contains(&ticket->arena, bytes.data, bytes.len))
-        return bytes;
-    return kab_keep_copy(ticket, bytes);
+    if (kab_bytes_lie_in(bytes, &record->value) ||
+        kab_bytes_lie_in(bytes, &record->key))
+        return;
+    if (!bytes->data ||
+        !kab_arena_contains(&ticket->arena, bytes->data, bytes->len))
+        *bytes = kab_keep_copy(ticket, *bytes);
 }
 
 void

@@ -13,9 +13,9 @@ bool kab_bytes_lie_in(const KabBytes *inner, const KabBytes *outer);
 KabBytes kab_keep_copy(KabTicket *ticket, KabBytes bytes);
 void kab_keep_headers(KabTicket *ticket, const KabOutput *from, KabOutput *to);
 /* Only for kab_keep_bytes(). */
-KabBytes kab_keep_other_bytes(KabTicket *ticket,
-                              const KabRecord *record,
-                              KabBytes bytes);
+void kab_keep_other_bytes(KabTicket *ticket,
+                          const KabRecord *record,
+                          KabBytes *bytes);
 
 static inline bool
 kab_bytes_begin(const KabBytes *whole, const KabBytes *part)
@@ -27,15 +27,17 @@ kab_bytes_begin(const KabBytes *whole, const KabBytes *part)
  * itself, which its message keeps alive, and of the arena. Bytes of another
  * record of the batch may be freed earlier, so they are copied. `likely` are
  * those of the record that they probably are. */
-static inline KabBytes
+static inline void
 kab_keep_bytes(KabTicket *ticket,
                const KabRecord *record,
                const KabBytes *likely,
+               KabBytes *ret_kept,
                KabBytes bytes)
 {
-    if (kab_bytes_begin(likely, &bytes))
-        return bytes;
-    return kab_keep_other_bytes(ticket, record, bytes);
+    ret_kept->data = bytes.data;
+    ret_kept->len = bytes.len;
+    if (!kab_bytes_begin(likely, &bytes))
+        kab_keep_other_bytes(ticket, record, ret_kept);
 }
 
 /* What an output takes beside its record: librdkafka copies each key; a value

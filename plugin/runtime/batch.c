@@ -168,22 +168,16 @@ dup_reason(KabTicket *ticket, const char *reason)
 
 /* Finds the topic among those the binding lists, so that no copy is needed and
  * the pointer outlives the call. */
-static G_NO_INLINE bool
-resolve_topic(KabTicket *ticket, const char *topic, const char **ret_topic)
+static G_NO_INLINE const char *
+find_topic(KabTicket *ticket, const char *topic)
 {
     const KabCaller *caller = ticket->caller;
-    *ret_topic = NULL;
-    if (ticket->last_topic && strcmp(topic, ticket->last_topic) == 0) {
-        *ret_topic = ticket->last_topic;
-        return true;
-    }
-    for (const char *const *t = caller->topics; t && *t; t++) {
-        if (strcmp(*t, topic) == 0) {
-            *ret_topic = ticket->last_topic = *t;
-            return true;
-        }
-    }
-    return false;
+    if (ticket->last_topic && strcmp(topic, ticket->last_topic) == 0)
+        return ticket->last_topic;
+    for (const char *const *t = caller->topics; t && *t; t++)
+        if (strcmp(*t, topic) == 0)
+            return ticket->last_topic = *t;
+    return NULL;
 }
 
 static void
@@ -231,8 +225,10 @@ resolve_result(KabTicket *ticket,
 {
     bool is_known = ticket->caller->has_output_topic;
     *ret_topic = NULL;
-    if (output->topic)
-        is_known = resolve_topic(ticket, output->topic, ret_topic);
+    if (output->topic) {
+        *ret_topic = find_topic(ticket, output->topic);
+        is_known = *ret_topic != NULL;
+    }
     if (is_known && output->partition >= -1)
         return true;
     if (!is_known)
@@ -259,7 +255,7 @@ new_product(KabTicket *ticket, const KabOutput *output, const char *topic)
 
 static inline void
 append_product(KabTicket *ticket,
-               size_t i,
+               const KabRecord *record,
                KabResult *result,
                KabProduct *product)
 {
@@ -269,8 +265,7 @@ append_product(KabTicket *ticket,
         result->first = product;
     result->last = product;
     result->n_products++;
-    result->bytes +=
-        kab_keep_measure(&product->output, &ticket->attempt->records[i]);
+    result->bytes += kab_keep_measure(&product->output, record);
     result->outcome = KAB_OUTCOME_DONE;
     kab_ticket_tell_growth(ticket);
 }
@@ -300,11 +295,11 @@ kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output)
         return;
     const KabRecord *record = &ticket->attempt->records[i];
     KabOutput *kept = &product->output;
-    kept->key = kab_keep_bytes(ticket, record, &record->key, output->key);
-    kept->value = kab_keep_bytes(ticket, record, &record->value, output->value);
+    kab_keep_bytes(ticket, record, &record->key, &kept->key, output->key);
+    kab_keep_bytes(ticket, record, &record->value, &kept->value, output->value);
     if (output->n_headers)
         kab_keep_headers(ticket, output, kept);
-    append_product(ticket, i, result, product);
+    append_product(ticket, record, result, product);
 }
 
 void
@@ -320,7 +315,7 @@ kab_batch_emit_copy(KabBatch *batch, size_t i, const KabOutput *output)
     copy->value = kab_keep_copy(ticket, output->value);
     if (output->n_headers)
         kab_keep_headers(ticket, output, copy);
-    append_product(ticket, i, result, product);
+    append_product(ticket, &ticket->attempt->records[i], result, product);
 }
 
 void
@@ -332,9 +327,10 @@ kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len)
     KabProduct *product = begin_product(ticket, i, &output, &result);
     if (!product)
         return;
-    product->output.key = ticket->attempt->records[i].key;
+    const KabRecord *record = &ticket->attempt->records[i];
+    product->output.key = record->key;
     product->output.value = kab_keep_copy(ticket, (KabBytes){data, len});
-    append_product(ticket, i, result, product);
+    append_product(ticket, record, result, product);
 }
 
 void
