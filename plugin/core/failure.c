@@ -30,8 +30,7 @@ tell_owner(KabEngine *engine, const KabSlot *slot, const KabDeadLetter *why)
 {
     const KabPorts *ports = &engine->ports;
     if (ports->owner->failed)
-        ports->owner->failed(ports->owner_user, &slot->record, why,
-                             slot->fate);
+        ports->owner->failed(ports->owner_user, &slot->record, why, slot->fate);
 }
 
 static void

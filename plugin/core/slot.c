@@ -22,27 +22,36 @@ kab_slot_grow_pool(KabEngine *engine)
     }
 }
 
-static void
-free_texts(const KabSlot *slot)
+static inline void
+recycle_slot(KabEngine *engine, KabSlot *slot)
 {
+    engine->charge -= slot->charge;
+    slot->in_partition.next = engine->free_slots;
+    engine->free_slots = slot;
+    if (slot->message)
+        engine->ports.source->release_message(engine->ports.source_user,
+                                              slot->message);
+}
+
+static G_NO_INLINE void
+free_all(KabEngine *engine, KabSlot *slot)
+{
+    kab_slot_free_products(engine, slot);
     g_free(slot->failure);
     g_free(slot->refusal);
+    recycle_slot(engine, slot);
 }
 
 void
 kab_slot_free(KabEngine *engine, KabSlot *slot)
 {
-    void *message = slot->message;
-    if (slot->products)
-        kab_slot_free_products(engine, slot);
-    if (slot->failure || slot->refusal)
-        free_texts(slot);
-    engine->charge -= slot->charge;
-    slot->in_partition.next = engine->free_slots;
-    engine->free_slots = slot;
-    if (message)
-        engine->ports.source->release_message(engine->ports.source_user,
-                                              message);
+    KabCall *memory = slot->memory;
+    if (slot->failure || slot->refusal || !memory || memory->references == 1) {
+        free_all(engine, slot);
+        return;
+    }
+    memory->references--; /* most records: others have products there, too */
+    recycle_slot(engine, slot);
 }
 
 /* Bytes that lie in the old range get the same place in the new range. */
