@@ -32,13 +32,13 @@ SIZE = 100
 # of the bare loop
 SUBJECTS = (
     ("bare loop", None, "main", 1.0),
-    ("kabridge", {}, "kab_engine_advance", 1.6),
+    ("kabridge", {}, "kab_engine_advance", 1.5),
     ("kabridge, no headers", {"output_headers": "drop"},
-     "kab_engine_advance", 1.55),
+     "kab_engine_advance", 1.45),
     # Few transactions: how many there are is a matter of time.
     ("kabridge, exactly-once",
      {"delivery": "exactly-once", "transaction_interval": "1s"},
-     "kab_engine_advance", 2.0),
+     "kab_engine_advance", 1.8),
 )
 # The same, but the largest ratio of 1,000 partitions to 8; None: any.
 SPREAD = (("bare loop", None, "main", None),
