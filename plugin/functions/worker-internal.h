@@ -219,6 +219,8 @@ void worker_drain(Worker *worker);
 void worker_tick(Worker *worker, int64_t now);
 /* Sends queued packets, and lets epoll report when there is room for more. */
 void worker_flush(Worker *worker);
+/* Forgets what it has written to standard error: it is answered for. */
+void worker_forget_words(Worker *worker);
 
 /* worker-session.c */
 extern const WorkerChannelEvents worker_session_events;

@@ -129,6 +129,16 @@ read_stream(Worker *worker, WorkerStream *stream)
     stream->fd = -1;
 }
 
+void
+worker_forget_words(Worker *worker)
+{
+    if (!worker->process.tail)
+        return;
+    /* epoll may tell of the answer first, though it was written last. */
+    read_stream(worker, &worker->process.errors);
+    g_string_truncate(worker->process.tail, 0);
+}
+
 static void
 on_output(void *user, uint32_t events)
 {

@@ -202,6 +202,10 @@ finish_job(Worker *worker, WorkerJob *job)
     note_duration(worker, job);
     worker_job_complete(job, worker);
     worker_job_free(job);
+    /* The reason of its end must not quote what another batch made it say; of
+     * batches that are processed at once nobody knows which one did. */
+    if (worker->concurrency == 1 || !worker->jobs.n)
+        worker_forget_words(worker);
 }
 
 static const char *

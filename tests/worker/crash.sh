@@ -23,6 +23,10 @@ def score(records):
         if record.value == b"poison":
             print("this one is poison", file=sys.stderr, flush=True)
             os.kill(os.getpid(), signal.SIGSEGV)
+        if record.value == b"loud":
+            print("this one is loud", file=sys.stderr, flush=True)
+        if record.value == b"quiet":
+            os.kill(os.getpid(), signal.SIGSEGV)
         if record.value == b"slow":
             time.sleep(3600)
     return [record.value for record in records]
@@ -59,6 +63,12 @@ grep -q 'lines:21: crash after .* was killed by signal 11 (Segmentation fault); 
 # Two of the whole, one of each half of 16, two alone; one may be ahead.
 ends=$(grep -c 'was killed by signal 11 (Segmentation fault)$' err) || true
 [ "$ends" -le 9 ] || fail "found $ends workers that died; wanted 9 at most"
+
+printf '%s\n' loud quiet >lines
+try 65 --set 'binding b/batch.count=1' --set 'binding b/max.in.flight=1' \
+    --set 'binding b/retry.max.attempts=1'
+grep -q 'lines:2: crash after .* (Segmentation fault)$' err ||
+    fail "a crash is blamed on the words of another batch"
 
 { seq 1 5; echo slow; seq 7 20; } >lines
 try 65 --set 'binding b/call.timeout=2s' --set 'binding b/batch.count=1' \
