@@ -353,7 +353,14 @@ render_url(KabHttpCall *call)
     return kab_http_template_render(plan->url_template, &subject, call->url);
 }
 
-/* NULL, or why the record gives no valid URL. */
+static bool
+is_url(const GString *text)
+{
+    return strlen(text->str) == text->len && kab_http_url_is_valid(text->str);
+}
+
+/* NULL, or why the record gives no valid URL. One that libcurl refuses would
+ * look like a fault of function.url, and stop the binding. */
 static const char *
 set_url(KabHttpCall *call)
 {
@@ -362,6 +369,8 @@ set_url(KabHttpCall *call)
     g_string_truncate(call->url, 0);
     if (plan->url_template)
         problem = render_url(call);
+    if (plan->url_template && !problem && !is_url(call->url))
+        problem = "what the record puts into function.url makes it no URL";
     curl_easy_setopt(call->easy, CURLOPT_URL, get_url(call));
     return problem;
 }

@@ -18,4 +18,3 @@ bool kab_http_plan_check_transport(const KabHttpPlan *plan,
                                    KabContext *context);
 /* Is the value free of characters that a header cannot carry? */
 bool kab_http_header_is_clean(const char *value);
-bool kab_http_url_is_valid(const char *url);

@@ -84,6 +84,9 @@ void kab_http_plan_free(KabHttpPlan *plan);
 char *
 kab_http_plan_censor(const KabHttpPlan *plan, const char *text, size_t len);
 
+/* Thread: any. */
+bool kab_http_url_is_valid(const char *url);
+
 /* The token of a file, without blanks around it; NULL: there is none that a
  * header can carry. */
 char *kab_http_token_read(const char *path);

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 from http_model import SOURCE, Server, main, parsed, run, values_of
-from http_try import KABRIDGE, ROOT, configure, same, test
+from http_try import KABRIDGE, ROOT, configure, same, test, try_records
 
 
 @test
@@ -90,6 +90,16 @@ def a_private_authority_and_a_client_certificate_are_used(server):
     _, done = run(options, ['1'])
     same(done.returncode, 69)
     own.stop()
+
+
+@test
+def a_record_that_makes_no_url_is_rejected_alone(server):
+    options = {"url": server.url + "/raw?of={key:raw}", "preset": "raw", "mode": "each"}
+    keys = ["a b", "fine", "a\0b", "a\r\nb", ""]
+    outcomes, done = try_records(options, [{"key": key, "value": "v"} for key in keys])
+    same(done.returncode, 65)
+    same([outcome.get("stage") for outcome in outcomes],
+         ["decode", None, "decode", "decode", None])
 
 
 @test
