@@ -133,7 +133,7 @@ def _header_block(headers: Any) -> bytes:
 
 def _reason(index: int, status: int, delay: Optional[float],
             text: str) -> List[Any]:
-    delay_ms = -1 if delay is None else max(0, min(int(delay * 1000),
+    delay_ms = -1 if delay is None else max(0, min(int(float(delay) * 1000),
                                                    0x7FFFFFFF))
     data = text.encode("utf-8", "replace")[:1024]
     return [ENTRY.pack(index, status, 0), REASON.pack(delay_ms, len(data)),

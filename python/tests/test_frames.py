@@ -50,6 +50,11 @@ class Frames(unittest.TestCase):
         parts = frames.write_results(results, lambda name: 0)
         self.assertEqual(b"".join(parts), data[16:])
 
+    def test_a_delay_may_be_text(self):
+        self.assertEqual(*(
+            b"".join(frames.write_result(0, Retry("busy", delay=delay), None))
+            for delay in (1.5, "1.5")))
+
     def test_a_failure_of_a_whole_batch_is_written(self):
         data = find_frame("RESULT from the worker that failed as a whole")
         self.assertEqual(
