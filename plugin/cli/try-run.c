@@ -119,6 +119,7 @@ options_of(const Trial *trial)
     options.order = KAB_ORDER_ORDERED;
     options.delivery = KAB_DELIVERY_AT_LEAST_ONCE;
     options.on_failure = KAB_ON_FAILURE_DLQ;
+    options.is_trial = true;
     return options;
 }
 

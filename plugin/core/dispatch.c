@@ -84,8 +84,8 @@ find_due(KabEngine *engine)
     return set;
 }
 
-/* While probing after an overload, a set that was overloaded before lets a new
- * batch go first, every other time: the set may be the cause itself. */
+/* While probing, a set that was probed with before lets a new batch go first,
+ * every other time: the set may be the cause itself. */
 static KabSet *
 next_set(KabEngine *engine)
 {
@@ -93,7 +93,7 @@ next_set(KabEngine *engine)
     bool has_batch = kab_buffer_is_triggered(engine, &trigger);
     KabSet *due = engine->is_draining ? NULL : find_due(engine);
     bool yields = engine->limiter.is_probing && has_batch && due &&
-                  due->overloads > 1 && (due->overloads & 1);
+                  due->uncounted > 1 && (due->uncounted & 1);
     if (due && must_be_alone(due) && engine->in_flight)
         return NULL;
     if (due && !yields)

@@ -70,6 +70,7 @@ typedef struct {
     int64_t retry_backoff_us, retry_backoff_max_us;
     double retry_jitter;
     bool bisect;
+    bool is_trial; /* no failures are an outage: all records get an end */
     unsigned rate_limit_calls; /* 0: none */
     int64_t rate_limit_interval_us;
     int64_t rebalance_drain_timeout_us, shutdown_timeout_us;

@@ -61,9 +61,9 @@ stop_for_record(KabEngine *engine, KabSlot *slot)
 {
     slot->fate = KAB_FATE_HELD;
     g_autofree char *message = g_strdup_printf(
-        "record %s [%d] offset %" PRIi64 " failed after %u calls: %s",
+        "record %s [%d] offset %" PRIi64 " failed after %u call%s: %s",
         slot->record.topic, (int)slot->record.partition, slot->record.offset,
-        slot->calls, slot->failure);
+        slot->calls, slot->calls == 1 ? "" : "s", slot->failure);
     kab_engine_stop(engine, KAB_STOP_FAILURE, message);
 }
 

@@ -109,7 +109,7 @@ kab_limiter_note_failure(KabEngine *engine, uint64_t family)
     KabLimiter *limiter = &engine->limiter;
     bool is_other = limiter->failed_family && limiter->failed_family != family;
     limiter->failed_family = family;
-    if (!is_other || limiter->is_ill)
+    if (!is_other || limiter->is_ill || engine->options.is_trial)
         return;
     limiter->is_ill = true;
     begin_probing(engine);

@@ -182,11 +182,11 @@ struct KabSet {
     KabSlot **slots; /* wanted and unresolved, contiguous by lane */
     size_t n, capacity;
     size_t bytes;
-    unsigned calls;   /* that count towards retry.max.attempts */
-    unsigned crashes; /* of a worker with these records */
-    unsigned number;  /* of calls made, counted or not */
-    unsigned step;    /* of the back-off */
-    unsigned overloads;
+    unsigned calls;          /* that count towards retry.max.attempts */
+    unsigned crashes;        /* of a worker with these records */
+    unsigned number;         /* of calls made, counted or not */
+    unsigned step;           /* of the back-off */
+    unsigned uncounted;      /* failures that are no call: overloads, illness */
     uint64_t successes_seen; /* engine's successes at its last failure */
     uint64_t family;         /* the same for a set and its parts */
     bool is_half;            /* one call, then it is halved again */

@@ -9,13 +9,13 @@
  * keeps the count of its set. A second crash of the same set counts as its
  * last call; that of a single record is made alone (dispatch.c). An overload
  * counts only for a single record while other sets succeed, and nothing counts
- * while the function is ill (limiter.c). Records out of calls go to
- * on.failure.
+ * while the function is ill (limiter.c), but now and then a set is halved.
+ * Records out of calls go to on.failure.
  */
 #include "turn.h"
 
 #define MESSAGE_MAX 1024
-#define OVERLOADS_TO_CUT 8
+#define UNCOUNTED_TO_CUT 8
 /* A crash costs a worker and the start of the next one, and points at the
  * records more than another failure does: the second one is the last. */
 #define CRASHES_TO_CUT 2
@@ -95,18 +95,29 @@ is_due_to_halve(const KabEngine *engine, const KabSet *set)
     return set->is_half && set->n > 1 && !kab_limiter_is_ill(engine);
 }
 
+/* A failure that does not count. Nothing that is called succeeds, so nobody can
+ * tell an outage from records that fail each call. True: the set is to be
+ * halved, so that good records get through and show which of the two it is. */
+static bool
+note_uncounted(KabSet *set)
+{
+    return ++set->uncounted % UNCOUNTED_TO_CUT == 0 && set->n > 1;
+}
+
 /* A call that failed as a whole; delay_us -1: the set's next back-off. */
 static void
 retry_whole(KabEngine *engine, KabSet *set, int64_t delay_us)
 {
+    bool is_stuck = kab_limiter_is_ill(engine) && note_uncounted(set) &&
+                    engine->options.bisect;
     bool is_last = count_call(engine, set) || is_due_to_halve(engine, set);
     if (is_last && (set->n == 1 || !engine->options.bisect)) {
         fail_all(engine, set, set->last_class);
         return;
     }
     delay_us = choose_delay(engine, set, delay_us, is_last);
-    if (is_last)
-        kab_set_halve(engine, set, delay_us, true, false);
+    if (is_last || is_stuck)
+        kab_set_halve(engine, set, delay_us, is_last, false);
     else
         kab_set_wait(engine, set, delay_us);
 }
@@ -115,14 +126,13 @@ retry_whole(KabEngine *engine, KabSet *set, int64_t delay_us)
  * always causes an overload: the set is halved, so that the record's
  * neighbours get through. For a single record the call counts, since it may be
  * what brings the service down. Where no other set is called none can succeed:
- * then every OVERLOADS_TO_CUT-th overload halves the set. */
+ * then every UNCOUNTED_TO_CUT-th overload halves the set. */
 static void
 retry_overloaded(KabEngine *engine, KabSet *set, int64_t retry_after_us)
 {
     bool others_succeed =
-        set->overloads && engine->successes > set->successes_seen;
-    set->overloads++;
-    bool is_stuck = set->overloads % OVERLOADS_TO_CUT == 0;
+        set->uncounted && engine->successes > set->successes_seen;
+    bool is_stuck = note_uncounted(set);
     kab_limiter_pause(engine, retry_after_us);
     if (others_succeed && set->n == 1) {
         retry_whole(engine, set, 0);

@@ -184,7 +184,7 @@ make_part(KabEngine *engine,
     part->number = whole->number;
     part->family = whole->family;
     part->step = whole->step;
-    part->overloads = whole->overloads;
+    part->uncounted = whole->uncounted;
     part->successes_seen = whole->successes_seen;
     part->last_class = whole->last_class;
     part->reason = g_strdup(whole->reason);

@@ -32,6 +32,12 @@ output.topic = out
 function = chaos
 batch.count = 4
 retry.backoff = 1ms
+[binding bad]
+input.topics = in
+output.topic = out
+function = chaos
+batch.count = 2
+retry.backoff = 1ms
 [binding stuck]
 input.topics = in
 output.topic = out
@@ -76,6 +82,13 @@ grep -q "^$root/lines:4: permanent after" "$root/err" ||
     fail "line 4 is not named as failed"
 grep -q '3 done, 1 without output, 2 failed' "$root/err" ||
     fail "no summary on standard error"
+
+# No batch succeeds: a fault of the function, which a trial shows, and does not
+# wait for the end of an outage.
+{ line 1 P; line 2 P; line 3 P; line 4 P; } >"$root/lines"
+try 65 "$root/conf" --binding bad "$root/lines"
+grep -q '0 done, 0 without output, 4 failed' "$root/err" ||
+    fail "a function that always fails has another summary"
 
 # A reason is one line, and nothing that a terminal obeys.
 line 1 I | try 65 "$root/conf" --binding marks -

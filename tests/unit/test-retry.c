@@ -271,6 +271,49 @@ TEST(no_failure_counts_while_the_function_is_ill)
     assert_int_equal(edge->failures->len, 0);
 }
 
+/* The batches of records 0 to 3 and 4 to 7 hold one each. */
+static bool
+holds_poison(const KabAttempt *attempt)
+{
+    for (size_t i = 0; i < attempt->n; i++)
+        if (attempt->records[i].offset % 4 == 1)
+            return true;
+    return false;
+}
+
+static void
+answer_all_but_poison(FakeEdge *edge)
+{
+    while (edge->calls->len) {
+        KabAttempt *attempt = fake_edge_call(edge, 0);
+        if (holds_poison(attempt))
+            fake_edge_fail(edge, attempt, KAB_FAIL_TRANSIENT, -1);
+        else
+            fake_edge_answer(edge, attempt);
+    }
+    fake_edge_advance(edge, 2 * edge->options.retry_backoff_max_us);
+}
+
+/* No batch succeeds, so it looks like an outage until they are halved. The two
+ * records alone look like one again until another record comes. */
+TEST(what_fails_in_every_batch_does_not_hold_up_its_neighbours)
+{
+    FakeEdge *edge = *state;
+    edge->options.on_failure = KAB_ON_FAILURE_DLQ;
+    fake_edge_start(edge);
+    fake_edge_take_range(edge, 0, 8);
+    fake_edge_advance(edge, 0);
+    for (int i = 0; i < 100 && edge->lines->len < 6; i++)
+        answer_all_but_poison(edge);
+    assert_int_equal(edge->lines->len, 6);
+    assert_int_equal(edge->failures->len, 0);
+    for (int i = 0; i < 20 && edge->failures->len < 2; i++) {
+        fake_edge_take(edge, 10 + 4 * i, NULL);
+        answer_all_but_poison(edge);
+    }
+    assert_int_equal(edge->failures->len, 2);
+}
+
 TEST(a_single_failing_set_does_not_make_the_function_ill)
 {
     FakeEdge *edge = *state;
@@ -325,6 +368,7 @@ main(void)
         T(a_record_that_always_answers_retry_is_called_five_times_in_all),
         T(a_record_that_never_gets_an_outcome_is_called_five_times_in_all),
         T(no_failure_counts_while_the_function_is_ill),
+        T(what_fails_in_every_batch_does_not_hold_up_its_neighbours),
         T(a_single_failing_set_does_not_make_the_function_ill),
         T(a_record_alone_that_is_overloaded_while_others_succeed_is_given_up),
     };
