@@ -418,8 +418,7 @@ TEST(effective_values_are_printed_with_their_origin)
         "default                  on.failure = dlq\n",
         "default                  function.count = 3\n",
         "default                  producer.linger.ms = 5\n",
-        "default                  producer.max.in.flight.requests.per."
-        "connection = 1\n",
+        "producer.max.in.flight.requests.per.connection = 1\n",
         "--set                    start = latest\n",
         "f:2                      bootstrap.servers = localhost:9092\n",
         "\n[binding scoring]\n",
