@@ -140,9 +140,11 @@ def a_transaction_ends_while_its_owner_stands_still(kit):
 
 
 def outage(kit, delivery, doubled):
+    """The session outlives it, however long the broker takes to start."""
     source, sink = kit.topic(), kit.topic()
     kit.tool("generate", topic=source, records=300000)
     bridge = kit.bridge(source, sink, delivery=delivery, order="key",
+                        consumer_session_timeout_ms=180000,
                         function_delay="20ms").start()
     kit.tool("wait", topic=sink, end=20000, seconds=30)
     kit.broker.stop()

@@ -175,7 +175,8 @@ def a_binding_that_hangs_stops_no_other(kit):
                    committed=50000, lag=0, seconds=60)
     kit.expect(got.reached and got.seconds < 15,
                f"the other has done all in {got.seconds:.1f} s")
-    kit.expect(size(log), "while the function of the first was called")
+    kit.expect(wait_for(lambda: size(log), 30),
+               "while the function of the first was called")
     kit.expect(bridge.stop() == 75, "leaves with 75")
     kit.arrived(kit.tool("check", topic=sink, records=50000, bytes=True))
 
