@@ -392,6 +392,12 @@ rig_counters(Rig *rig)
     return kab_engine_counters(rig->engine);
 }
 
+uint64_t
+rig_count_ended(Rig *rig, KabEnd end)
+{
+    return rig_counters(rig)->records_finished[end];
+}
+
 KabProducerState
 rig_state(Rig *rig)
 {

@@ -94,6 +94,8 @@ void rig_finish(Rig *rig);
 bool rig_has_acknowledged(Rig *rig);
 void rig_turn(Rig *rig);
 const KabCounters *rig_counters(Rig *rig);
+/* How many records have ended so. */
+uint64_t rig_count_ended(Rig *rig, KabEnd end);
 KabProducerState rig_state(Rig *rig);
 
 /* Reads the topic from its beginning until n records have arrived. Returns

@@ -13,12 +13,6 @@
 #include "producer-rig.h"
 
 static uint64_t
-count_ended(Rig *rig, KabEnd end)
-{
-    return rig_counters(rig)->records_finished[end];
-}
-
-static uint64_t
 count_transactions(Rig *rig, KabTxnResult result)
 {
     return rig_counters(rig)->transactions[result];
@@ -330,8 +324,8 @@ TEST(requests_are_as_large_as_the_topic_takes)
     rig_open(rig);
     rig_take_range(rig, 0, 1000);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 999);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 999);
+    assert_int_equal(rig_count_ended(rig, KAB_END_REJECTED), 1);
     assert_int_equal(rig_counters(rig)->sinks_lost, 0);
     rig_free(rig);
 }
@@ -344,8 +338,8 @@ TEST(a_limit_lowered_meanwhile_makes_smaller_requests)
     rig_set_topic_config(rig, rig->out, "max.message.bytes", "10000");
     rig_take_range(rig, 0, 1000);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 999);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 999);
+    assert_int_equal(rig_count_ended(rig, KAB_END_REJECTED), 1);
     assert_true(rig_state(rig).losses[KAB_LOSS_TOO_LARGE] >= 1);
     rig_free(rig);
 }
@@ -373,8 +367,8 @@ meet_invalid_records(void **state, KabDelivery delivery)
     rig_open(rig);
     rig_take_range(rig, 0, 500);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 5);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 495);
+    assert_int_equal(rig_count_ended(rig, KAB_END_REJECTED), 5);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 495);
     assert_int_equal(rig->n_called, 500);
     rig_free(rig);
 }
@@ -424,7 +418,7 @@ TEST(a_partition_added_meanwhile_is_found)
     rig_add_partitions(rig, rig->out, 6);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     rig_free(rig);
 }
 
@@ -440,7 +434,7 @@ TEST(a_topic_that_comes_late_is_waited_for)
     rig_create_topic(rig, late, 1, NULL, NULL);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     rig_free(rig);
 }
 

@@ -14,12 +14,6 @@ count_refused(Rig *rig, KabRefusal refusal)
     return rig_counters(rig)->produce_errors[refusal];
 }
 
-static uint64_t
-count_ended(Rig *rig, KabEnd end)
-{
-    return rig_counters(rig)->records_finished[end];
-}
-
 /* One request in flight: several would each fail in their own way. */
 static Rig *
 open_one_at_a_time(void **state)
@@ -30,6 +24,16 @@ open_one_at_a_time(void **state)
     return rig;
 }
 
+/* Whatever the broker refuses meanwhile. */
+static void
+assert_ten_are_written(Rig *rig)
+{
+    rig_take_range(rig, 0, 10);
+    rig_finish(rig);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig->n_called, 10);
+}
+
 TEST(a_record_the_broker_finds_invalid_goes_to_the_dead_letters)
 {
     Rig *rig = open_one_at_a_time(state);
@@ -38,7 +42,7 @@ TEST(a_record_the_broker_finds_invalid_goes_to_the_dead_letters)
     rig_take_range(rig, 0, 1);
     rig_finish(rig);
     assert_int_equal(count_refused(rig, KAB_REFUSED_RECORD), 1);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    assert_int_equal(rig_count_ended(rig, KAB_END_REJECTED), 1);
     RigRecord *record = rig_read_one(rig, rig->dead, 4);
     assert_non_null(strstr(record->headers, "errors.stage=produce;"));
     assert_non_null(strstr(record->headers, "errors.class=permanent;"));
@@ -56,8 +60,8 @@ TEST(neighbours_of_an_invalid_record_are_sent_again_alone)
                                       RD_KAFKA_RESP_ERR_INVALID_RECORD);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 9);
+    assert_int_equal(rig_count_ended(rig, KAB_END_REJECTED), 1);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 9);
     assert_int_equal(rig->n_called, 10);
     g_autofree char *got = rig_read(rig, rig->out, 4, 9);
     assert_string_equal(got, "1,2,3,4,5,6,7,8,9");
@@ -69,11 +73,8 @@ TEST(a_request_too_large_is_sent_again_in_smaller_ones)
     Rig *rig = open_one_at_a_time(state);
     rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
-    rig_take_range(rig, 0, 10);
-    rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_ten_are_written(rig);
     assert_int_equal(rig_state(rig).losses[KAB_LOSS_TOO_LARGE], 1);
-    assert_int_equal(rig->n_called, 10);
     rig_free(rig);
 }
 
@@ -85,9 +86,7 @@ TEST(a_moved_leader_is_found_without_losing_the_sink)
         RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
         RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
         RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
-    rig_take_range(rig, 0, 10);
-    rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_ten_are_written(rig);
     assert_int_equal(rig_counters(rig)->sinks_lost, 0);
     rig_free(rig);
 }
@@ -97,9 +96,7 @@ TEST(an_unlisted_produce_error_replaces_the_producer)
     Rig *rig = open_one_at_a_time(state);
     rd_kafka_mock_push_request_errors(rig->mock, KAB_API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_POLICY_VIOLATION);
-    rig_take_range(rig, 0, 10);
-    rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_ten_are_written(rig);
     assert_int_equal(rig_counters(rig)->sinks_lost, 1);
     assert_int_equal(rig_state(rig).losses[KAB_LOSS_REFUSED], 1);
     rig_free(rig);
@@ -193,7 +190,7 @@ TEST(a_batch_refused_before_one_that_is_taken_is_written_again)
     rig_until(rig, has_sent_two);
     rd_kafka_mock_broker_set_rtt(rig->mock, 1, 0);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), N_TAKEN);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), N_TAKEN);
     assert_int_equal(rig_state(rig).losses[KAB_LOSS_REFUSED], 1);
     assert_int_equal(rig->n_called, N_TAKEN);
     assert_int_equal(count_arrived(rig), N_TAKEN);

@@ -9,12 +9,6 @@
 #include "producer-rig.h"
 
 static uint64_t
-count_ended(Rig *rig, KabEnd end)
-{
-    return rig_counters(rig)->records_finished[end];
-}
-
-static uint64_t
 count_transactions(Rig *rig, KabTxnResult result)
 {
     return rig_counters(rig)->transactions[result];
@@ -73,7 +67,7 @@ TEST(outputs_and_offsets_are_committed_together)
     Rig *rig = open_exactly_once(state);
     rig_take_range(rig, 0, 1000);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 1000);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 1000);
     assert_true(has_committed(rig));
     assert_int_equal(rig_counters(rig)->sinks_lost, 0);
     rig_free(rig);
@@ -85,7 +79,7 @@ TEST(what_lingers_is_sent_when_the_transaction_settles)
     rig->patience_us = 7 * G_USEC_PER_SEC;
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     assert_true(has_committed(rig));
     rig_free(rig);
 }
@@ -96,7 +90,7 @@ TEST(offsets_alone_are_a_transaction_too)
     rig->answer = give_nothing;
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DROPPED), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DROPPED), 10);
     assert_true(has_committed(rig));
     rig_free(rig);
 }
@@ -111,7 +105,7 @@ TEST(without_a_member_no_offsets_are_sent)
     rig->group =
         rd_kafka_consumer_group_metadata_new_with_genid("group", 1, "m", NULL);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     assert_int_equal(rig->n_called, 10);
     rig_free(rig);
 }
@@ -124,7 +118,7 @@ TEST(offsets_the_group_refuses_abort_the_transaction)
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
     assert_int_equal(count_transactions(rig, KAB_TXN_ABORTED), 1);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     assert_int_equal(rig_counters(rig)->sinks_lost, 0);
     assert_int_equal(rig->n_called, 10);
     rig_free(rig);
@@ -137,7 +131,7 @@ TEST(a_refused_record_aborts_and_the_others_are_sent_again)
                                       RD_KAFKA_RESP_ERR_INVALID_RECORD);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     assert_true(has_aborted(rig));
     assert_int_equal(rig->n_called, 10);
     rig_free(rig);
@@ -166,7 +160,7 @@ TEST(a_coordinator_that_loads_is_asked_again)
         RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS);
     rig_take_range(rig, 0, 10);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     assert_int_equal(rig_counters(rig)->sinks_lost, 0);
     rig_free(rig);
 }
@@ -219,7 +213,7 @@ TEST(a_call_that_does_not_return_costs_the_client_not_the_records)
     atomic_store(&rig->producer->client->call_us, 1);
     rig_finish(rig);
     assert_int_equal(rig_state(rig).losses[KAB_LOSS_WATCHDOG], 1);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     assert_int_equal(rig->n_called, 10);
     rig_free(rig);
 }
@@ -254,7 +248,7 @@ TEST(outputs_that_are_never_reported_cost_the_client_not_the_records)
     rig->producer->client->begun_us = 1;
     rig_finish(rig);
     assert_int_equal(rig_state(rig).losses[KAB_LOSS_WATCHDOG], 1);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 10);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 10);
     assert_int_equal(rig->n_called, 10);
     rig_free(rig);
 }
@@ -317,7 +311,7 @@ TEST(a_topic_that_is_deleted_in_a_transaction_costs_no_record)
     rig_restore_output(rig);
     kab_engine_drain(rig->engine, g_get_monotonic_time());
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 2);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 2);
     assert_int_equal(rig->n_called, 2);
     rig_free(rig);
 }

@@ -8,12 +8,6 @@
 #include "producer-internal.h"
 #include "producer-rig.h"
 
-static uint64_t
-count_ended(Rig *rig, KabEnd end)
-{
-    return rig_counters(rig)->records_finished[end];
-}
-
 static char *
 range(int from, int to)
 {
@@ -29,7 +23,7 @@ TEST(outputs_arrive_in_order_and_are_acknowledged)
     rig_open(rig);
     rig_take_range(rig, 0, 1000);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 1000);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 1000);
     assert_int_equal(rig_counters(rig)->records_produced, 1000);
     g_autofree char *got = rig_read(rig, rig->out, 4, 1000);
     g_autofree char *wanted = range(0, 1000);
@@ -70,7 +64,7 @@ TEST(an_output_to_a_missing_partition_fails_its_record)
     message->headers[message->n_headers++] = (KabHeader){"a", {"1", 1}};
     rig_take(rig, message);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
+    assert_int_equal(rig_count_ended(rig, KAB_END_REJECTED), 1);
     RigRecord *record = rig_read_one(rig, rig->dead, 4);
     assert_non_null(strstr(record->headers, "names partition 9"));
     rig_record_free(record);
@@ -95,8 +89,8 @@ TEST(an_output_too_large_is_measured_before_it_is_sent)
     rig_open(rig);
     rig_take_range(rig, 0, 3);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_REJECTED), 1);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 2);
+    assert_int_equal(rig_count_ended(rig, KAB_END_REJECTED), 1);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 2);
     rig_free(rig);
 }
 
@@ -197,7 +191,7 @@ TEST(a_fatal_producer_is_replaced)
                               "by the test");
     rig_take_range(rig, 10, 20);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 20);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 20);
     assert_int_equal(rig_state(rig).losses[KAB_LOSS_FATAL], 1);
     assert_int_equal(rig->n_called, 20);
     rig_free(rig);
@@ -210,7 +204,7 @@ TEST(a_full_queue_is_waited_for)
     rig_open(rig);
     rig_take_range(rig, 0, 500);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 500);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 500);
     assert_int_equal(rig_counters(rig)->sinks_lost, 0);
     rig_free(rig);
 }
@@ -275,7 +269,7 @@ has_lost(Rig *rig)
 static bool
 has_finished_ten(Rig *rig)
 {
-    return count_ended(rig, KAB_END_DONE) == 10;
+    return rig_count_ended(rig, KAB_END_DONE) == 10;
 }
 
 static bool
@@ -324,7 +318,7 @@ TEST(a_topic_that_is_deleted_costs_no_record)
     rig_until(rig, has_lost);
     rig_restore_output(rig);
     rig_finish(rig);
-    assert_int_equal(count_ended(rig, KAB_END_DONE), 2);
+    assert_int_equal(rig_count_ended(rig, KAB_END_DONE), 2);
     assert_int_equal(rig->n_called, 2);
     rig_free(rig);
 }

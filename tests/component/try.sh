@@ -32,12 +32,6 @@ output.topic = out
 function = chaos
 batch.count = 4
 retry.backoff = 1ms
-[binding bad]
-input.topics = in
-output.topic = out
-function = chaos
-batch.count = 2
-retry.backoff = 1ms
 [binding stuck]
 input.topics = in
 output.topic = out
@@ -86,7 +80,8 @@ grep -q '3 done, 1 without output, 2 failed' "$root/err" ||
 # No batch succeeds: a fault of the function, which a trial shows, and does not
 # wait for the end of an outage.
 { line 1 P; line 2 P; line 3 P; line 4 P; } >"$root/lines"
-try 65 "$root/conf" --binding bad "$root/lines"
+try 65 "$root/conf" --binding marks --set "binding marks/batch.count=2" \
+    "$root/lines"
 grep -q '0 done, 0 without output, 4 failed' "$root/err" ||
     fail "a function that always fails has another summary"
 
