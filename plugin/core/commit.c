@@ -367,7 +367,8 @@ static bool
 is_perhaps_gone(const KabEngine *engine, const KabPartition *partition)
 {
     return kab_partition_is_leaving(partition) ||
-           (engine->is_stopping && engine->stop_reason == KAB_STOP_SOURCE);
+           (engine->is_stopping && (engine->stop_reason == KAB_STOP_SOURCE ||
+                                    engine->stop_reason == KAB_STOP_EXPIRED));
 }
 
 /* Not authorised, or the group keeps refusing a partition that is no longer

@@ -29,6 +29,8 @@ typedef enum {
     KAB_STOP_SINK,        /* not authorised to write, or output missing */
     KAB_STOP_SOURCE,      /* not authorised to read, input missing, or a fatal
                              consumer error */
+    KAB_STOP_EXPIRED,     /* the consumer ended with its session: another one
+                             would do */
 } KabStopReason;
 
 /* Calls of the function. */

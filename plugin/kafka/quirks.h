@@ -23,6 +23,13 @@
       "an OffsetCommit that is sent behind JoinGroup is refused, and the "     \
       "client loses its whole assignment with it",                             \
       "kab_health_held_until() and who calls it")                              \
+    X(FENCED_BY_ITSELF, 0, KAB_QUIRK_OPEN,                                     \
+      "a commit that waits for its coordinator is sent without member id "     \
+      "once "                                                                  \
+      "the session is over: of a static member it is refused as fenced, "      \
+      "which the client takes for fatal",                                      \
+      "is_fenced_by_itself() in source-take.c, KAB_STOP_EXPIRED and "          \
+      "kab_binding_is_to_renew()")                                             \
     X(GROUP_BEYOND_ASCII, 0, KAB_QUIRK_OPEN,                                   \
       "rd_kafka_consumer_group_metadata_read() refuses a group whose name is " \
       "not all ASCII",                                                         \

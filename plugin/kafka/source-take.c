@@ -258,15 +258,33 @@ drop_outdated(KabSource *source)
 
 /* --- The consumer's own queue ------------------------------------------ */
 
+/* KAB_QUIRK_FENCED_BY_ITSELF: nobody else need have the member's place. Who
+ * has it after all is fenced when this one joins again, as it is when the
+ * client has no commit left to send. */
+static bool
+is_fenced_by_itself(const KabSource *source, rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID &&
+           source->was_assigned && !source->is_member;
+}
+
 static void
 fail_fatal(KabSource *source)
 {
     char reason[512] = "";
-    rd_kafka_fatal_error(source->client, reason, sizeof reason);
-    kab_source_fail(source,
-                    "the consumer is beyond use: %s. If group.instance.id is "
-                    "set, another process uses the same one: give each its own",
-                    reason);
+    rd_kafka_resp_err_t err =
+        rd_kafka_fatal_error(source->client, reason, sizeof reason);
+    if (is_fenced_by_itself(source, err))
+        kab_source_expire(source,
+                          "its session ended in an outage, and a commit from "
+                          "before was refused: %s. It is started anew",
+                          reason);
+    else
+        kab_source_fail(source,
+                        "the consumer is beyond use: %s. If group.instance.id "
+                        "is set, another process uses the same one: give each "
+                        "its own",
+                        reason);
 }
 
 static void

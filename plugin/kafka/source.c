@@ -45,19 +45,35 @@ kab_source_log_fault(KabSource *source,
                       message, source->now);
 }
 
-void
-kab_source_fail(KabSource *source, const char *format, ...)
+static void G_GNUC_PRINTF(3, 0) fail_source(KabSource *source,
+                                            KabStopReason reason,
+                                            const char *format,
+                                            va_list arguments)
 {
     if (source->has_failed)
         return;
     source->has_failed = true;
     source->has_moved = true;
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    kab_engine_fail(source->setup.engine, reason, message, source->now);
+}
+
+void
+kab_source_fail(KabSource *source, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    fail_source(source, KAB_STOP_SOURCE, format, arguments);
     va_end(arguments);
-    kab_engine_fail(source->setup.engine, KAB_STOP_SOURCE, message,
-                    source->now);
+}
+
+void
+kab_source_expire(KabSource *source, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fail_source(source, KAB_STOP_EXPIRED, format, arguments);
+    va_end(arguments);
 }
 
 KabPlace

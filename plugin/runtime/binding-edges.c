@@ -81,6 +81,7 @@ dup_advice(const KabBinding *binding, KabStopReason reason)
     case KAB_STOP_DEAD_LETTER:
     case KAB_STOP_SINK:
     case KAB_STOP_SOURCE:
+    case KAB_STOP_EXPIRED:
         break;
     }
     return g_strdup("");
@@ -97,8 +98,9 @@ stop_binding(void *user, KabStopReason reason, const char *message)
         g_set_error(&binding->error, KAB_ERROR, code, "binding %s: %s%s",
                     binding->settings->name, message, advice);
     note_error(binding, g_strdup(message));
-    kab_log(KAB_LOG_ERROR, binding->settings->name, "stops: %s%s", message,
-            advice);
+    binding->is_to_renew = reason == KAB_STOP_EXPIRED;
+    kab_log(binding->is_to_renew ? KAB_LOG_WARNING : KAB_LOG_ERROR,
+            binding->settings->name, "stops: %s%s", message, advice);
 }
 
 static const KabOwnerPort owner_port = {
@@ -177,10 +179,10 @@ cancel_call(void *user, KabAttempt *attempt)
     g_ptr_array_add(binding->unwanted, attempt);
     if (is_out_of_time(attempt)) {
         binding->is_overloaded = false;
-        note_call(binding, attempt,
-                  g_strdup_printf("gave no answer within call.timeout (%.1f s)",
-                                  (double)attempt->timeout_us /
-                                      G_USEC_PER_SEC));
+        note_call(
+            binding, attempt,
+            g_strdup_printf("gave no answer within call.timeout (%.1f s)",
+                            (double)attempt->timeout_us / G_USEC_PER_SEC));
     }
     kab_executor_cancel(binding->executor, attempt);
 }

@@ -79,13 +79,14 @@ struct KabBinding {
                             * producer */
     int64_t return_end_us; /* deadline for calls that are still inside the
                             * function */
-    GPtrArray *unwanted; /* attempts that were cancelled and not yet answered;
-                          * borrowed from the engine */
-    bool is_overloaded;  /* the call that failed last said so */
+    GPtrArray *unwanted;   /* attempts that were cancelled and not yet answered;
+                            * borrowed from the engine */
+    bool is_overloaded;    /* the call that failed last said so */
     char *last_error;      /* of a call, or why the binding stops */
     char *source_error;    /* the consumer's last warning; NULL: none */
     int64_t last_error_us, source_error_us;
     bool has_leaked;
+    bool is_to_renew; /* see kab_binding_is_to_renew() */
     GError *error;
     size_t n_left;
 

@@ -63,6 +63,13 @@ test_stop_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
 test_stop_SOURCES = $(CHILD) $(MOCK_CLIENT) tests/component/test-stop.c
 test_stop_LDADD = $(MOCK_LIBS)
 
+check_PROGRAMS += test-renewal
+TESTS += test-renewal
+test_renewal_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
+test_renewal_SOURCES = $(CHILD) $(MOCK_CLIENT) \
+	tests/component/test-renewal.c
+test_renewal_LDADD = $(MOCK_LIBS)
+
 check_PROGRAMS += test-reload
 TESTS += test-reload
 test_reload_CPPFLAGS = $(OPS_UNIT_CPPFLAGS) -I$(top_srcdir)/plugin/cli
