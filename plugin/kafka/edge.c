@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edge.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <syslog.h>
 
@@ -39,4 +40,12 @@ kab_edge_client_level(int syslog_level, const char *facility)
     if (syslog_level <= LOG_CRIT)
         return KAB_LOG_ERROR;
     return strcmp(facility, "CONFWARN") == 0 ? KAB_LOG_WARNING : KAB_LOG_DEBUG;
+}
+
+char *
+kab_edge_dup_skip(const char *binding, KabPlace place)
+{
+    return g_strdup_printf("kabridge skip CONFIG --binding %s --topic %s "
+                           "--partition %" PRIi32 " --offset %" PRIi64,
+                           binding, place.topic, place.partition, place.offset);
 }

@@ -48,6 +48,10 @@ void kab_edge_log_some(const KabEdge *edge,
                        const char *message,
                        int64_t now);
 
+/* The command that passes the record at this place, a new string. Thread: any
+ */
+char *kab_edge_dup_skip(const char *binding, KabPlace place);
+
 /* The level at which we log a line of librdkafka's own log. What matters in
  * that log also arrives as a client error, which we report in our own words,
  * fatal ones (FATAL, TXNERR), too; only a property without effect (CONFWARN) is

@@ -54,12 +54,14 @@ stop_at_damage(KabSource *source,
                KabToppar *toppar,
                const rd_kafka_message_t *m)
 {
+    g_autofree char *skip = kab_edge_dup_skip(
+        source->setup.edge->binding, kab_toppar_place(toppar, m->offset));
     toppar->is_broken = true;
     kab_source_fail(source,
                     "%s [%d] offset %" PRIi64 ": a record cannot be read: %s. "
-                    "If it is damaged for good, pass it with kabridge skip",
+                    "If it is damaged for good, pass it with %s",
                     toppar->topic->name, (int)toppar->number, m->offset,
-                    rd_kafka_message_errstr(m));
+                    rd_kafka_message_errstr(m), skip);
 }
 
 char *

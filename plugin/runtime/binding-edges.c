@@ -52,6 +52,7 @@ record_failed(void *user,
               const KabDeadLetter *why,
               KabFate fate)
 {
+    KabBinding *binding = user;
     KabPlace place = {record->topic, record->partition, record->offset};
     g_autofree char *message = g_strdup_printf(
         "record %s [%d] offset %" PRIi64 " failed (%s%s, after %u call%s): %s; "
@@ -61,6 +62,8 @@ record_failed(void *user,
         why->stage == KAB_STAGE_PRODUCE ? ", refused by the broker" : "",
         (unsigned)why->calls, why->calls == 1 ? "" : "s", why->message,
         fate_name(fate));
+    if (fate == KAB_FATE_HELD && !binding->skip)
+        binding->skip = kab_edge_dup_skip(binding->settings->name, place);
     kab_binding_log(user, KAB_LOG_WARNING, place, message);
 }
 
@@ -75,10 +78,12 @@ dup_advice(const KabBinding *binding, KabStopReason reason)
                 : ": give each process on this host an instance of its own "
                   "([bridge] instance)");
     case KAB_STOP_FAILURE:
-        return g_strdup("; on.failure = stop. Mend the function or the "
-                        "record, or see dead.letter.topic and kabridge skip");
-    case KAB_STOP_FUNCTION:
+        return g_strdup_printf("; on.failure = stop. Mend the function or the "
+                               "record, set dead.letter.topic, or pass it: %s",
+                               binding->skip);
     case KAB_STOP_DEAD_LETTER:
+        return g_strdup_printf(". To go on without it: %s", binding->skip);
+    case KAB_STOP_FUNCTION:
     case KAB_STOP_SINK:
     case KAB_STOP_SOURCE:
     case KAB_STOP_EXPIRED:

@@ -84,6 +84,8 @@ struct KabBinding {
     bool is_overloaded;    /* the call that failed last said so */
     char *last_error;      /* of a call, or why the binding stops */
     char *source_error;    /* the consumer's last warning; NULL: none */
+    char *skip; /* the command that passes the record that stops the binding;
+                 * NULL: none does */
     int64_t last_error_us, source_error_us;
     bool has_leaked;
     bool is_to_renew; /* see kab_binding_is_to_renew() */

@@ -311,6 +311,7 @@ kab_binding_free(KabBinding *binding)
     g_ptr_array_unref(binding->unwanted);
     g_free(binding->last_error);
     g_free(binding->source_error);
+    g_free(binding->skip);
     g_free(binding->topics);
     g_free(binding->outputs);
     g_free(binding);
