@@ -145,7 +145,7 @@ setup(void **state)
     g_autofree char *modules = g_build_filename(
         g_getenv("top_builddir"), "tests", "support", "modules", ".libs", NULL);
     g_setenv("KABRIDGE_MODULE_PATH", modules, TRUE);
-    g_setenv("BOOTSTRAP_SERVERS", kab_mock_bootstrap(fixture->mock), TRUE);
+    g_setenv("KAFKA_BOOTSTRAP_SERVERS", kab_mock_bootstrap(fixture->mock), TRUE);
     if (!manager_listen(&fixture->manager, fixture->directory, "4000000"))
         return -1;
     fixture->run = COMMAND("run", fixture->config);
