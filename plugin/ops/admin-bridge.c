@@ -24,6 +24,12 @@ is_live(void *user)
     return kab_bridge_is_live(user);
 }
 
+static KabReloads
+dup_reloads(void *user)
+{
+    return kab_bridge_dup_reloads(user);
+}
+
 static GPtrArray *
 read_tap(void *user,
          const char *binding,
@@ -41,6 +47,7 @@ kab_admin_new_for_bridge(const char *listen, KabBridge *bridge, GError **error)
         .snapshots = dup_snapshots,
         .find = find_record,
         .is_live = is_live,
+        .dup_reloads = dup_reloads,
         .read_tap = kab_bridge_settings(bridge)->has_tap ? read_tap : NULL,
         .instance = kab_bridge_settings(bridge)->instance,
         .user = bridge,

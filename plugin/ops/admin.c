@@ -91,9 +91,12 @@ static Answer
 get_metrics(const KabAdminView *view, struct MHD_Connection *connection)
 {
     g_autoptr(GPtrArray) snapshots = view->snapshots(view->user);
-    return (Answer){.status = MHD_HTTP_OK,
-                    .content_type = KAB_METRICS_CONTENT_TYPE,
-                    .body = kab_metrics_dup_text(snapshots)};
+    KabReloads reloads = view->dup_reloads(view->user);
+    Answer answer = {.status = MHD_HTTP_OK,
+                     .content_type = KAB_METRICS_CONTENT_TYPE,
+                     .body = kab_metrics_dup_text(snapshots, &reloads)};
+    g_free(reloads.refusal);
+    return answer;
 }
 
 static bool
@@ -149,10 +152,14 @@ get_status(const KabAdminView *view, struct MHD_Connection *connection)
     if (is_for_record)
         return find_record(view, values[0], values[1], values[2]);
     g_autoptr(GPtrArray) snapshots = view->snapshots(view->user);
-    return (Answer){.status = MHD_HTTP_OK,
-                    .content_type = json_type,
-                    .body = kab_status_dup_json(snapshots, view->instance,
-                                                g_get_monotonic_time())};
+    KabReloads reloads = view->dup_reloads(view->user);
+    Answer answer = {.status = MHD_HTTP_OK,
+                     .content_type = json_type,
+                     .body =
+                         kab_status_dup_json(snapshots, view->instance,
+                                             &reloads, g_get_monotonic_time())};
+    g_free(reloads.refusal);
+    return answer;
 }
 
 /* The server may listen on other addresses, but shows records only to clients

@@ -8,7 +8,7 @@
 
 #include "kabridge/error.h"
 
-#include "binding.h"
+#include "bridge.h"
 
 typedef struct KabAdmin KabAdmin;
 
@@ -22,6 +22,8 @@ typedef struct {
                  int64_t offset,
                  KabWhereabouts *ret_whereabouts);
     bool (*is_live)(void *user);
+    /* The refusal is a new string. */
+    KabReloads (*dup_reloads)(void *user);
     /* Records of a binding, see kab_tap_read(); returns NULL if there is no
      * such binding. The function is NULL where the tap is off. */
     GPtrArray *(*read_tap)(void *user,

@@ -97,6 +97,9 @@ static const struct {
 };
 
 static const char build_info_help[] = "Constant 1: the versions at work.";
+static const char reloads_help[] = "Reloads of the configuration.";
+static const char refused_help[] = "1 if the last reload was refused: what "
+                                   "runs is not what the file says.";
 
 /* Bucket b of a KabHistogram holds values below 2^b; the sum up to b is the
  * cumulative count for one bound. Times were truncated to whole microseconds:
@@ -380,12 +383,24 @@ append_process_counters(GString *text)
     }
 }
 
+static void
+append_reloads(GString *text, const KabReloads *reloads)
+{
+    append_head(text, "reloads_total", TYPE_COUNTER, reloads_help);
+    g_string_append_printf(text, PREFIX "reloads_total %" PRIu64 "\n",
+                           reloads->n);
+    append_head(text, "reload_refused", TYPE_GAUGE, refused_help);
+    g_string_append_printf(text, PREFIX "reload_refused %d\n",
+                           reloads->refusal != NULL);
+}
+
 char *
-kab_metrics_dup_text(const GPtrArray *snapshots)
+kab_metrics_dup_text(const GPtrArray *snapshots, const KabReloads *reloads)
 {
     GString *text = g_string_sized_new(16384);
     append_build_info(text);
     append_process_counters(text);
+    append_reloads(text, reloads);
     for (size_t f = 0; f < G_N_ELEMENTS(families); f++) {
         const Family *family = &families[f];
         append_head(text, family->name, family->type, family->help);
@@ -435,6 +450,12 @@ kab_metrics_dup_markdown(void)
                                "`binding` | %s |\n",
                                process_counters[i].name,
                                process_counters[i].help);
+    g_string_append_printf(text,
+                           "| `" PREFIX "reloads_total` | counter | without "
+                           "`binding` | %s |\n"
+                           "| `" PREFIX "reload_refused` | gauge | without "
+                           "`binding` | %s |\n",
+                           reloads_help, refused_help);
     g_string_append_printf(text,
                            "| `" PREFIX "build_info` | gauge | `version`, "
                            "`librdkafka`, without `binding` | %s |\n",

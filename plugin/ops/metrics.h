@@ -6,12 +6,13 @@
  */
 #pragma once
 
-#include "binding.h"
+#include "bridge.h"
 
 /* Content type of /metrics. */
 #define KAB_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 /* snapshots: KabBindingSnapshot. Returns a new string. */
-char *kab_metrics_dup_text(const GPtrArray *snapshots);
+char *kab_metrics_dup_text(const GPtrArray *snapshots,
+                           const KabReloads *reloads);
 /* The page doc/metrics.md. Returns a new string. */
 char *kab_metrics_dup_markdown(void);

@@ -180,6 +180,7 @@ binding_json(const KabBindingSnapshot *snapshot, int64_t now)
 char *
 kab_status_dup_json(const GPtrArray *snapshots,
                     const char *instance,
+                    const KabReloads *reloads,
                     int64_t now)
 {
     json_t *bindings = json_array();
@@ -189,6 +190,9 @@ kab_status_dup_json(const GPtrArray *snapshots,
     json_object_set_new(object, "version", json_string(KAB_VERSION));
     json_object_set_new(object, "instance", text_or_null(instance));
     json_object_set_new(object, "bindings", bindings);
+    if (reloads->refusal)
+        json_object_set_new(object, "reload_refused",
+                            text_or_null(reloads->refusal));
     return dup_text(object);
 }
 

@@ -5,11 +5,12 @@
  */
 #pragma once
 
-#include "binding.h"
+#include "bridge.h"
 
 /* Body of /status. snapshots: KabBindingSnapshot. Returns a new string. */
 char *kab_status_dup_json(const GPtrArray *snapshots,
                           const char *instance,
+                          const KabReloads *reloads,
                           int64_t now);
 /* Body of /ready: ready if every binding is. Returns a new string. */
 char *kab_status_dup_ready_json(const GPtrArray *snapshots,
@@ -24,4 +25,3 @@ char *kab_status_dup_record_json(const KabWhereabouts *whereabouts,
                                  int64_t real_now);
 /* {"error": …}. Returns a new string. */
 char *kab_status_dup_error_json(const char *message);
-

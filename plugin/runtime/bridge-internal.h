@@ -40,6 +40,7 @@ struct KabBridge {
     KabLoop *loop;
     pthread_mutex_t mutex;
     GPtrArray *members; /* KabMember */
+    KabReloads reloads; /* guarded by the mutex, too */
     GPtrArray *left;    /* replaced, but not ended: kept for their threads */
     KabBridgeWatch watch;
     bool is_open; /* every function was open, or one did not open */

@@ -25,6 +25,16 @@ kab_bridge_snapshots(KabBridge *bridge)
     return snapshots;
 }
 
+KabReloads
+kab_bridge_dup_reloads(KabBridge *bridge)
+{
+    pthread_mutex_lock(&bridge->mutex);
+    KabReloads reloads = bridge->reloads;
+    reloads.refusal = g_strdup(reloads.refusal);
+    pthread_mutex_unlock(&bridge->mutex);
+    return reloads;
+}
+
 bool
 kab_bridge_find(KabBridge *bridge,
                 const char *topic,

@@ -118,12 +118,25 @@ start_new(KabBridge *bridge)
     }
 }
 
+/* refusal NULL: it was done. */
 static void
-log_faults(const GError *error)
+note_reload(KabBridge *bridge, const char *refusal)
+{
+    KabReloads *reloads = &bridge->reloads;
+    pthread_mutex_lock(&bridge->mutex);
+    g_free(reloads->refusal);
+    reloads->refusal = g_strdup(refusal);
+    reloads->n++;
+    pthread_mutex_unlock(&bridge->mutex);
+}
+
+static void
+refuse_reload(KabBridge *bridge, const GError *error)
 {
     g_auto(GStrv) lines = g_strsplit(error->message, "\n", -1);
     for (char **line = lines; *line; line++)
         kab_log(KAB_LOG_ERROR, NULL, "%s", *line);
+    note_reload(bridge, error->message);
     kab_log(KAB_LOG_ERROR, NULL, "reload refused: nothing was changed");
 }
 
@@ -153,11 +166,11 @@ kab_bridge_reload_now(KabBridge *bridge)
     KabGeneration *generation =
         config ? kab_generation_new(config, &error) : NULL;
     if (!generation) {
-        log_faults(error);
+        refuse_reload(bridge, error);
         return;
     }
     if (!kab_bridge_check_limits(bridge, generation, &error)) {
-        log_faults(error);
+        refuse_reload(bridge, error);
         kab_generation_unref(generation);
         return;
     }
@@ -171,6 +184,7 @@ kab_bridge_reload_now(KabBridge *bridge)
     kab_generation_unref(bridge->generation);
     bridge->generation = generation;
     start_new(bridge);
+    note_reload(bridge, NULL);
     kab_log(KAB_LOG_INFO, NULL, "reloaded %s", kab_config_path(config));
 }
 

@@ -479,6 +479,7 @@ kab_bridge_free(KabBridge *bridge)
     g_ptr_array_unref(bridge->members);
     g_ptr_array_unref(bridge->left);
     g_hash_table_unref(bridge->given);
+    g_free(bridge->reloads.refusal);
     kab_generation_unref(bridge->generation);
     kab_loop_free(bridge->loop);
     pthread_mutex_destroy(&bridge->mutex);

@@ -30,6 +30,15 @@ bool kab_bridge_is_live(KabBridge *bridge);
 /* Requests a reload of the file (contract, section 7). If the file has a fault,
  * the fault is logged and nothing changes. Thread: any; async-signal-safe. */
 void kab_bridge_reload(KabBridge *bridge);
+/* What became of the reloads so far. */
+typedef struct {
+    uint64_t n; /* with those that were refused */
+    char *refusal; /* the faults, one a line, if the last one was refused */
+} KabReloads;
+
+/* The refusal is a new string. Thread: any */
+KabReloads kab_bridge_dup_reloads(KabBridge *bridge);
+
 /* Requests a log line with the state of every binding. Thread: any;
  * async-signal-safe. */
 void kab_bridge_log_state(KabBridge *bridge);

@@ -75,6 +75,12 @@ is_live(void *user)
     return ((Fixture *)user)->is_live;
 }
 
+static KabReloads
+dup_reloads(void *user)
+{
+    return (KabReloads){.n = 1, .refusal = g_strdup("a fault")};
+}
+
 static GPtrArray *
 read_tap(void *user,
          const char *binding,
@@ -96,6 +102,7 @@ setup(void **state)
     fixture->view = (KabAdminView){.snapshots = make_snapshots,
                                    .find = find,
                                    .is_live = is_live,
+                                   .dup_reloads = dup_reloads,
                                    .read_tap = read_tap,
                                    .instance = "host-1",
                                    .user = fixture};

@@ -287,6 +287,18 @@ TEST(a_binding_that_is_started_anew_loses_and_repeats_nothing)
     assert_each_once(fixture, "marks", fixture->n_loads);
 }
 
+TEST(a_refused_reload_shows_until_one_is_done)
+{
+    Fixture *fixture = *state;
+    reload_with(fixture, "[binding wrong]\nbatch.cuont = 5\n");
+    child_await(fixture->url, "/metrics", "\nkabridge_reload_refused 1\n");
+    child_await(fixture->url, "/status", "perhaps batch.count");
+    reload_slow(fixture, "function.mark = b\n");
+    child_await(fixture->url, "/metrics", "\nkabridge_reload_refused 0\n");
+    g_autofree char *status = kab_fetch(fixture->url, "/status", NULL);
+    assert_null(strstr(status, "reload_refused"));
+}
+
 TEST(an_open_that_hangs_does_not_hold_up_the_next_reload)
 {
     Fixture *fixture = *state;
@@ -385,6 +397,7 @@ main(void)
             a_section_that_comes_back_waits_until_its_function_is_closed),
         cmocka_unit_test(
             a_binding_that_is_started_anew_loses_and_repeats_nothing),
+        cmocka_unit_test(a_refused_reload_shows_until_one_is_done),
         cmocka_unit_test(an_open_that_hangs_does_not_hold_up_the_next_reload),
         cmocka_unit_test(a_binding_that_no_reload_names_is_never_touched),
         cmocka_unit_test(

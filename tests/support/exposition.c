@@ -191,7 +191,10 @@ read_part(Reader *reader,
 static bool
 is_of_process(const Reader *reader)
 {
-    return g_str_equal(reader->name, "kabridge_log_lines_dropped_total");
+    static const char *const names[] = {"kabridge_log_lines_dropped_total",
+                                        "kabridge_reloads_total",
+                                        "kabridge_reload_refused", NULL};
+    return g_strv_contains(names, reader->name);
 }
 
 static void

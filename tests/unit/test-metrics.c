@@ -14,6 +14,7 @@ typedef struct {
     GPtrArray *snapshots;
     KabBindingSnapshot binding;
     KabPartitionSnapshot partition;
+    KabReloads reloads;
 } Fixture;
 
 static int
@@ -62,7 +63,8 @@ assert_well_formed(const char *text)
 static void
 assert_value(Fixture *fixture, const char *series, const char *value)
 {
-    g_autofree char *text = kab_metrics_dup_text(fixture->snapshots);
+    g_autofree char *text =
+        kab_metrics_dup_text(fixture->snapshots, &fixture->reloads);
     assert_well_formed(text);
     g_autofree char *found = exposition_dup_value(text, series);
     if (!found)
@@ -137,10 +139,12 @@ TEST(every_family_is_there_without_a_binding)
         "produce_errors_total",
         "state",
         "log_lines_dropped_total",
+        "reloads_total",
+        "reload_refused",
         "build_info",
     };
     g_autoptr(GPtrArray) none = g_ptr_array_new();
-    g_autofree char *text = kab_metrics_dup_text(none);
+    g_autofree char *text = kab_metrics_dup_text(none, &(KabReloads){0});
     assert_well_formed(text);
     for (size_t i = 0; i < G_N_ELEMENTS(families); i++) {
         g_autofree char *help =
@@ -224,7 +228,8 @@ TEST(an_unknown_lag_has_no_series)
 {
     Fixture *fixture = *state;
     fixture->partition.lag = -1;
-    g_autofree char *text = kab_metrics_dup_text(fixture->snapshots);
+    g_autofree char *text =
+        kab_metrics_dup_text(fixture->snapshots, &fixture->reloads);
     assert_well_formed(text);
     assert_null(strstr(text, "kabridge_partition_lag{"));
     assert_non_null(strstr(text, "kabridge_partition_finished_beyond{"));
@@ -276,8 +281,8 @@ TEST(status_has_the_names_of_the_contract)
     Fixture *fixture = *state;
     fixture->binding.engine.batch_limit = 64;
     fixture->binding.last_error = (char[]){"say \"hm\"\xff"};
-    g_autofree char *text =
-        kab_status_dup_json(fixture->snapshots, "host-1", now);
+    g_autofree char *text = kab_status_dup_json(fixture->snapshots, "host-1",
+                                                &fixture->reloads, now);
     json_t *status = parse(text);
     const char *version, *instance, *name, *binding_state, *topic;
     const char *partition_state, *last_error;
@@ -315,8 +320,8 @@ TEST(status_says_where_a_binding_is_stuck_and_why)
                                         .cause = KAB_STALL_CALL,
                                         .waits_for = "the function's answer",
                                         .still_us = 61500000};
-    g_autofree char *text =
-        kab_status_dup_json(fixture->snapshots, "host-1", now);
+    g_autofree char *text = kab_status_dup_json(fixture->snapshots, "host-1",
+                                                &fixture->reloads, now);
     json_t *status = parse(text);
     const char *obstacle, *topic, *cause, *waits_for;
     int number, offset;
@@ -341,8 +346,8 @@ TEST(unknown_numbers_are_null)
 {
     Fixture *fixture = *state;
     fixture->partition.end = fixture->partition.lag = -1;
-    g_autofree char *text =
-        kab_status_dup_json(fixture->snapshots, "host-1", now);
+    g_autofree char *text = kab_status_dup_json(fixture->snapshots, "host-1",
+                                                &fixture->reloads, now);
     assert_non_null(strstr(text, "\"end\":null,\"lag\":null"));
 }
 

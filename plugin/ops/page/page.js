@@ -36,7 +36,8 @@ function removeViews(bindings) {
 function show() {
     const { status, readings } = last, bindings = status.bindings;
     document.getElementById("waiting").hidden = true;
-    setText(document.getElementById("about"), status.version + " on " + status.instance);
+    setText(document.getElementById("about"), status.version + " on " + status.instance +
+        (status.reload_refused ? "; the last reload was refused: " + status.reload_refused : ""));
     removeViews(bindings);
     for (const binding of bindings)
         viewOf(binding, bindings.length).update(binding, windowOf(binding.name),
