@@ -242,7 +242,10 @@ KAB_API void
 kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len);
 /* Finishes record i without an output. */
 KAB_API void kab_batch_drop(KabBatch *batch, size_t i);
-/* Calls record i again, after the binding's back-off or after delay_ms. */
+/* Copy the reason, at most 1 KiB of it; control characters in it are shown as
+ * \x0a, as they are in what the context is told.
+ *
+ * Calls record i again, after the binding's back-off or after delay_ms. */
 KAB_API void kab_batch_retry(KabBatch *batch, size_t i, const char *reason);
 KAB_API void kab_batch_retry_after(KabBatch *batch,
                                    size_t i,

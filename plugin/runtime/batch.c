@@ -15,6 +15,8 @@
 
 #include <glib.h>
 
+#include "printable.h"
+
 enum { MAX_REASON = 1024 };
 
 /* --- Reading ----------------------------------------------------------- */
@@ -158,12 +160,16 @@ find_emitting(KabTicket *ticket, size_t i)
     return NULL;
 }
 
+/* Every reason enters here, so nothing behind needs to distrust it. */
 static char *
 dup_reason(KabTicket *ticket, const char *reason)
 {
     if (!reason)
         return NULL;
-    return kab_arena_dup_text(&ticket->arena, reason, MAX_REASON);
+    g_autofree char *shown =
+        kab_is_printable(reason) ? NULL : kab_dup_printable(reason);
+    return kab_arena_dup_text(&ticket->arena, shown ? shown : reason,
+                              MAX_REASON);
 }
 
 /* Finds the topic among those the binding lists, so that no copy is needed and

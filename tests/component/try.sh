@@ -87,7 +87,7 @@ grep -q '0 done, 0 without output, 4 failed' "$root/err" ||
 
 # A reason is one line, and nothing that a terminal obeys.
 line 1 I | try 65 "$root/conf" --binding marks -
-grep -q "stage decode: chaos: not.readable$" "$root/err" ||
+grep -q 'stage decode: chaos: not\\x0areadable$' "$root/err" ||
     fail "a reason with a line break is not one line"
 
 # The same as JSON: an object a line, drops in their place.

@@ -282,6 +282,22 @@ TEST(a_failure_carries_its_class_and_a_bounded_reason)
 }
 
 static void
+fail_with_controls(KabBatch *batch)
+{
+    kab_batch_reject(batch, 0, "two\nlines");
+    kab_batch_fail(batch, KAB_FAIL_FATAL, -1, "\033[31mred\x7f");
+}
+
+/* Reasons reach terminals and logs. */
+TEST(control_characters_of_a_reason_are_escaped)
+{
+    Fixture *fixture = *state;
+    run(fixture, fail_with_controls);
+    assert_string_equal(fixture->results[0].reason, "two\\x0alines");
+    assert_string_equal(fixture->reason, "\\x1b[31mred\\x7f");
+}
+
+static void
 fail_with_nonsense(KabBatch *batch)
 {
     kab_batch_fail(batch, (KabFailure)42, -7, NULL);
@@ -313,6 +329,7 @@ main(void)
         WITH_CALLS(a_passed_record_keeps_its_reason),
         WITH_CALLS(the_first_outcome_of_a_record_stands),
         WITH_CALLS(a_failure_carries_its_class_and_a_bounded_reason),
+        WITH_CALLS(control_characters_of_a_reason_are_escaped),
         WITH_CALLS(a_class_that_does_not_exist_is_transient),
     };
     return cmocka_run_group_tests_name("results", tests, NULL, NULL);
