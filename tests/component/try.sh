@@ -141,3 +141,6 @@ try 65 "$root/conf" --binding same "$root/none"
 try 64 "$root/conf"
 grep -q 'wanted one of same, marks' "$root/err" ||
     fail "the bindings to choose from are not named"
+try 64 "$root/conf" --binding same --seconds 5 "$root/lines"
+grep -q 'found --seconds without --find-batch; wanted both' "$root/err" ||
+    fail "a time that nothing uses is not named"
