@@ -92,7 +92,10 @@ grep -q 'stage decode: chaos: not\\x0areadable$' "$root/err" ||
 
 # The same as JSON: an object a line, drops in their place.
 json() { line "$1" "$2" | sed 's/.*/{"key":"k","value":"&"}/'; }
-{ json 1 .; json 2 R; echo '{"walue":1}'; json 4 D; json 5 .; } >"$root/lines"
+{
+    json 1 .; json 2 R; echo '{"walue":1}'; json 4 D; json 5 .
+    printf '\357\273\277{"value":"marked"}\n'
+} >"$root/lines"
 try 65 "$root/conf" --binding marks --json "$root/lines"
 said() { grep -v '"reject"' "$root/out"; }
 {
@@ -106,6 +109,8 @@ grep -q '^{"line":2,"outcome":"reject","class":"rejected",' "$root/out" ||
     fail "the rejected record is not a JSON object"
 grep -q '"line":3,.*"stage":"decode".*found walue; wanted key, value' \
     "$root/out" || fail "a line that is no record is not named"
+grep -q '"line":6,.*found a UTF-8 byte order mark before the JSON; wanted a' \
+    "$root/out" || fail "a byte order mark is not named"
 grep -qE '^batches of [0-9.]+ records, at most [1-4]; calls of .* ms, at most' \
     "$root/err" || fail "batch sizes and call times are not printed"
 
