@@ -220,6 +220,17 @@ refuse_partition(KabTicket *ticket, KabResult *result, int32_t partition)
     refuse_record(ticket, result, text);
 }
 
+static G_NO_INLINE void
+refuse_timestamp(KabTicket *ticket, KabResult *result, int64_t timestamp_ms)
+{
+    char text[128];
+    g_snprintf(text, sizeof text,
+               "the output has timestamp %" PRIi64
+               ", which is neither ms from 0 nor -1",
+               timestamp_ms);
+    refuse_record(ticket, result, text);
+}
+
 /* Resolves topic and partition. False: the output is invalid and its record has
  * failed. Whether the topic has that partition is known only when the output is
  * produced. */
@@ -235,12 +246,14 @@ resolve_result(KabTicket *ticket,
         *ret_topic = find_topic(ticket, output->topic);
         is_known = *ret_topic != NULL;
     }
-    if (is_known && output->partition >= -1)
+    if (is_known && output->partition >= -1 && output->timestamp_ms >= -1)
         return true;
     if (!is_known)
         refuse_topic(ticket, result, output->topic);
-    else
+    else if (output->partition < -1)
         refuse_partition(ticket, result, output->partition);
+    else
+        refuse_timestamp(ticket, result, output->timestamp_ms);
     return false;
 }
 

@@ -143,6 +143,36 @@ TEST(a_partition_below_minus_1_fails_the_record)
 }
 
 static void
+emit_timestamps(KabBatch *batch)
+{
+    KabOutput output = KAB_OUTPUT_INIT;
+    output.timestamp_ms = 0;
+    kab_batch_emit(batch, 0, &output);
+    output.timestamp_ms = -2;
+    kab_batch_emit(batch, 1, &output);
+    output.timestamp_ms = INT64_MIN;
+    kab_batch_emit_copy(batch, 2, &output);
+    output.timestamp_ms = -1;
+    kab_batch_emit_copy(batch, 2, &output);
+    kab_batch_emit(batch, 3, &output);
+    kab_batch_complete(batch);
+}
+
+TEST(a_timestamp_below_minus_1_fails_the_record)
+{
+    Fixture *fixture = *state;
+    run(fixture, emit_timestamps);
+    assert_int_equal(fixture->results[0].outcome, KAB_OUTCOME_DONE);
+    assert_int_equal(fixture->results[0].first->output.timestamp_ms, 0);
+    assert_int_equal(fixture->results[1].outcome, KAB_OUTCOME_INVALID);
+    assert_non_null(strstr(fixture->results[1].reason, "timestamp -2"));
+    assert_null(fixture->results[1].first);
+    assert_int_equal(fixture->results[2].outcome, KAB_OUTCOME_INVALID);
+    assert_null(fixture->results[2].first);
+    assert_int_equal(fixture->results[3].first->output.timestamp_ms, -1);
+}
+
+static void
 emit_headers(KabBatch *batch)
 {
     KabHeader headers[] = {{"h", {"v", 1}}, {"h", {NULL, 0}}};
@@ -322,6 +352,7 @@ main(void)
         WITH_CALLS(a_neighbours_bytes_are_copied),
         WITH_CALLS(a_topic_that_is_not_listed_fails_the_record),
         WITH_CALLS(a_partition_below_minus_1_fails_the_record),
+        WITH_CALLS(a_timestamp_below_minus_1_fails_the_record),
         WITH_CALLS(headers_are_copied),
         WITH_CALLS(the_last_header_of_a_name_is_found),
         WITH_CALLS(memory_that_an_open_call_takes_is_told),
