@@ -18,17 +18,6 @@ note_error(KabBinding *binding, char *message)
 }
 
 static const char *
-class_name(KabClass class_)
-{
-    static const char *const names[] = {
-#define X(NAME, text) [KAB_CLASS_##NAME] = text,
-        KAB_CLASSES(X)
-#undef X
-    };
-    return names[class_];
-}
-
-static const char *
 fate_name(KabFate fate)
 {
     switch (fate) {
@@ -57,7 +46,7 @@ record_failed(void *user,
         "record %s [%d] offset %" PRIi64 " failed (%s%s, after %u call%s): %s; "
         "%s",
         record->topic, (int)record->partition, record->offset,
-        class_name(why->class_),
+        kab_class_name(why->class_),
         why->stage == KAB_STAGE_PRODUCE ? ", refused by the broker" : "",
         (unsigned)why->calls, why->calls == 1 ? "" : "s", why->message,
         fate_name(fate));
@@ -177,10 +166,10 @@ cancel_call(void *user, KabAttempt *attempt)
     g_ptr_array_add(binding->unwanted, attempt);
     if (is_out_of_time(attempt)) {
         binding->is_overloaded = false;
-        note_call(binding, attempt,
-                  g_strdup_printf("gave no answer within call.timeout (%.1f s)",
-                                  (double)attempt->timeout_us /
-                                      G_USEC_PER_SEC));
+        note_call(
+            binding, attempt,
+            g_strdup_printf("gave no answer within call.timeout (%.1f s)",
+                            (double)attempt->timeout_us / G_USEC_PER_SEC));
     }
     kab_executor_cancel(binding->executor, attempt);
 }
