@@ -6,6 +6,7 @@ dist_workerpython_DATA = \
 	python/kabridge/__init__.py \
 	python/kabridge/__main__.py \
 	python/kabridge/check.py \
+	python/kabridge/failures.py \
 	python/kabridge/frames.py \
 	python/kabridge/py.typed \
 	python/kabridge/records.py \

@@ -15,6 +15,7 @@ floors='
 0 backoff
 0 slot
 0 error
+0 names
 1 limits
 1 lane
 1 limiter

@@ -102,11 +102,11 @@ typedef struct {
 
 /* One output record. Start from KAB_OUTPUT_INIT. */
 typedef struct {
-    KabBytes key;             /* absent: no key; the input's key is not used */
-    KabBytes value;           /* absent: a tombstone */
-    const char *topic;        /* NULL: the binding's output.topic */
-    int32_t partition;        /* -1: chosen by output.partition */
-    int64_t timestamp_ms;     /* -1: chosen by output.timestamp */
+    KabBytes key;         /* absent: no key; the input's key is not used */
+    KabBytes value;       /* absent: a tombstone */
+    const char *topic;    /* NULL: the binding's output.topic */
+    int32_t partition;    /* -1: chosen by output.partition */
+    int64_t timestamp_ms; /* since the epoch; -1: as output.timestamp says */
     const KabHeader *headers; /* appended to the input's, if those are passed */
     size_t n_headers;
 } KabOutput;
@@ -232,7 +232,8 @@ KAB_API bool kab_batch_is_cancelled(const KabBatch *batch);
 KAB_API void *kab_batch_alloc(KabBatch *batch, size_t size);
 /* Adds an output to record i. Borrows key, value and headers until the output
  * is acknowledged: they must be bytes of this batch's inputs or come from
- * kab_batch_alloc(). */
+ * kab_batch_alloc(). An output with a topic that the binding does not list, or
+ * with a partition or timestamp below -1, fails the record as permanent. */
 KAB_API void kab_batch_emit(KabBatch *batch, size_t i, const KabOutput *output);
 /* The same as kab_batch_emit(), but copies everything. */
 KAB_API void
@@ -242,7 +243,10 @@ KAB_API void
 kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len);
 /* Finishes record i without an output. */
 KAB_API void kab_batch_drop(KabBatch *batch, size_t i);
-/* Calls record i again, after the binding's back-off or after delay_ms. */
+/* Copy the reason, at most 1 KiB of it; control characters in it are shown as
+ * \x0a, as they are in what the context is told.
+ *
+ * Calls record i again, after the binding's back-off or after delay_ms. */
 KAB_API void kab_batch_retry(KabBatch *batch, size_t i, const char *reason);
 KAB_API void kab_batch_retry_after(KabBatch *batch,
                                    size_t i,

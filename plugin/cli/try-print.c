@@ -11,18 +11,6 @@
 /* Limit of drops that wait for an output before they are printed. */
 enum { MAX_DROPS = 4096 };
 
-static const char *const stages[] = {
-    [KAB_STAGE_FUNCTION] = "function",
-    [KAB_STAGE_PRODUCE] = "produce",
-    [KAB_STAGE_DECODE] = "decode",
-};
-
-static const char *const classes[] = {
-#define X(NAME, text) [KAB_CLASS_##NAME] = text,
-    KAB_CLASSES(X)
-#undef X
-};
-
 void
 kab_try_printer_init(KabTryPrinter *printer,
                      KabTryFormat format,
@@ -255,8 +243,8 @@ print_letter(const KabTryPrinter *printer,
     fflush(stdout);
     fprintf(stderr,
             "%s:%" PRIu64 ": %s after %u call%s, stage %s: ", printer->in_name,
-            line, classes[letter->class_], (unsigned)letter->calls,
-            letter->calls == 1 ? "" : "s", stages[letter->stage]);
+            line, kab_class_name(letter->class_), (unsigned)letter->calls,
+            letter->calls == 1 ? "" : "s", kab_stage_name(letter->stage));
     print_tame(stderr, (KabBytes){letter->message, strlen(letter->message)});
 }
 
@@ -272,16 +260,16 @@ kab_try_print_reject(KabTryPrinter *printer,
         break;
     case KAB_TRY_TABLE:
         begin_row(printer, line, "reject", KAB_STYLE_RED);
-        printf("%s after %u call%s, stage %s: ", classes[letter->class_],
+        printf("%s after %u call%s, stage %s: ", kab_class_name(letter->class_),
                (unsigned)letter->calls, letter->calls == 1 ? "" : "s",
-               stages[letter->stage]);
+               kab_stage_name(letter->stage));
         print_tame(stdout,
                    (KabBytes){letter->message, strlen(letter->message)});
         break;
     case KAB_TRY_JSON:
         begin_json(line, "reject");
         printf(",\"class\":\"%s\",\"stage\":\"%s\",\"calls\":%u",
-               classes[letter->class_], stages[letter->stage],
+               kab_class_name(letter->class_), kab_stage_name(letter->stage),
                (unsigned)letter->calls);
         print_json_text("reason", letter->message);
         printf("}\n");

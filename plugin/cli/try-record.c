@@ -181,6 +181,19 @@ read_place(KabTryRecord *record, char **ret_problem)
     return true;
 }
 
+static const char *
+name_document(const json_t *root,
+              const char *text,
+              size_t len,
+              const json_error_t *error)
+{
+    if (root)
+        return "JSON that is no object";
+    return len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0
+               ? "a UTF-8 byte order mark before the JSON"
+               : error->text;
+}
+
 bool
 kab_try_record_read(KabTryRecord *record,
                     const char *text,
@@ -193,8 +206,7 @@ kab_try_record_read(KabTryRecord *record,
     };
     if (!json_is_object(record->root))
         return refuse_line(ret_problem, "; wanted a record as a JSON object",
-                           record->root ? "JSON that is no object"
-                                        : error.text);
+                           name_document(record->root, text, len, &error));
     const char *unknown = find_unknown(record->root);
     if (unknown)
         return refuse_line(

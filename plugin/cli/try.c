@@ -79,6 +79,8 @@ try_lines(const KabBindingSettings *binding,
     return status;
 }
 
+enum { DEFAULT_SECONDS = 30, NOT_GIVEN = G_MININT };
+
 /* What was asked for on the command line. */
 typedef struct {
     char **sets;
@@ -95,6 +97,14 @@ clear_words(Words *words)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, clear_words)
+
+static bool
+refuse_seconds(void)
+{
+    fprintf(stderr, "kabridge: found --seconds without --find-batch; wanted "
+                    "both, or neither\n");
+    return false;
+}
 
 static bool
 parse_words(int *argc, char ***argv, Words *words)
@@ -122,6 +132,10 @@ parse_words(int *argc, char ***argv, Words *words)
                        "became of each is printed.",
                        entries, 1, 2))
         return false;
+    if (words->seconds == NOT_GIVEN)
+        words->seconds = DEFAULT_SECONDS;
+    else if (!words->finds_batch)
+        return refuse_seconds();
     if (words->seconds >= 1 && words->seconds <= 3600)
         return true;
     fprintf(stderr, "kabridge: --seconds: found %d; wanted 1 to 3600\n",
@@ -162,7 +176,7 @@ find_batch(KabConfig *config,
 int
 kab_cli_try(int argc, char **argv)
 {
-    g_auto(Words) words = {.seconds = 30};
+    g_auto(Words) words = {.seconds = NOT_GIVEN};
     if (!parse_words(&argc, &argv, &words))
         return EX_USAGE;
     kab_log_install(KAB_LOG_FORMAT_TEXT, KAB_LOG_WARNING);

@@ -54,6 +54,8 @@ typedef enum {
 #undef X
 } KabClass;
 enum { KAB_N_CLASSES = KAB_CLASS_CRASH + 1 };
+/* Static. Thread: any */
+const char *kab_class_name(KabClass class_);
 
 /* How one call of the function ended. */
 #define KAB_CALL_RESULTS(X)                                                    \

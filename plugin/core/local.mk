@@ -32,6 +32,7 @@ libkab_core_la_SOURCES = \
 	plugin/core/lists.h \
 	plugin/core/metadata-cap.c \
 	plugin/core/model.h \
+	plugin/core/names.c \
 	plugin/core/outgoing.h \
 	plugin/core/outlet.h \
 	plugin/core/partition.c \

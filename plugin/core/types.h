@@ -29,11 +29,18 @@ typedef enum {
 } KabOutcome;
 
 /* Where a record failed, as a dead letter's header names it. */
+#define KAB_STAGES(X)                                                          \
+    X(FUNCTION, "function")                                                    \
+    X(PRODUCE, "produce")                                                      \
+    X(DECODE, "decode")
+
 typedef enum {
-    KAB_STAGE_FUNCTION,
-    KAB_STAGE_PRODUCE,
-    KAB_STAGE_DECODE
+#define X(NAME, text) KAB_STAGE_##NAME,
+    KAB_STAGES(X)
+#undef X
 } KabStage;
+/* Static. Thread: any */
+const char *kab_stage_name(KabStage stage);
 
 /* One outcome of an attempt; zeroed by the engine, written by the function's
  * thread through kab_batch_*(). All memory belongs to the attempt.

@@ -82,7 +82,8 @@ const KabOption kab_http_options[] = {
      0},
     {"tls.ca", STRING, NULL, NULL, "File with the authorities to trust.", 0},
     {"tls.cert", STRING, NULL, NULL, "File with the client's certificate.", 0},
-    {"tls.key", STRING, NULL, NULL, "File with the client's key.", 0},
+    {"tls.key", STRING, NULL, NULL,
+     "File with the client's key, if it is not in that of tls.cert.", 0},
     {"tls.verify", BOOLEAN, "true", NULL,
      "Whether the server's certificate and name are verified.", 0},
 };

@@ -94,9 +94,10 @@ give_put(KabBatch *batch, size_t i, const KabHttpPlan *plan, KabSpan result)
     size_t failed;
     if (!kab_json_check(value->data, value->len, KAB_JSON_STRICT, &document,
                         NULL)) {
-        kab_batch_reject_input(batch, i,
-                               "the value is not JSON, so nothing can be put "
-                               "into it (function.output)");
+        g_autofree char *why = g_strconcat(
+            kab_http_explain_not_json((KabSpan){value->data, value->len}),
+            "; nothing can be put into it (function.output)", NULL);
+        kab_batch_reject_input(batch, i, why);
         return;
     }
     for (guint k = 0; k < plan->puts->len; k++) {

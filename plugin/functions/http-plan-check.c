@@ -111,25 +111,17 @@ check_token(const KabHttpPlan *plan, KabContext *context)
                                          : "nothing");
 }
 
-static bool
-check_file(KabContext *context, const char *name, const char *path)
-{
-    if (!path || access(path, R_OK) == 0)
-        return true;
-    return kab_context_fail(context,
-                            "function.%s: found \"%s\", which cannot be read "
-                            "(%s); wanted a file",
-                            name, path, g_strerror(errno));
-}
-
 /* A file without a token would send requests that nobody signed. */
 static bool
 check_token_file(const KabHttpPlan *plan, KabContext *context)
 {
     if (!plan->token_file)
         return true;
-    if (!check_file(context, "bearer.token.file", plan->token_file))
-        return false;
+    if (access(plan->token_file, R_OK) != 0)
+        return kab_context_fail(context,
+                                "function.bearer.token.file: found \"%s\", "
+                                "which cannot be read (%s); wanted a file",
+                                plan->token_file, g_strerror(errno));
     g_autofree char *token = kab_http_token_read(plan->token_file);
     return token != NULL || kab_context_fail(context,
                                              "function.bearer.token.file: "
@@ -175,7 +167,5 @@ kab_http_plan_check_transport(const KabHttpPlan *plan, KabContext *context)
                                 "http://HOST:PORT/PATH or https://…");
     return check_headers(plan, context) && check_token(plan, context) &&
            check_token_file(plan, context) && check_socket(plan, context) &&
-           check_file(context, "tls.ca", plan->tls_ca) &&
-           check_file(context, "tls.cert", plan->tls_cert) &&
-           check_file(context, "tls.key", plan->tls_key);
+           kab_http_plan_check_tls(plan, context);
 }

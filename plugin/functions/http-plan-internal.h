@@ -16,5 +16,7 @@ bool kab_http_plan_read_body(KabHttpPlan *plan, KabContext *context);
  * after kab_context_fail(). */
 bool kab_http_plan_check_transport(const KabHttpPlan *plan,
                                    KabContext *context);
+/* The same for the files of certificates and keys. */
+bool kab_http_plan_check_tls(const KabHttpPlan *plan, KabContext *context);
 /* Is the value free of characters that a header cannot carry? */
 bool kab_http_header_is_clean(const char *value);

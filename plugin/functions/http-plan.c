@@ -347,9 +347,29 @@ read_output(KabHttpPlan *plan, KabContext *context)
     return true;
 }
 
+/* They would be ignored. */
+static bool
+check_tensor_options(const KabHttpPlan *plan, KabContext *context)
+{
+    static const char *const names[] = {"datatype", "input.name",
+                                        "output.name"};
+    if (plan->preset->tells == KAB_HTTP_TELLS_V2)
+        return true;
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        if (kab_context_get_string(context, names[i]))
+            return kab_context_fail(context,
+                                    "function.%s: found it with preset %s; "
+                                    "wanted preset kserve-v2 or "
+                                    "kserve-v2-binary",
+                                    names[i], plan->preset->name);
+    return true;
+}
+
 static bool
 read_tensors(KabHttpPlan *plan, KabContext *context)
 {
+    if (!check_tensor_options(plan, context))
+        return false;
     plan->input_name = kab_http_plan_dup(context, "input.name", NULL);
     plan->output_name = kab_http_plan_dup(context, "output.name", NULL);
     plan->datatype = kab_http_plan_dup(context, "datatype", NULL);

@@ -7,6 +7,9 @@
 #define LOOKS_ENCODED                                                          \
     "the value is not JSON; it begins with 0x00 and looks like a "             \
     "schema-registry record"
+#define HAS_MARK                                                               \
+    "the value is not JSON; it begins with a UTF-8 byte order mark, which "    \
+    "JSON does not have"
 
 typedef enum {
     PART_TEXT,
@@ -211,11 +214,14 @@ kab_http_template_value_filter(const KabHttpTemplate *template)
     return NULL;
 }
 
-static const char *
-explain_not_json(KabSpan value)
+const char *
+kab_http_explain_not_json(KabSpan value)
 {
-    bool looks_encoded = value.len > 0 && value.at[0] == '\0';
-    return looks_encoded ? LOOKS_ENCODED : NOT_JSON;
+    if (value.len > 0 && value.at[0] == '\0')
+        return LOOKS_ENCODED;
+    if (value.len >= 3 && memcmp(value.at, "\xEF\xBB\xBF", 3) == 0)
+        return HAS_MARK;
+    return NOT_JSON;
 }
 
 static void
@@ -255,7 +261,7 @@ append_bytes(GString *out, KabSpan span, Filter filter)
     switch (filter) {
     case FILTER_JSON:
         if (!kab_json_check(span.at, span.len, KAB_JSON_STRICT, &json, NULL))
-            return explain_not_json(span);
+            return kab_http_explain_not_json(span);
         g_string_append_len(out, json.at, (gssize)json.len);
         return NULL;
     case FILTER_STRING:
@@ -298,7 +304,7 @@ append_value(const Part *part, const KabHttpSubject *subject, GString *out)
         return append_bytes(out, subject->value, part->filter);
     if (!kab_json_check(subject->value.at, subject->value.len, KAB_JSON_STRICT,
                         &json, NULL))
-        return explain_not_json(subject->value);
+        return kab_http_explain_not_json(subject->value);
     KabSpan found = kab_json_find(json, part->text);
     if (!found.at)
         return "the value lacks a member that the request's item names";

@@ -41,6 +41,9 @@ bool kab_http_template_needs_record(const KabHttpTemplate *template);
 /* The filter of the first {value}: "string", ...; NULL: there is none. */
 const char *kab_http_template_value_filter(const KabHttpTemplate *template);
 
+/* Why such a value, which is not JSON, is not: constant. */
+const char *kab_http_explain_not_json(KabSpan value);
+
 /* Appends to `out`. Returns NULL, or why this record does not fit (constant, or
  * valid until the next call); `out` may then hold a partial text. */
 const char *kab_http_template_render(const KabHttpTemplate *template,

@@ -22,16 +22,6 @@ document_of(const KabRecord *record)
 }
 
 static const char *
-explain_not_json(const KabRecord *record)
-{
-    const char *bytes = record->value.data;
-    if (record->value.len > 0 && bytes[0] == '\0')
-        return "the value is not JSON; it begins with 0x00 and looks like a "
-               "schema-registry record";
-    return "the value is not JSON";
-}
-
-static const char *
 render_row(const KabHttpPlan *plan, KabSpan document, GString *out)
 {
     guint n = plan->fields->len > 0 ? plan->fields->len : plan->columns->len;
@@ -142,7 +132,7 @@ kab_http_value_make(const KabHttpPlan *plan,
         return NULL;
     KabSpan document = document_of(record);
     if (!document.at)
-        return explain_not_json(record);
+        return kab_http_explain_not_json(subject->value);
     if (plan->select)
         document = kab_json_find(document, plan->select);
     if (!document.at)

@@ -78,6 +78,7 @@ HTTP_SOURCES = \
 	plugin/functions/http-plan-body.c \
 	plugin/functions/http-plan-check.c \
 	plugin/functions/http-plan-internal.h \
+	plugin/functions/http-plan-tls.c \
 	plugin/functions/http-plan.c \
 	plugin/functions/http-plan.h \
 	plugin/functions/http-poll.c \

@@ -220,6 +220,18 @@ read_key(const SqlJoin *join,
     return sql_keys_add(keys, parts);
 }
 
+static const char *
+explain_not_json(const KabBytes *value)
+{
+    if (value->len && *(const char *)value->data == '\0')
+        return "found a value that begins with 0x00, as records of a schema "
+               "registry do; wanted a JSON object";
+    if (value->len >= 3 && memcmp(value->data, "\xEF\xBB\xBF", 3) == 0)
+        return "found a value that begins with a UTF-8 byte order mark; wanted "
+               "a JSON object";
+    return "found a value that is not JSON; wanted a JSON object";
+}
+
 static SqlRecord
 read_record(const SqlJoin *join, SqlKeys *keys, const KabRecord *record)
 {
@@ -231,10 +243,7 @@ read_record(const SqlJoin *join, SqlKeys *keys, const KabRecord *record)
         return read;
     if (!kab_json_check_object(value->data, value->len, KAB_JSON_STRICT,
                                &read.document, NULL, &members))
-        read.why = value->len && *(const char *)value->data == '\0'
-                       ? "found a value that begins with 0x00, as records of "
-                         "a schema registry do; wanted a JSON object"
-                       : "found a value that is not JSON; wanted a JSON object";
+        read.why = explain_not_json(value);
     else if (kab_json_type(read.document) != KAB_JSON_OBJECT)
         read.why =
             "found JSON that is not an object; wanted an object, which the "

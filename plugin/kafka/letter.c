@@ -6,18 +6,6 @@
 
 #include "letter.h"
 
-static const char *const stages[] = {
-    [KAB_STAGE_FUNCTION] = "function",
-    [KAB_STAGE_PRODUCE] = "produce",
-    [KAB_STAGE_DECODE] = "decode",
-};
-
-static const char *const classes[] = {
-#define X(NAME, text) [KAB_CLASS_##NAME] = text,
-    KAB_CLASSES(X)
-#undef X
-};
-
 bool
 kab_letter_owns_header(const char *name)
 {
@@ -65,9 +53,10 @@ kab_letter_add_headers(rd_kafka_headers_t *headers,
     add_number(headers, KAB_LETTER_PREFIX "timestamp", input->timestamp_ms);
     add_text(headers, KAB_LETTER_PREFIX "group", group);
     add_text(headers, KAB_LETTER_PREFIX "binding", binding);
-    add_text(headers, KAB_LETTER_PREFIX "stage", stages[letter->stage]);
+    add_text(headers, KAB_LETTER_PREFIX "stage", kab_stage_name(letter->stage));
     add_number(headers, KAB_LETTER_PREFIX "attempts", letter->calls);
-    add_text(headers, KAB_LETTER_PREFIX "class", classes[letter->class_]);
+    add_text(headers, KAB_LETTER_PREFIX "class",
+             kab_class_name(letter->class_));
     add_text(headers, KAB_LETTER_PREFIX "message", message);
     if (is_truncated)
         add_text(headers, KAB_LETTER_PREFIX "truncated", "true");

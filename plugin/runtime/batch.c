@@ -15,6 +15,8 @@
 
 #include <glib.h>
 
+#include "printable.h"
+
 enum { MAX_REASON = 1024 };
 
 /* --- Reading ----------------------------------------------------------- */
@@ -158,12 +160,16 @@ find_emitting(KabTicket *ticket, size_t i)
     return NULL;
 }
 
+/* Every reason enters here, so nothing behind needs to distrust it. */
 static char *
 dup_reason(KabTicket *ticket, const char *reason)
 {
     if (!reason)
         return NULL;
-    return kab_arena_dup_text(&ticket->arena, reason, MAX_REASON);
+    g_autofree char *shown =
+        kab_is_printable(reason) ? NULL : kab_dup_printable(reason);
+    return kab_arena_dup_text(&ticket->arena, shown ? shown : reason,
+                              MAX_REASON);
 }
 
 /* Finds the topic among those the binding lists, so that no copy is needed and
@@ -214,6 +220,17 @@ refuse_partition(KabTicket *ticket, KabResult *result, int32_t partition)
     refuse_record(ticket, result, text);
 }
 
+static G_NO_INLINE void
+refuse_timestamp(KabTicket *ticket, KabResult *result, int64_t timestamp_ms)
+{
+    char text[128];
+    g_snprintf(text, sizeof text,
+               "the output has timestamp %" PRIi64
+               ", which is neither ms from 0 nor -1",
+               timestamp_ms);
+    refuse_record(ticket, result, text);
+}
+
 /* Resolves topic and partition. False: the output is invalid and its record has
  * failed. Whether the topic has that partition is known only when the output is
  * produced. */
@@ -229,12 +246,14 @@ resolve_result(KabTicket *ticket,
         *ret_topic = find_topic(ticket, output->topic);
         is_known = *ret_topic != NULL;
     }
-    if (is_known && output->partition >= -1)
+    if (is_known && output->partition >= -1 && output->timestamp_ms >= -1)
         return true;
     if (!is_known)
         refuse_topic(ticket, result, output->topic);
-    else
+    else if (output->partition < -1)
         refuse_partition(ticket, result, output->partition);
+    else
+        refuse_timestamp(ticket, result, output->timestamp_ms);
     return false;
 }
 

@@ -18,17 +18,6 @@ note_error(KabBinding *binding, char *message)
 }
 
 static const char *
-class_name(KabClass class_)
-{
-    static const char *const names[] = {
-#define X(NAME, text) [KAB_CLASS_##NAME] = text,
-        KAB_CLASSES(X)
-#undef X
-    };
-    return names[class_];
-}
-
-static const char *
 fate_name(KabFate fate)
 {
     switch (fate) {
@@ -58,7 +47,7 @@ record_failed(void *user,
         "record %s [%d] offset %" PRIi64 " failed (%s%s, after %u call%s): %s; "
         "%s",
         record->topic, (int)record->partition, record->offset,
-        class_name(why->class_),
+        kab_class_name(why->class_),
         why->stage == KAB_STAGE_PRODUCE ? ", refused by the broker" : "",
         (unsigned)why->calls, why->calls == 1 ? "" : "s", why->message,
         fate_name(fate));

@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "options-value.h"
+#include "printable.h"
 
 /* One given key, or the default of an option. */
 typedef struct {
@@ -323,7 +324,7 @@ kab_context_set_waiting(KabContext *context, const char *why)
 {
     pthread_mutex_lock(&context->mutex);
     char *before = context->waiting;
-    context->waiting = g_strdup(why);
+    context->waiting = why ? kab_dup_printable(why) : NULL;
     pthread_mutex_unlock(&context->mutex);
     g_free(before);
 }
@@ -333,9 +334,10 @@ kab_context_fail(KabContext *context, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    g_free(context->failure);
-    context->failure = g_strdup_vprintf(format, arguments);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    g_free(context->failure);
+    context->failure = kab_dup_printable(text);
     return false;
 }
 

@@ -58,6 +58,8 @@ libkab_runtime_la_SOURCES = \
 	plugin/runtime/options-text.c \
 	plugin/runtime/options-value.c \
 	plugin/runtime/options-value.h \
+	plugin/runtime/printable.c \
+	plugin/runtime/printable.h \
 	plugin/runtime/settings.c \
 	plugin/runtime/settings-binding.c \
 	plugin/runtime/settings-check.c \

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "edit-distance.h"
+#include "printable.h"
 
 G_STATIC_ASSERT((int)KAB_VALUE_STRING == (int)KAB_OPTION_STRING);
 G_STATIC_ASSERT((int)KAB_VALUE_CHOICE == (int)KAB_OPTION_CHOICE);
@@ -314,15 +315,8 @@ kab_quote(const char *text)
     bool is_long = g_utf8_strlen(valid, -1) > LONGEST;
     if (is_long)
         *g_utf8_offset_to_pointer(valid, LONGEST) = '\0';
-    GString *quoted = g_string_new("\"");
-    for (const char *c = valid; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            g_string_append_printf(quoted, "\\x%02x", (unsigned)*c);
-        else
-            g_string_append_c(quoted, *c);
-    }
-    g_string_append(quoted, is_long ? "…\"" : "\"");
-    return g_string_free(quoted, FALSE);
+    g_autofree char *shown = kab_dup_printable(valid);
+    return g_strconcat("\"", shown, is_long ? "…\"" : "\"", NULL);
 }
 
 char *

@@ -23,6 +23,7 @@ from typing import (AbstractSet, Any, Callable, Dict, List, Mapping, Optional,
                     Sequence, Union)
 
 from . import frames
+from .failures import Failures
 from .frames import ProtocolError
 from .records import Fatal, Overload, Record, Reject, Retry
 from .session import Batch, Session
@@ -66,6 +67,9 @@ class Options:
 
 # Set by `python -m kabridge check`: takes what run() was given instead.
 instead: Optional[Callable[[Options], None]] = None
+
+
+failures = Failures()
 
 
 class Call:
@@ -125,7 +129,7 @@ def write_entry(session: Session, index: int, result: Any) -> List[Any]:
     except OSError:
         raise  # the bridge is gone
     except Exception as error:
-        traceback.print_exception(type(error), error, error.__traceback__)
+        failures.tell(error)
         return frames.write_result(index, error, session.topic_of)
 
 
@@ -173,7 +177,7 @@ def send_failure(session: Session, batch: int, error: Exception) -> None:
         session.send_refusal(batch, frames.OVERLOAD, error.delay,
                              error.reason)
     else:
-        traceback.print_exception(type(error), error, error.__traceback__)
+        failures.tell(error)
         session.send_refusal(batch, frames.TRANSIENT, None, frames.say(error))
 
 
@@ -391,6 +395,15 @@ def serve_listening(options: Options, path: str) -> None:
     serve(options, start)
 
 
+def check_number(name: str, value: Any) -> None:
+    """Ends the worker for good: no restart makes the number another one."""
+    if isinstance(value, int) and value >= 1:
+        return
+    print(f"kabridge: run({name}=): found {value!r}; wanted a whole number "
+          "from 1", file=sys.stderr)
+    raise SystemExit(EX_CONFIG)
+
+
 def run(function: Function, *, concurrency: Optional[int] = None,
         max_batch: Optional[int] = None,
         max_batch_bytes: Optional[int] = None, threads: int = 1,
@@ -404,6 +417,12 @@ def run(function: Function, *, concurrency: Optional[int] = None,
     socket        path at which to listen for bridges, instead of being
                   started by one
     """
+    for name, value in (("concurrency", concurrency),
+                        ("max_batch", max_batch),
+                        ("max_batch_bytes", max_batch_bytes)):
+        if value is not None:
+            check_number(name, value)
+    check_number("threads", threads)
     options = Options(function, concurrency, max_batch, max_batch_bytes,
                       threads)
     if instead:

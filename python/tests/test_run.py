@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """run() in a process of its own, with this test as its bridge."""
+import contextlib
+import io
 import json
 import os
 import socket
@@ -11,6 +13,7 @@ import unittest
 from pathlib import Path
 
 from kabridge import frames
+from kabridge.failures import MOST_KINDS, Failures
 from kabridge.frames import HEAD, RECORD, frame
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -401,6 +404,37 @@ class Run(unittest.TestCase):
                              "socket; wanted a path of its own")
             self.assertTrue(os.path.exists(file.name))
 
+    def test_a_function_that_keeps_failing_prints_one_traceback(self):
+        bridge = self.start("""
+            from kabridge import run
+            def score(records):
+                raise ValueError("no such column")
+            run(score)
+        """)
+        for number in range(1, 6):
+            self.assertEqual(bridge.call(number, [b"a"])[1][0],
+                             frames.TRANSIENT)
+        self.ends(bridge)
+        told = self.process.stderr.read().decode()
+        self.assertEqual(told.count("Traceback"), 1, told)
+
+    def test_numbers_below_one_end_it_for_good(self):
+        for words, found in (("threads=0", "threads=): found 0"),
+                             ("threads=-2", "threads=): found -2"),
+                             ("threads=None", "threads=): found None"),
+                             ("threads=1.5", "threads=): found 1.5"),
+                             ("concurrency=0", "concurrency=): found 0"),
+                             ("max_batch='9'", "max_batch=): found '9'"),
+                             ("max_batch_bytes=0", "bytes=): found 0")):
+            done = subprocess.run(
+                [sys.executable, "-c",
+                 f"from kabridge import run; run(len, {words})"],
+                env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+                capture_output=True, text=True, timeout=20)
+            self.assertEqual(done.returncode, 78)
+            self.assertIn(found + "; wanted a whole number from 1",
+                          done.stderr)
+
     def test_without_a_bridge_it_says_so(self):
         done = subprocess.run(
             [sys.executable, "-c", "from kabridge import run; run(len)"],
@@ -408,6 +442,49 @@ class Run(unittest.TestCase):
             capture_output=True, text=True, timeout=20)
         self.assertEqual(done.returncode, 64)
         self.assertIn("found no bridge", done.stderr)
+
+
+class Told(unittest.TestCase):
+    def setUp(self):
+        self.now = 0.0
+        self.failures = Failures(lambda: self.now)
+
+    def told(self, error, at=None):
+        """What is printed of such an error, raised here."""
+        self.now = self.now if at is None else at
+        with contextlib.redirect_stderr(io.StringIO()) as out:
+            try:
+                raise error
+            except Exception as raised:
+                self.failures.tell(raised)
+        return out.getvalue()
+
+    def test_all_of_it_is_told_once_then_how_often(self):
+        self.assertIn("Traceback", self.told(ValueError("a"), 0))
+        self.assertEqual(self.told(ValueError("b"), 5), "")
+        self.assertEqual(self.told(ValueError("c"), 9.9), "")
+        again = self.told(ValueError("d\nd"), 10)
+        self.assertRegex(again, r"^kabridge: raised again, 3 times since the "
+                         r"last line: ValueError: d d \(.*\)\n$")
+        self.assertEqual(self.told(ValueError("e"), 19.9), "")
+        self.assertIn(" 2 times ", self.told(ValueError("f"), 20))
+
+    def test_each_kind_is_told(self):
+        self.told(ValueError("a"), 0)
+        self.assertIn("Traceback", self.told(KeyError("a")))
+        try:
+            raise ValueError("elsewhere")
+        except ValueError as error:
+            with contextlib.redirect_stderr(io.StringIO()) as out:
+                self.failures.tell(error)
+        self.assertIn("Traceback", out.getvalue())
+
+    def test_few_kinds_are_remembered(self):
+        for i in range(MOST_KINDS):
+            self.told(type(f"Error{i}", (Exception,), {})())
+        self.assertLessEqual(len(self.failures.told), MOST_KINDS)
+        self.told(KeyError("one more"))
+        self.assertEqual(len(self.failures.told), 1)
 
 
 if __name__ == "__main__":

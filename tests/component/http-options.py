@@ -116,7 +116,11 @@ def wrong_options_are_named(server):
             ({"url": server.url, "fields": "/a,"}, "function.fields"),
             ({"url": server.url, "ready.url": "no url"}, "function.ready.url"),
             ({"url": server.url, "unix.socket": 200 * "x"}, "200 bytes"),
-            ({"url": server.url, "preset": "kserve-v2", "datatype": "FP16"}, "binary")):
+            ({"url": server.url, "preset": "kserve-v2", "datatype": "FP16"}, "binary"),
+            ({"url": server.url, "datatype": "FP32"}, "function.datatype: found it with preset "
+             "json-array; wanted preset kserve-v2"),
+            ({"url": server.url, "preset": "raw", "input.name": "x"}, "function.input.name"),
+            ({"url": server.url, "output.name": "x"}, "function.output.name")):
         _, done = run(options, ['1'])
         same(done.returncode, 78)
         assert word in done.stderr, (word, done.stderr)
@@ -144,6 +148,45 @@ def what_would_be_sent_wrongly_is_named_at_the_start(server):
         same((option, done.returncode), (option, 78))
         assert "function." + option in done.stderr and word in done.stderr, done.stderr
         assert "hush-hush" not in done.stderr, done.stderr
+
+
+@test
+def files_of_certificates_are_read_at_the_start(server):
+    make_certificates()
+    def written(name, *parts):
+        path = os.path.join(ROOT, name)
+        with open(path, "w") as out:
+            for part in parts:
+                with open(os.path.join(ROOT, part)) as source:
+                    out.write(source.read())
+        return path
+    ca, cert, key = (written("own-" + n, n) for n in ("ca.pem", "client.pem", "client.key"))
+    subprocess.run(["openssl", "rsa", "-traditional", "-aes128", "-passout", "pass:x", "-in", key,
+                    "-out", os.path.join(ROOT, "locked.key")], check=True, capture_output=True)
+    both = written("both.pem", "client.pem", "client.key")
+    empty = written("empty.pem")
+    cut = written("cut.pem")
+    with open(cert) as source, open(cut, "w") as out:
+        out.write(source.read().split("-----END")[0])
+    for options, words in (
+            ({"tls.ca": empty}, (empty, "no block -----BEGIN CERTIFICATE-----")),
+            ({"tls.ca": ROOT}, (ROOT, "cannot be read")),
+            ({"tls.ca": key}, (key, "no block -----BEGIN CERTIFICATE-----")),
+            ({"tls.cert": cut, "tls.key": key}, (cut, "function.tls.cert", "no block")),
+            ({"tls.cert": cert, "tls.key": cert}, (cert, "no block -----BEGIN PRIVATE KEY-----")),
+            ({"tls.key": key}, ("function.tls.key without function.tls.cert",)),
+            ({"tls.cert": cert}, ("function.tls.cert without function.tls.key", cert))):
+        _, done = run({"url": server.url + "/array", **options}, ['1'])
+        same((options, done.returncode), (options, 78))
+        for word in words:
+            assert word in done.stderr, (word, done.stderr)
+    _, done = run({"url": server.url + "/array", "tls.cert": cert,
+                   "tls.key": os.path.join(ROOT, "locked.key")}, ['1'])
+    same(done.returncode, 0)  # its headers have hyphens; http asks for no key
+    own = Server("--tls", os.path.join(ROOT, "server.pem"), os.path.join(ROOT, "server.key"), ca)
+    same(parsed(values_of({"url": "https://localhost:%d/array" % own.port, "tls.ca": ca,
+                           "tls.cert": both}, ['1'])), [{"got": 1}])
+    own.stop()
 
 
 @test

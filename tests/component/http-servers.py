@@ -121,6 +121,10 @@ def what_the_protocol_cannot_carry_is_rejected_alone(server):
     outcomes, _ = run({"url": server.url + "/array"}, ['1', 'not json', '2'])
     same([o[0] for o in outcomes], ["value", "reject", "value"])
     same(outcomes[1][1], "the value is not JSON")
+    for more in ({}, {"output": "/to"}, {"select": "/a"}, {"fields": "/a"}):
+        outcomes, _ = run({"url": server.url + "/array", **more}, ['\ufeff{"a":1}'])
+        same(outcomes[0][0], "reject")
+        assert "begins with a UTF-8 byte order mark" in outcomes[0][1], outcomes
     outcomes, _ = run(embed(server), ["a", "", "b"])
     same([o[0] for o in outcomes], ["value", "reject", "value"])
     same(outcomes[1][1], "the text is empty")

@@ -87,12 +87,15 @@ grep -q '0 done, 0 without output, 4 failed' "$root/err" ||
 
 # A reason is one line, and nothing that a terminal obeys.
 line 1 I | try 65 "$root/conf" --binding marks -
-grep -q "stage decode: chaos: not.readable$" "$root/err" ||
+grep -q 'stage decode: chaos: not\\x0areadable$' "$root/err" ||
     fail "a reason with a line break is not one line"
 
 # The same as JSON: an object a line, drops in their place.
 json() { line "$1" "$2" | sed 's/.*/{"key":"k","value":"&"}/'; }
-{ json 1 .; json 2 R; echo '{"walue":1}'; json 4 D; json 5 .; } >"$root/lines"
+{
+    json 1 .; json 2 R; echo '{"walue":1}'; json 4 D; json 5 .
+    printf '\357\273\277{"value":"marked"}\n'
+} >"$root/lines"
 try 65 "$root/conf" --binding marks --json "$root/lines"
 said() { grep -v '"reject"' "$root/out"; }
 {
@@ -106,6 +109,8 @@ grep -q '^{"line":2,"outcome":"reject","class":"rejected",' "$root/out" ||
     fail "the rejected record is not a JSON object"
 grep -q '"line":3,.*"stage":"decode".*found walue; wanted key, value' \
     "$root/out" || fail "a line that is no record is not named"
+grep -q '"line":6,.*found a UTF-8 byte order mark before the JSON; wanted a' \
+    "$root/out" || fail "a byte order mark is not named"
 grep -qE '^batches of [0-9.]+ records, at most [1-4]; calls of .* ms, at most' \
     "$root/err" || fail "batch sizes and call times are not printed"
 
@@ -141,3 +146,6 @@ try 65 "$root/conf" --binding same "$root/none"
 try 64 "$root/conf"
 grep -q 'wanted one of same, marks' "$root/err" ||
     fail "the bindings to choose from are not named"
+try 64 "$root/conf" --binding same --seconds 5 "$root/lines"
+grep -q 'found --seconds without --find-batch; wanted both' "$root/err" ||
+    fail "a time that nothing uses is not named"

@@ -3,7 +3,8 @@
 # runs the corpora; make fuzz looks for new inputs with clang's libFuzzer, for
 # FUZZ_SECONDS each. A new target: its name here, its program, its sources.
 FUZZ_TARGETS = committed ini json settings value
-FUZZ_value = plugin/runtime/options-value.c plugin/kafka/edit-distance.c
+FUZZ_value = plugin/runtime/options-value.c plugin/runtime/printable.c \
+	plugin/kafka/edit-distance.c
 FUZZ_ini = $(FUZZ_value) plugin/runtime/ini.c plugin/runtime/ini-expand.c \
 	plugin/runtime/small-file.c
 FUZZ_settings = $(FUZZ_ini) \

@@ -75,6 +75,19 @@ TEST(why_open_fails_is_kept)
     kab_context_free(context);
 }
 
+/* An escape sequence would be obeyed by the terminal that shows it. */
+TEST(what_a_function_says_of_itself_is_printable)
+{
+    KabContext *context = make(NULL, 0);
+    kab_context_fail(context, "%s", "no\n\033[2Jmodel \xC2\x9B or \xFF");
+    assert_string_equal(kab_context_failure(context),
+                        "no\\x0a\\x1b[2Jmodel \\x9b or \xEF\xBF\xBD");
+    kab_context_set_waiting(context, "for\007it \xC3\xA4");
+    g_autofree char *waiting = kab_context_dup_waiting(context);
+    assert_string_equal(waiting, "for\\x07it \xC3\xA4");
+    kab_context_free(context);
+}
+
 static void
 count_call(void *user)
 {
@@ -196,6 +209,7 @@ main(void)
         cmocka_unit_test(given_values_win),
         cmocka_unit_test(keys_of_a_prefix_are_listed),
         cmocka_unit_test(why_open_fails_is_kept),
+        cmocka_unit_test(what_a_function_says_of_itself_is_printable),
         cmocka_unit_test(each_change_of_a_ceiling_is_told),
         cmocka_unit_test(units_are_counted_by_name),
         cmocka_unit_test(units_beyond_the_table_are_ignored),

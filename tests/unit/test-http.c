@@ -90,6 +90,9 @@ TEST(placeholders_are_filled_and_other_braces_stay)
     } cases[] = {
         {"{value}", " [1.0] ", "[1.0]"},
         {"{value:json}", "x", "the value is not JSON"},
+        {"{value:json}", "\xEF\xBB\xBF{}",
+         "the value is not JSON; it begins with a UTF-8 byte order mark, which "
+         "JSON does not have"},
         {"{value:string}", "a\"b", "\"a\\\"b\""},
         {"{value:string}", "\xff", "the value is not UTF-8"},
         {"{value:raw}{value:base64}", "ab", "abYWI="},

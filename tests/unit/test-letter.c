@@ -50,6 +50,19 @@ TEST(it_names_the_place_the_cause_and_the_attempts)
     rd_kafka_headers_destroy(headers);
 }
 
+/* Others read these words out of dead letters. */
+TEST(its_stages_and_classes_are_the_documented_words)
+{
+    static const char *const stages[] = {"function", "produce", "decode"};
+    static const char *const classes[] = {"transient", "permanent", "timeout",
+                                          "rejected", "crash"};
+    for (size_t i = 0; i < G_N_ELEMENTS(stages); i++)
+        assert_string_equal(kab_stage_name((KabStage)i), stages[i]);
+    assert_int_equal(G_N_ELEMENTS(classes), KAB_N_CLASSES);
+    for (size_t i = 0; i < G_N_ELEMENTS(classes); i++)
+        assert_string_equal(kab_class_name((KabClass)i), classes[i]);
+}
+
 TEST(a_truncated_one_says_so)
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(11);
@@ -98,6 +111,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_names_the_place_the_cause_and_the_attempts),
+        cmocka_unit_test(its_stages_and_classes_are_the_documented_words),
         cmocka_unit_test(a_truncated_one_says_so),
         cmocka_unit_test(its_message_ends_at_a_character),
         cmocka_unit_test(a_message_of_just_the_limit_is_kept),

@@ -143,6 +143,36 @@ TEST(a_partition_below_minus_1_fails_the_record)
 }
 
 static void
+emit_timestamps(KabBatch *batch)
+{
+    KabOutput output = KAB_OUTPUT_INIT;
+    output.timestamp_ms = 0;
+    kab_batch_emit(batch, 0, &output);
+    output.timestamp_ms = -2;
+    kab_batch_emit(batch, 1, &output);
+    output.timestamp_ms = INT64_MIN;
+    kab_batch_emit_copy(batch, 2, &output);
+    output.timestamp_ms = -1;
+    kab_batch_emit_copy(batch, 2, &output);
+    kab_batch_emit(batch, 3, &output);
+    kab_batch_complete(batch);
+}
+
+TEST(a_timestamp_below_minus_1_fails_the_record)
+{
+    Fixture *fixture = *state;
+    run(fixture, emit_timestamps);
+    assert_int_equal(fixture->results[0].outcome, KAB_OUTCOME_DONE);
+    assert_int_equal(fixture->results[0].first->output.timestamp_ms, 0);
+    assert_int_equal(fixture->results[1].outcome, KAB_OUTCOME_INVALID);
+    assert_non_null(strstr(fixture->results[1].reason, "timestamp -2"));
+    assert_null(fixture->results[1].first);
+    assert_int_equal(fixture->results[2].outcome, KAB_OUTCOME_INVALID);
+    assert_null(fixture->results[2].first);
+    assert_int_equal(fixture->results[3].first->output.timestamp_ms, -1);
+}
+
+static void
 emit_headers(KabBatch *batch)
 {
     KabHeader headers[] = {{"h", {"v", 1}}, {"h", {NULL, 0}}};
@@ -282,6 +312,22 @@ TEST(a_failure_carries_its_class_and_a_bounded_reason)
 }
 
 static void
+fail_with_controls(KabBatch *batch)
+{
+    kab_batch_reject(batch, 0, "two\nlines");
+    kab_batch_fail(batch, KAB_FAIL_FATAL, -1, "\033[31mred\x7f");
+}
+
+/* Reasons reach terminals and logs. */
+TEST(control_characters_of_a_reason_are_escaped)
+{
+    Fixture *fixture = *state;
+    run(fixture, fail_with_controls);
+    assert_string_equal(fixture->results[0].reason, "two\\x0alines");
+    assert_string_equal(fixture->reason, "\\x1b[31mred\\x7f");
+}
+
+static void
 fail_with_nonsense(KabBatch *batch)
 {
     kab_batch_fail(batch, (KabFailure)42, -7, NULL);
@@ -306,6 +352,7 @@ main(void)
         WITH_CALLS(a_neighbours_bytes_are_copied),
         WITH_CALLS(a_topic_that_is_not_listed_fails_the_record),
         WITH_CALLS(a_partition_below_minus_1_fails_the_record),
+        WITH_CALLS(a_timestamp_below_minus_1_fails_the_record),
         WITH_CALLS(headers_are_copied),
         WITH_CALLS(the_last_header_of_a_name_is_found),
         WITH_CALLS(memory_that_an_open_call_takes_is_told),
@@ -313,6 +360,7 @@ main(void)
         WITH_CALLS(a_passed_record_keeps_its_reason),
         WITH_CALLS(the_first_outcome_of_a_record_stands),
         WITH_CALLS(a_failure_carries_its_class_and_a_bounded_reason),
+        WITH_CALLS(control_characters_of_a_reason_are_escaped),
         WITH_CALLS(a_class_that_does_not_exist_is_transient),
     };
     return cmocka_run_group_tests_name("results", tests, NULL, NULL);
