@@ -21,6 +21,7 @@ enum {
     FEW_PRODUCTS = 1 << 12,  /* at least once: reported at once */
     MANY_PRODUCTS = 1 << 17, /* held by a transaction */
     MAX_KEYS = 1 << 16,
+    RUN = 64, /* records of a partition before those of the next */
 };
 
 typedef struct {
@@ -197,6 +198,30 @@ connect_ports(Bench *bench)
 
 /* --- The edge ----------------------------------------------------------- */
 
+/* Of one partition: at most what is left of its turn. Returns how many. */
+static size_t
+take_run(Bench *bench, size_t want)
+{
+    const Case *of = bench->of;
+    KabTaken taken[RUN];
+    unsigned p = (unsigned)(bench->next_partition / RUN) % of->partitions;
+    size_t n = MIN(want, RUN - bench->next_partition % RUN);
+    for (size_t i = 0; i < n; i++) {
+        int64_t offset = bench->offsets[p]++;
+        taken[i].record = (KabRecord){
+            .key = {&bench->keys[offset % MAX(of->keys, 1)], 8},
+            .value = {bench->keys, 100},
+            .topic = "in",
+            .partition = (int32_t)p,
+            .offset = offset,
+        };
+        taken[i].message = bench;
+    }
+    kab_engine_take(bench->engine, bench->partitions[p], taken, n, bench->now);
+    bench->next_partition += n;
+    return n;
+}
+
 static void
 take(Bench *bench)
 {
@@ -204,17 +229,8 @@ take(Bench *bench)
     size_t want = kab_engine_want(bench->engine);
     if (of->few)
         want = MIN(want, of->few);
-    for (size_t i = 0; i < want; i++) {
-        unsigned p = (unsigned)(bench->next_partition++ / 64) % of->partitions;
-        int64_t offset = bench->offsets[p]++;
-        KabRecord record = {.key = {&bench->keys[offset % MAX(of->keys, 1)], 8},
-                            .value = {bench->keys, 100},
-                            .topic = "in",
-                            .partition = (int32_t)p,
-                            .offset = offset};
-        kab_engine_take(bench->engine, bench->partitions[p], &record, bench,
-                        bench->now);
-    }
+    while (want > 0)
+        want -= take_run(bench, want);
 }
 
 static KabProduct *

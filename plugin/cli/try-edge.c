@@ -45,10 +45,10 @@ read_line(Trial *trial, KabLine *line, KabRecord *ret_record)
 static void
 take_line(Trial *trial, KabLine *line, int64_t now)
 {
-    KabRecord record;
+    KabTaken taken = {.message = line};
     trial->n_lines++;
-    if (read_line(trial, line, &record)) {
-        kab_engine_take(trial->engine, trial->partition, &record, line, now);
+    if (read_line(trial, line, &taken.record)) {
+        kab_engine_take(trial->engine, trial->partition, &taken, 1, now);
         return;
     }
     trial->n_unread++;

@@ -152,13 +152,14 @@ size_t kab_engine_want_from(const KabPartition *partition, size_t want);
  * own, so records of many partitions by turns, a few each, are many requests.
  */
 size_t kab_engine_want_in_a_row(const KabEngine *engine);
-/* Takes the message. Borrows what record points to until release_message. A
- * record of an earlier assignment may still come: while its partition is not
- * owned it is released and counted as stale. */
+/* Takes the messages of n records, in the order of the partition's log. Borrows
+ * what the records point to until release_message. Records of an earlier
+ * assignment may still come: while their partition is not owned they are
+ * released and counted as stale. */
 void kab_engine_take(KabEngine *engine,
                      KabPartition *partition,
-                     const KabRecord *record,
-                     void *message,
+                     const KabTaken *taken,
+                     size_t n,
                      int64_t now);
 /* The end of the log was reached: everything below offset was delivered. */
 void kab_engine_end_of_partition(KabEngine *engine,

@@ -85,15 +85,25 @@ kab_slots_remove(KabSlots *slots, KabSlot *slot, size_t links)
     slots->n--;
 }
 
+/* Of its slots. */
+static inline void
+kab_partition_add_charge(KabEngine *engine,
+                         KabPartition *partition,
+                         size_t charge)
+{
+    engine->charge += charge;
+    partition->charge += charge;
+    kab_partition_list(engine, partition, KAB_CHANGED_VALVE);
+}
+
 static inline void
 kab_slot_add_charge(KabEngine *engine, KabSlot *slot, size_t charge)
 {
     slot->charge += charge;
-    engine->charge += charge;
-    if (slot->partition) {
-        slot->partition->charge += charge;
-        kab_partition_list(engine, slot->partition, KAB_CHANGED_VALVE);
-    }
+    if (slot->partition)
+        kab_partition_add_charge(engine, slot->partition, charge);
+    else
+        engine->charge += charge;
 }
 
 static const uint8_t kab_slot_moves[] = {

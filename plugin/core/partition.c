@@ -259,31 +259,55 @@ skip_finished(KabEngine *engine, KabPartition *partition, int64_t offset)
 }
 
 /* There is a free slot. */
-static inline void
-add_slot(KabEngine *engine,
-         KabPartition *partition,
-         const KabRecord *record,
-         void *message)
+static inline KabSlot *
+make_slot(KabEngine *engine, KabPartition *partition, const KabTaken *taken)
 {
     KabSlot *slot = kab_slot_new(engine);
-    slot->record = *record;
-    slot->message = message;
+    slot->record = taken->record;
+    slot->message = taken->message;
     slot->taken_us = engine->now;
-    slot->bytes = record->key.len + record->value.len;
+    slot->bytes = taken->record.key.len + taken->record.value.len;
+    slot->charge = slot->bytes + KAB_RECORD_OVERHEAD;
     slot->partition = partition;
-    partition->position = record->offset + 1;
     kab_slots_append(&partition->slots, slot, LINKS);
-    engine->n_slots++;
-    engine->n_waiting++;
-    partition->n_waiting++;
-    size_t charge = slot->bytes + KAB_RECORD_OVERHEAD;
-    engine->largest_charge -= engine->largest_charge / 1024;
-    engine->largest_charge = MAX(engine->largest_charge, charge);
-    kab_slot_add_charge(engine, slot, charge);
-    if (partition->is_pinned)
-        kab_lane_enter(engine, slot);
-    else
-        engine->n_unpinned++;
+    return slot;
+}
+
+static void
+count_added(KabEngine *engine, KabPartition *partition, size_t n, size_t charge)
+{
+    engine->n_slots += n;
+    engine->n_waiting += n;
+    partition->n_waiting += n;
+    if (!partition->is_pinned)
+        engine->n_unpinned += n;
+    kab_partition_add_charge(engine, partition, charge);
+}
+
+/* Adds the records until one is stale, or there is no free slot. Returns how
+ * many were added. */
+static size_t
+add_slots(KabEngine *engine,
+          KabPartition *partition,
+          const KabTaken *taken,
+          size_t n)
+{
+    size_t i, charge = 0, largest = engine->largest_charge;
+    int64_t position = partition->position;
+    for (i = 0; i < n && engine->free_slots; i++) {
+        if (taken[i].record.offset < position)
+            break;
+        position = taken[i].record.offset + 1;
+        KabSlot *slot = make_slot(engine, partition, &taken[i]);
+        charge += slot->charge;
+        largest = MAX(largest - largest / 1024, slot->charge);
+        if (partition->is_pinned)
+            kab_lane_enter(engine, slot);
+    }
+    partition->position = position;
+    engine->largest_charge = largest;
+    count_added(engine, partition, i, charge);
+    return i;
 }
 
 /* An idle partition gets work: its stall time counts from here. */
@@ -318,15 +342,13 @@ is_stale(const KabPartition *partition, const KabRecord *record)
 
 /* Whatever may happen to a record that is taken. */
 static G_NO_INLINE void
-take_any(KabEngine *engine,
-         KabPartition *partition,
-         const KabRecord *record,
-         void *message)
+take_any(KabEngine *engine, KabPartition *partition, const KabTaken *taken)
 {
+    const KabRecord *record = &taken->record;
     if (is_stale(partition, record)) {
         engine->counters.records_skipped[KAB_SKIP_STALE]++;
         engine->ports.source->release_message(engine->ports.source_user,
-                                              message);
+                                              taken->message);
         return;
     }
     begin_work(engine, partition);
@@ -335,39 +357,39 @@ take_any(KabEngine *engine,
     if (!is_loaded(partition, record->offset)) {
         if (!engine->free_slots)
             kab_slot_grow_pool(engine);
-        add_slot(engine, partition, record, message);
+        add_slots(engine, partition, taken, 1);
         return;
     }
     partition->position = record->offset + 1;
     skip_finished(engine, partition, record->offset);
-    engine->ports.source->release_message(engine->ports.source_user, message);
+    engine->ports.source->release_message(engine->ports.source_user,
+                                          taken->message);
 }
 
-/* Does nothing happen to the record but that it is added? */
+/* Does nothing happen to records that are not stale but that they are added? */
 static bool
-is_usual(const KabEngine *engine,
-         const KabPartition *partition,
-         const KabRecord *record)
+is_usual(const KabPartition *partition)
 {
-    return !is_stale(partition, record) && partition->slots.head &&
+    return partition->state == KAB_PARTITION_OWNED && partition->slots.head &&
            partition->is_pinned && !partition->is_at_end &&
-           partition->loaded_next >= partition->loaded->len &&
-           engine->free_slots;
+           partition->loaded_next >= partition->loaded->len;
 }
 
 void
 kab_engine_take(KabEngine *engine,
                 KabPartition *partition,
-                const KabRecord *record,
-                void *message,
+                const KabTaken *taken,
+                size_t n,
                 int64_t now)
 {
     kab_engine_set_now(engine, now);
-    engine->counters.records_consumed++;
-    if (is_usual(engine, partition, record))
-        add_slot(engine, partition, record, message);
-    else
-        take_any(engine, partition, record, message);
+    engine->counters.records_consumed += n;
+    for (size_t i = 0; i < n;) {
+        if (is_usual(partition))
+            i += add_slots(engine, partition, taken + i, n - i);
+        if (i < n)
+            take_any(engine, partition, &taken[i++]);
+    }
 }
 
 void

@@ -72,6 +72,12 @@ typedef enum {
     KAB_FATE_HELD,      /* failed, and the binding stops: never finished */
 } KabFate;
 
+/* A record on its way in, with the message that holds what it points to. */
+typedef struct {
+    KabRecord record;
+    void *message;
+} KabTaken;
+
 /* An output on its way to the sink. Written by kab_batch_emit*() into the
  * attempt's memory, or made by the engine for a record that failed. The sink
  * gets its address as the opaque of the produced message and hands it back with

@@ -45,7 +45,6 @@ libkab_kafka_la_SOURCES = \
 	plugin/kafka/quirks.c \
 	plugin/kafka/quirks.h \
 	plugin/kafka/rdkafka-auto.h \
-	plugin/kafka/record-layout.c \
 	plugin/kafka/record-layout.h \
 	plugin/kafka/refusal.c \
 	plugin/kafka/refusal.h \

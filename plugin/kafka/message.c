@@ -65,16 +65,22 @@ kab_message_header_use(bool reads_headers)
                                                        : KAB_HEADERS_PARSED;
 }
 
+static G_NO_INLINE void *
+hold_parsed(rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    bool has_headers = !rd_kafka_message_headers(message, &headers);
+    return (char *)message + (has_headers ? HAS_HEADERS : HAS_NO_HEADERS);
+}
+
 void *
 kab_message_hold(rd_kafka_message_t *message, KabHeaderUse use)
 {
-    rd_kafka_headers_t *headers;
     if (use == KAB_HEADERS_LEFT)
         return message;
     if (use == KAB_HEADERS_SEEN && kab_record_layout_lacks_headers(message))
         return (char *)message + HAS_NO_HEADERS;
-    bool has_headers = !rd_kafka_message_headers(message, &headers);
-    return (char *)message + (has_headers ? HAS_HEADERS : HAS_NO_HEADERS);
+    return hold_parsed(message);
 }
 
 static rd_kafka_headers_t *

@@ -82,7 +82,7 @@
       "asked for the headers of a message that has none, the client "          \
       "allocates and parses; in these versions the message stands in the "     \
       "fetch response, whose next byte tells",                                 \
-      "record-layout.c")                                                       \
+      "record-layout.h")                                                       \
     X(COMMIT_WITHOUT_OFFSETS, 0, KAB_QUIRK_OPEN,                               \
       "after send_offsets has timed out the transaction may be committed "     \
       "without its offsets",                                                   \

@@ -13,7 +13,10 @@
  * kab_source_wake_records() for queued.min.messages. */
 #define WAKE_BYTES (1 << 20)
 
-enum { EXPECTED = 4 /* messages ahead */ };
+enum {
+    EXPECTED = 4, /* messages ahead */
+    RUN = 64,     /* records that the engine is given at once, at most */
+};
 
 /* --- Errors of partitions ---------------------------------------------- */
 
@@ -123,46 +126,81 @@ take_partition_error(KabSource *source,
 
 /* --- Records ----------------------------------------------------------- */
 
+/* The bytes around the value, which are read to find out about headers, are not
+ * in the caches yet: a thread of librdkafka has written them. */
+static void
+expect_message(const KabSource *source, const rd_kafka_message_t *message)
+{
+    if (source->header_use != KAB_HEADERS_SEEN)
+        return;
+    const char *value = message->payload;
+    __builtin_prefetch(value);
+    __builtin_prefetch(value + message->len);
+}
+
+/* The calls first: what is read before them has to be kept over them. */
 static inline void
-give_record(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
+hold_record(const KabSource *source,
+            const KabToppar *toppar,
+            rd_kafka_message_t *message,
+            KabTaken *ret_taken)
 {
     rd_kafka_timestamp_type_t type;
-    KabRecord record = {
+    ret_taken->message = kab_message_hold(message, source->header_use);
+    int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    ret_taken->record = (KabRecord){
         .key = {message->key, message->key_len},
         .value = {message->payload, message->len},
         .topic = toppar->topic->name,
         .partition = toppar->number,
         .offset = message->offset,
-        .timestamp_ms = rd_kafka_message_timestamp(message, &type),
+        .timestamp_ms = timestamp_ms,
     };
-    if (G_UNLIKELY(toppar->reset_from >= 0))
-        land_after_reset(source, toppar, message->offset);
-    toppar->end = -1;
-    source->bytes_taken += message->len;
-    kab_engine_take(source->setup.engine, toppar->partition, &record,
-                    kab_message_hold(message, source->header_use), source->now);
 }
 
-static G_NO_INLINE void
-take_no_record(KabSource *source,
-               KabToppar *toppar,
-               rd_kafka_message_t *message,
-               bool is_ours)
+/* Gives the engine the records before the first error. Returns how many. */
+static size_t
+give_records(KabSource *source,
+             KabToppar *toppar,
+             rd_kafka_message_t **messages,
+             size_t n)
 {
-    if (is_ours)
-        take_partition_error(source, toppar, message);
-    rd_kafka_message_destroy(message);
+    KabTaken taken[RUN];
+    size_t given;
+    for (given = 0; given < MIN(n, RUN) && !messages[given]->err; given++) {
+        if (given + EXPECTED < n)
+            expect_message(source, messages[given + EXPECTED]);
+        source->bytes_taken += messages[given]->len;
+        hold_record(source, toppar, messages[given], &taken[given]);
+    }
+    if (!given)
+        return 0;
+    if (G_UNLIKELY(toppar->reset_from >= 0))
+        land_after_reset(source, toppar, taken[0].record.offset);
+    toppar->end = -1;
+    kab_engine_take(source->setup.engine, toppar->partition, taken, given,
+                    source->now);
+    return given;
 }
 
 /* toppar NULL: never assigned. */
-static inline void
-take_message(KabSource *source, KabToppar *toppar, rd_kafka_message_t *message)
+static void
+take_messages(KabSource *source,
+              KabToppar *toppar,
+              rd_kafka_message_t **messages,
+              size_t n)
 {
-    bool is_ours = toppar && toppar->partition && !toppar->is_broken;
-    if (is_ours && !message->err)
-        give_record(source, toppar, message);
-    else
-        take_no_record(source, toppar, message, is_ours);
+    for (size_t i = 0; i < n;) {
+        bool is_ours = toppar && toppar->partition && !toppar->is_broken;
+        size_t given =
+            is_ours ? give_records(source, toppar, messages + i, n - i) : 0;
+        i += given;
+        if (given)
+            continue;
+        if (is_ours)
+            take_partition_error(source, toppar, messages[i]);
+        rd_kafka_message_destroy(messages[i++]);
+    }
 }
 
 /* A fetcher that is woken while the queue still holds queued.min.messages goes
@@ -199,18 +237,6 @@ may_take_from(const KabToppar *toppar)
     return toppar->queue && !(toppar->partition && toppar->is_closed);
 }
 
-/* The bytes around the value, which are read to find out about headers, are not
- * in the caches yet: a thread of librdkafka has written them. */
-static void
-expect_message(const KabSource *source, const rd_kafka_message_t *message)
-{
-    if (source->header_use != KAB_HEADERS_SEEN)
-        return;
-    const char *value = message->payload;
-    __builtin_prefetch(value);
-    __builtin_prefetch(value + message->len);
-}
-
 /* Clear is_ready before taking: a record that arrives later sets it again. */
 static size_t
 take_from(KabSource *source, KabToppar *toppar, size_t want)
@@ -226,12 +252,9 @@ take_from(KabSource *source, KabToppar *toppar, size_t want)
         rd_kafka_consume_batch_queue(toppar->queue, 0, source->messages, want);
     if (n == (ssize_t)want)
         kab_source_note_records(source, toppar);
-    for (ssize_t i = 0; i < n; i++) {
-        if (i + EXPECTED < n)
-            expect_message(source, source->messages[i + EXPECTED]);
-        take_message(source, toppar, source->messages[i]);
-    }
-    return (size_t)MAX(n, 0);
+    size_t n_taken = (size_t)MAX(n, 0);
+    take_messages(source, toppar, source->messages, n_taken);
+    return n_taken;
 }
 
 void
@@ -383,8 +406,8 @@ static void
 take_stray(KabSource *source, rd_kafka_message_t *message)
 {
     const char *topic = rd_kafka_topic_name(message->rkt);
-    take_message(source, kab_source_find(source, topic, message->partition),
-                 message);
+    take_messages(source, kab_source_find(source, topic, message->partition),
+                  &message, 1);
 }
 
 void

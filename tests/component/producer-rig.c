@@ -220,15 +220,17 @@ rig_message(const char *key, const char *value)
 void
 rig_take(Rig *rig, RigMessage *message)
 {
-    KabRecord record = {
-        .key = {message->key, message->key ? strlen(message->key) : 0},
-        .value = {message->value, strlen(message->value)},
-        .topic = rig->in,
-        .offset = rig->next_offset++,
-        .timestamp_ms = 1234567890123,
+    const KabTaken taken = {
+        .record = {.key = {message->key,
+                           message->key ? strlen(message->key) : 0},
+                   .value = {message->value, strlen(message->value)},
+                   .topic = rig->in,
+                   .offset = rig->next_offset++,
+                   .timestamp_ms = 1234567890123},
+        .message = message,
     };
     rig->n_messages_out++;
-    kab_engine_take(rig->engine, rig->partition, &record, message,
+    kab_engine_take(rig->engine, rig->partition, &taken, 1,
                     g_get_monotonic_time());
 }
 

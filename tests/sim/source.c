@@ -214,8 +214,8 @@ fetch_records(Sim *sim, Member *member, Fetcher *fetcher)
     fetch_one(member, fetcher, (Fetched){.end = log->end});
 }
 
-static void
-give_record(Sim *sim, Member *member, Fetcher *fetcher, Record *record)
+static KabTaken
+make_taken(Sim *sim, Member *member, Fetcher *fetcher, Record *record)
 {
     Message *message = sim_alloc(sim, sizeof *message);
     message->record = record;
@@ -243,23 +243,38 @@ give_record(Sim *sim, Member *member, Fetcher *fetcher, Record *record)
     message->bytes = sim_alloc(sim, record->size + 1);
     if (record->size)
         memcpy(message->bytes, record->bytes, record->size);
-    KabRecord taken = {
-        .topic = "in",
-        .partition = (int32_t)record->partition,
-        .offset = record->offset,
-        .key = {record->key ? message->bytes : NULL, key_size},
-        .value = {message->bytes + key_size, record->size - key_size}};
-    kab_engine_take(member->engine, fetcher->handle, &taken, message, sim->now);
+    return (KabTaken){
+        .record = {.topic = "in",
+                   .partition = (int32_t)record->partition,
+                   .offset = record->offset,
+                   .key = {record->key ? message->bytes : NULL, key_size},
+                   .value = {message->bytes + key_size,
+                             record->size - key_size}},
+        .message = message,
+    };
+}
+
+/* Gives the records at the front that are of one partition, at most `want`.
+ * Returns how many. */
+static unsigned
+give_records(Sim *sim, Member *member, const Fetched *fetched, size_t want)
+{
+    KabTaken taken[MAX_FETCHED];
+    const Fetched *end = member->fetched + member->n_fetched;
+    Fetcher *fetcher = fetched->fetcher;
+    unsigned n = 0;
+    for (; n < want && fetched < end && fetched->record &&
+           fetched->fetcher == fetcher;
+         fetched++)
+        taken[n++] = make_taken(sim, member, fetcher, fetched->record);
+    kab_engine_take(member->engine, fetcher->handle, taken, n, sim->now);
+    return n;
 }
 
 static void
-give_fetched(Sim *sim, Member *member, const Fetched *fetched)
+give_end(Sim *sim, Member *member, const Fetched *fetched)
 {
     Fetcher *fetcher = fetched->fetcher;
-    if (fetched->record) {
-        give_record(sim, member, fetcher, fetched->record);
-        return;
-    }
     if (!fetcher->revoked_at && !fetcher->is_resetting && !fetcher->is_lost)
         fetcher->taken_to = MAX(fetcher->taken_to, fetched->end);
     fetcher->is_told_end = true;
@@ -273,16 +288,22 @@ give_wanted(Sim *sim, Member *member)
 {
     unsigned given = 0;
     size_t want = 0;
-    for (; given < member->n_fetched; given++) {
+    while (given < member->n_fetched) {
         const Fetched *fetched = &member->fetched[given];
-        if (fetched->record && !want) {
+        if (!fetched->record) {
+            give_end(sim, member, fetched);
+            given++;
+            continue;
+        }
+        if (!want) {
             want = kab_engine_want(member->engine);
             check_want(member, want);
             if (!want)
                 break;
         }
-        want -= fetched->record != NULL;
-        give_fetched(sim, member, fetched);
+        unsigned n = give_records(sim, member, fetched, want);
+        want -= n;
+        given += n;
     }
     return given;
 }

@@ -313,14 +313,15 @@ fake_edge_take(FakeEdge *edge, int64_t offset, const char *key)
 {
     char *message = g_strdup_printf("%sk%d", key ? key : "", (int)offset);
     size_t key_len = key ? strlen(key) : 0;
-    KabRecord record = {
-        .key = {key ? message : NULL, key_len},
-        .value = {message + key_len, strlen(message) - key_len},
-        .topic = "in",
-        .offset = offset,
+    const KabTaken taken = {
+        .record = {.key = {key ? message : NULL, key_len},
+                   .value = {message + key_len, strlen(message) - key_len},
+                   .topic = "in",
+                   .offset = offset},
+        .message = message,
     };
     edge->messages_out++;
-    kab_engine_take(edge->engine, edge->partition, &record, message, edge->now);
+    kab_engine_take(edge->engine, edge->partition, &taken, 1, edge->now);
 }
 
 void
