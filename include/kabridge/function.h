@@ -243,8 +243,8 @@ KAB_API void
 kab_batch_emit_value(KabBatch *batch, size_t i, const void *data, size_t len);
 /* Finishes record i without an output. */
 KAB_API void kab_batch_drop(KabBatch *batch, size_t i);
-/* Copy the reason, at most 1 KiB of it; control characters in it are shown as
- * \x0a, as they are in what the context is told.
+/* A reason is copied, at most 1 KiB of it; control characters in it are shown
+ * as \x0a, as they are in what the context is told.
  *
  * Calls record i again, after the binding's back-off or after delay_ms. */
 KAB_API void kab_batch_retry(KabBatch *batch, size_t i, const char *reason);

@@ -28,8 +28,8 @@
       "once "                                                                  \
       "the session is over: of a static member it is refused as fenced, "      \
       "which the client takes for fatal",                                      \
-      "is_fenced_by_itself() in source-take.c, KAB_STOP_EXPIRED and "          \
-      "kab_binding_is_to_renew()")                                             \
+      "is_fenced_by_itself() in source-take.c, KAB_STOP_EXPIRED, renew() in "  \
+      "binding-turn.c")                                                        \
     X(GROUP_BEYOND_ASCII, 0, KAB_QUIRK_OPEN,                                   \
       "rd_kafka_consumer_group_metadata_read() refuses a group whose name is " \
       "not all ASCII",                                                         \

@@ -174,7 +174,7 @@ void kab_source_log_fault(KabSource *source,
 /* Stops the binding, with the first reason given. */
 void kab_source_fail(KabSource *source, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
-/* The same, for a binding that would go on with another client. */
+/* The same, for a binding that may begin again with new clients. */
 void kab_source_expire(KabSource *source, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 KabPlace kab_toppar_place(const KabToppar *toppar, int64_t offset);

@@ -283,14 +283,16 @@ drop_outdated(KabSource *source)
 
 /* --- The consumer's own queue ------------------------------------------ */
 
-/* KAB_QUIRK_FENCED_BY_ITSELF: nobody else need have the member's place. Who
- * has it after all is fenced when this one joins again, as it is when the
- * client has no commit left to send. */
+/* A commit from before the end of the session (KAB_QUIRK_FENCED_BY_ITSELF):
+ * nobody else need have the member's place. */
 static bool
-is_fenced_by_itself(const KabSource *source, rd_kafka_resp_err_t err)
+is_fenced_by_itself(const KabSource *source,
+                    rd_kafka_resp_err_t err,
+                    const char *reason)
 {
     return err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID &&
-           source->was_assigned && !source->is_member;
+           g_str_has_prefix(reason, "OffsetCommit") && source->was_assigned &&
+           !source->is_member;
 }
 
 static void
@@ -299,10 +301,10 @@ fail_fatal(KabSource *source)
     char reason[512] = "";
     rd_kafka_resp_err_t err =
         rd_kafka_fatal_error(source->client, reason, sizeof reason);
-    if (is_fenced_by_itself(source, err))
+    if (is_fenced_by_itself(source, err, reason))
         kab_source_expire(source,
-                          "its session ended in an outage, and a commit from "
-                          "before was refused: %s. It is started anew",
+                          "its session had ended, and a commit from before was "
+                          "refused: %s",
                           reason);
     else
         kab_source_fail(source,

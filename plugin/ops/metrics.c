@@ -97,7 +97,8 @@ static const struct {
 };
 
 static const char build_info_help[] = "Constant 1: the versions at work.";
-static const char reloads_help[] = "Reloads of the configuration.";
+static const char reloads_help[] = "Reloads of the configuration, refused "
+                                   "ones included.";
 static const char refused_help[] = "1 if the last reload was refused: what "
                                    "runs is not what the file says.";
 

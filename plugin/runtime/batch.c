@@ -166,9 +166,11 @@ dup_reason(KabTicket *ticket, const char *reason)
 {
     if (!reason)
         return NULL;
+    /* One character more, so that none is cut before it is looked at. */
+    g_autofree char *begin = g_strndup(reason, MAX_REASON + 4);
     g_autofree char *shown =
-        kab_is_printable(reason) ? NULL : kab_dup_printable(reason);
-    return kab_arena_dup_text(&ticket->arena, shown ? shown : reason,
+        kab_is_printable(begin) ? NULL : kab_dup_printable(begin);
+    return kab_arena_dup_text(&ticket->arena, shown ? shown : begin,
                               MAX_REASON);
 }
 

@@ -6,6 +6,8 @@
 
 #include <inttypes.h>
 
+#define RENEWAL_US (5 * 60 * G_USEC_PER_SEC)
+
 /* --- What the engine tells ---------------------------------------------- */
 
 /* Takes the message. */
@@ -56,35 +58,76 @@ record_failed(void *user,
     kab_binding_log(user, KAB_LOG_WARNING, place, message);
 }
 
+static const char *
+advise_fenced(const KabBinding *binding)
+{
+    if (binding->settings->is_transactional_id_set)
+        return ": give each process a transactional.id of its own";
+    return ": give each process on this host an instance of its own ([bridge] "
+           "instance)";
+}
+
+/* Of a record that failed, or one that on.failure = pass passed on and the
+ * broker refused. */
+static char *
+dup_advice_on_failure(const KabBinding *binding)
+{
+    bool was_passed =
+        binding->settings->engine.on_failure == KAB_ON_FAILURE_PASS;
+    return g_strdup_printf(
+        "; %s. Mend the function or the record, set on.failure = dlq and a "
+        "dead.letter.topic, or pass it: %s",
+        was_passed ? "on.failure = pass, and it cannot be written"
+                   : "on.failure = stop",
+        binding->skip);
+}
+
 static char *
 dup_advice(const KabBinding *binding, KabStopReason reason)
 {
     switch (reason) {
     case KAB_STOP_FENCED:
-        return g_strdup(
-            binding->settings->is_transactional_id_set
-                ? ": give each process a transactional.id of its own"
-                : ": give each process on this host an instance of its own "
-                  "([bridge] instance)");
+        return g_strdup(advise_fenced(binding));
     case KAB_STOP_FAILURE:
-        return g_strdup_printf("; on.failure = stop. Mend the function or the "
-                               "record, set dead.letter.topic, or pass it: %s",
-                               binding->skip);
+        return dup_advice_on_failure(binding);
     case KAB_STOP_DEAD_LETTER:
         return g_strdup_printf(". To go on without it: %s", binding->skip);
+    case KAB_STOP_EXPIRED:
+        return g_strdup(", twice within five minutes: if another process uses "
+                        "the same group.instance.id, give each its own");
     case KAB_STOP_FUNCTION:
     case KAB_STOP_SINK:
     case KAB_STOP_SOURCE:
-    case KAB_STOP_EXPIRED:
         break;
     }
     return g_strdup("");
+}
+
+/* Once is an outage. So soon again, somebody else wants the place. */
+static bool
+may_renew(const KabBinding *binding)
+{
+    return !binding->renewed_us ||
+           g_get_monotonic_time() - binding->renewed_us > RENEWAL_US;
+}
+
+static void
+renew_binding(KabBinding *binding, const char *message)
+{
+    binding->is_to_renew = true;
+    note_error(binding, g_strdup(message));
+    kab_log(KAB_LOG_WARNING, binding->settings->name,
+            "begins again with new clients: %s", message);
 }
 
 static void
 stop_binding(void *user, KabStopReason reason, const char *message)
 {
     KabBinding *binding = user;
+    if (reason == KAB_STOP_EXPIRED && may_renew(binding)) {
+        renew_binding(binding, message);
+        return;
+    }
     g_autofree char *advice = dup_advice(binding, reason);
     int code =
         reason == KAB_STOP_FENCED ? KAB_ERROR_CONFIG : KAB_ERROR_UNAVAILABLE;
@@ -92,9 +135,8 @@ stop_binding(void *user, KabStopReason reason, const char *message)
         g_set_error(&binding->error, KAB_ERROR, code, "binding %s: %s%s",
                     binding->settings->name, message, advice);
     note_error(binding, g_strdup(message));
-    binding->is_to_renew = reason == KAB_STOP_EXPIRED;
-    kab_log(binding->is_to_renew ? KAB_LOG_WARNING : KAB_LOG_ERROR,
-            binding->settings->name, "stops: %s%s", message, advice);
+    kab_log(KAB_LOG_ERROR, binding->settings->name, "stops: %s%s", message,
+            advice);
 }
 
 static const KabOwnerPort owner_port = {

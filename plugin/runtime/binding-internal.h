@@ -88,7 +88,8 @@ struct KabBinding {
                  * NULL: none does */
     int64_t last_error_us, source_error_us;
     bool has_leaked;
-    bool is_to_renew; /* see kab_binding_is_to_renew() */
+    bool is_to_renew;   /* ends to begin again with new clients */
+    int64_t renewed_us; /* when it did so last; 0: never */
     GError *error;
     size_t n_left;
 
@@ -140,7 +141,8 @@ void kab_binding_unmake(KabBinding *binding);
 #define KAB_LEAVE_US (G_USEC_PER_SEC * 3 / 4)
 /* Logs the change. */
 void kab_binding_set_state(KabBinding *binding, KabState state);
-/* Makes the clients, turns the loop until they are left, frees them. */
+/* Makes the clients, turns the loop until they are left, frees them; with new
+ * clients again where the group had given the place of the old ones away. */
 void kab_binding_live(KabBinding *binding);
 
 /* binding-reload.c */

@@ -138,4 +138,6 @@ kab_binding_unmake(KabBinding *binding)
     kab_producer_free(g_steal_pointer(&binding->producer));
     kab_source_free(g_steal_pointer(&binding->source));
     kab_executor_free(g_steal_pointer(&binding->executor));
+    g_clear_pointer(&binding->topics, g_free);
+    g_clear_pointer(&binding->outputs, g_free);
 }

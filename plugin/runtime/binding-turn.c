@@ -131,7 +131,8 @@ static bool
 advance_state(KabBinding *binding, int64_t now)
 {
     KabState before = binding->state;
-    if (atomic_load(&binding->is_stop_asked) || binding->error)
+    if (atomic_load(&binding->is_stop_asked) || binding->error ||
+        binding->is_to_renew)
         start_draining(binding, now);
     switch (binding->state) {
     case KAB_STATE_STARTING:
@@ -232,23 +233,67 @@ end_loop(KabBinding *binding)
     kab_binding_end_watch(binding);
 }
 
+static void
+note_fault(KabBinding *binding, KabError code, const GError *error)
+{
+    g_set_error(&binding->error, KAB_ERROR, code, "binding %s: %s",
+                binding->settings->name, error->message);
+}
+
+/* The configuration has made clients before: a second run fails for want of
+ * something else. */
+static void
+run_once(KabBinding *binding)
+{
+    g_autoptr(GError) error = NULL;
+    if (kab_binding_make(binding, &error)) {
+        kab_loop_run(binding->loop);
+        return;
+    }
+    note_fault(binding,
+               binding->renewed_us ? KAB_ERROR_UNAVAILABLE : KAB_ERROR_CONFIG,
+               error);
+    binding->has_leaked = false;
+}
+
+/* True: it is to run again, with new clients. */
+static bool
+renew(KabBinding *binding)
+{
+    if (!binding->is_to_renew || atomic_load(&binding->is_stop_asked))
+        return false;
+    if (binding->has_leaked) {
+        if (!binding->error)
+            g_set_error(&binding->error, KAB_ERROR, KAB_ERROR_UNAVAILABLE,
+                        "binding %s: %s; it cannot begin again in this process",
+                        binding->settings->name, binding->last_error);
+        return false;
+    }
+    kab_mailbox_deliver(kab_loop_mailbox(binding->loop), binding);
+    kab_binding_unmake(binding);
+    g_clear_error(&binding->error);
+    binding->is_to_renew = false;
+    binding->n_left = 0;
+    binding->renewed_us = g_get_monotonic_time();
+    kab_log(KAB_LOG_INFO, binding->settings->name, "%s -> %s",
+            kab_state_name(binding->state), kab_state_name(KAB_STATE_STARTING));
+    binding->state = KAB_STATE_STARTING;
+    atomic_store(&binding->are_limits_changed, true);
+    return true;
+}
+
 void
 kab_binding_live(KabBinding *binding)
 {
     g_autoptr(GError) error = NULL;
     kab_binding_limit_options(binding);
     if (!start_loop(binding, &error)) {
-        g_set_error(&binding->error, KAB_ERROR, error->code, "binding %s: %s",
-                    binding->settings->name, error->message);
+        note_fault(binding, error->code, error);
         return;
     }
-    if (kab_binding_make(binding, &error)) {
-        kab_loop_run(binding->loop);
-    } else {
-        g_set_error(&binding->error, KAB_ERROR, KAB_ERROR_CONFIG,
-                    "binding %s: %s", binding->settings->name, error->message);
-        binding->has_leaked = false;
-    }
+    do
+        run_once(binding);
+    while (renew(binding));
     end_loop(binding);
     if (!binding->has_leaked)
         kab_binding_unmake(binding);

@@ -265,12 +265,6 @@ kab_binding_error(const KabBinding *binding)
 }
 
 bool
-kab_binding_is_to_renew(const KabBinding *binding)
-{
-    return binding->is_to_renew;
-}
-
-bool
 kab_binding_has_leaked(const KabBinding *binding)
 {
     return binding->has_leaked;

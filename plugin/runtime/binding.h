@@ -95,9 +95,6 @@ bool kab_binding_has_ended(KabBinding *binding);
 /* Valid once it has stopped: why the function did not open, why the binding
  * stopped by itself or what is unfinished; NULL: none of them. Borrowed. */
 const GError *kab_binding_error(const KabBinding *binding);
-/* Valid once it has stopped: it stopped by itself, and only because its place
- * in the group is gone. Started anew, it takes that place again. */
-bool kab_binding_is_to_renew(const KabBinding *binding);
 /* Valid once it has stopped: records that were taken but never called. */
 size_t kab_binding_n_left(const KabBinding *binding);
 /* Valid after the end: were clients or threads leaked, because ending them

@@ -70,8 +70,7 @@ void kab_bridge_stop_all(KabBridge *bridge);
 
 /* bridge-reload.c */
 void kab_bridge_reload_now(KabBridge *bridge);
-/* Starts anew those bindings that were drained for a reload, or lost their
- * place in the group. */
+/* Starts anew those bindings that were drained for a reload. */
 void kab_bridge_restart_ended(KabBridge *bridge);
 
 /* bridge-look.c */

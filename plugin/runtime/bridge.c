@@ -210,16 +210,13 @@ watch_opening(KabBridge *bridge)
 /* --- Watched ----------------------------------------------------------- */
 
 /* A binding that stopped by itself stops the others if so configured; one that
- * a reload stopped or could not start, or that is started anew, does not. */
+ * a reload stopped or could not start does not. */
 static void
 note_stopped(KabBridge *bridge, KabMember *member)
 {
     const GError *error = kab_binding_error(member->binding);
     member->is_noted = true;
     if (!error || member->is_removed || member->is_replaced)
-        return;
-    member->is_replaced = kab_binding_is_to_renew(member->binding);
-    if (member->is_replaced)
         return;
     if (kab_binding_was_started(member->binding)) {
         if (bridge->generation->settings->on_stop == KAB_ON_STOP_EXIT)

@@ -346,6 +346,8 @@ kab_context_log(KabContext *context, KabLogLevel level, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    kab_log_v(level, context->binding, format, arguments);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    g_autofree char *shown = kab_dup_printable(text);
+    kab_log(level, context->binding, "%s", shown);
 }

@@ -134,6 +134,8 @@ kab_loop_run(KabLoop *loop)
     while (!loop->has_quit)
         g_main_context_iteration(loop->context, TRUE);
     g_main_context_pop_thread_default(loop->context);
+    loop->has_quit = false;
+    loop->is_hungry = true;
 }
 
 void

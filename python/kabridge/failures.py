@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import Callable, Dict, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
 from .frames import say
 
@@ -18,17 +18,23 @@ PAUSE_SECONDS = 10.0
 # Kinds that are remembered; a function that raises more begins anew.
 MOST_KINDS = 256
 
-Kind = Tuple[type, str, int]
+# Frames that tell two mistakes apart, from the innermost; a recursion has more.
+MOST_FRAMES = 100
+
+Kind = Tuple[type, Tuple[Tuple[str, int], ...]]
 
 
 def _kind(error: BaseException) -> Kind:
-    """The same mistake: its type and where it was raised."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    if not trace:
-        return type(error), "", 0
-    return type(error), trace.tb_frame.f_code.co_filename, trace.tb_lineno
+    """The same mistake: its type, where it was raised, and on whose behalf; a
+    library raises for many callers."""
+    places = []
+    cause: Optional[BaseException] = error
+    while cause and len(places) < MOST_FRAMES:
+        frames = list(traceback.walk_tb(cause.__traceback__))
+        places += [(frame.f_code.co_filename, line)
+                   for frame, line in reversed(frames)]
+        cause = cause.__cause__ or cause.__context__
+    return type(error), tuple(places[:MOST_FRAMES])
 
 
 class _Told:

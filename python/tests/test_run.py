@@ -479,6 +479,15 @@ class Told(unittest.TestCase):
                 self.failures.tell(error)
         self.assertIn("Traceback", out.getvalue())
 
+    def test_a_library_raises_for_many(self):
+        for parse in (lambda: json.loads("{"), lambda: json.loads("[")):
+            with contextlib.redirect_stderr(io.StringIO()) as out:
+                try:
+                    parse()
+                except ValueError as error:
+                    self.failures.tell(error)
+            self.assertIn("Traceback", out.getvalue())
+
     def test_few_kinds_are_remembered(self):
         for i in range(MOST_KINDS):
             self.told(type(f"Error{i}", (Exception,), {})())

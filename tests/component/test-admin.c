@@ -223,6 +223,7 @@ TEST(status_names_every_binding)
     assert_int_equal(reply.status, 200);
     assert_is_json(&reply);
     assert_non_null(strstr(reply.body, "\"name\":\"scoring\""));
+    assert_non_null(strstr(reply.body, "\"reload_refused\":\"a fault\""));
 }
 
 TEST(status_finds_a_record)

@@ -127,20 +127,38 @@ assert_both_arrive(const Fixture *fixture)
     rd_kafka_destroy(reader);
 }
 
-TEST(a_member_that_is_fenced_by_its_own_commit_starts_anew)
+/* Until the member has been fenced by its own commit. */
+static void
+fence(const Fixture *fixture, Child *child)
 {
-    Fixture *fixture = *state;
     rd_kafka_mock_cluster_t *cluster = kab_mock_cluster(fixture->mock);
-    g_auto(Child) child = COMMAND("run", fixture->config);
-    child_wait_for(&child, "starting -> running");
-    end_session(fixture, &child);
+    child_wait_for(child, "starting -> running");
+    end_session(fixture, child);
     rd_kafka_mock_push_request_errors(cluster, KAB_API_OFFSET_COMMIT, 1,
                                       RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
     rd_kafka_mock_broker_set_up(cluster, BROKER);
-    child_wait_for(&child, "[b] stops: its session ended in an outage");
+    child_wait_for(child, "[b] begins again with new clients: its session had "
+                          "ended");
+}
+
+TEST(a_member_that_is_fenced_by_its_own_commit_begins_again)
+{
+    Fixture *fixture = *state;
+    g_auto(Child) child = COMMAND("run", fixture->config);
+    fence(fixture, &child);
+    child_wait_for(&child, "[b] leaving -> starting");
     child_wait_for(&child, "[b] starting -> running");
     produce(fixture, "second");
     assert_both_arrive(fixture);
+    child_signal(&child, SIGTERM);
+    child_assert_exit(&child, EX_OK);
+}
+
+TEST(a_stop_of_a_fenced_member_is_no_fault)
+{
+    Fixture *fixture = *state;
+    g_auto(Child) child = COMMAND("run", fixture->config);
+    fence(fixture, &child);
     child_signal(&child, SIGTERM);
     child_assert_exit(&child, EX_OK);
 }
@@ -149,8 +167,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_member_that_is_fenced_by_its_own_commit_starts_anew),
+        cmocka_unit_test_setup_teardown(
+            a_member_that_is_fenced_by_its_own_commit_begins_again, setup,
+            teardown),
+        cmocka_unit_test_setup_teardown(a_stop_of_a_fenced_member_is_no_fault,
+                                        setup, teardown),
     };
     alarm(WATCHDOG_S);
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
