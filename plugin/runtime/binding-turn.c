@@ -2,6 +2,8 @@
 /* A binding's life on its loop: made, turned, drained, left, unmade.
  *
  *   starting -> running -> draining -> leaving -> stopped
+ *      ^                                  |
+ *      +------- with new clients ---------+
  *
  * Upstream first: the engine drains (it takes no more records, and finishes and
  * commits what is called), the member leaves its group, the producer is closed,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reload: reads the file again and touches only what changed.
  *
- *   fault in the file        nothing changes; so it is if descriptors or
- * threads do not suffice for the bindings reloadable options only  changed in
- * place other options            drained, then started anew; so is a
- * max.in.flight above what the function's open() was told section gone drained;
- * its counters stay section back             started anew, once what it was has
- * ended new section              started
+ * - A fault in the file, or too few descriptors or threads for its bindings:
+ *   nothing changes.
+ * - Reloadable options only: changed in place.
+ * - Other options, or a max.in.flight above what the function's open() was
+ *   told: drained, then started anew.
+ * - Section gone: drained; its counters stay.
+ * - Section back: started anew, once what it was has ended.
+ * - New section: started.
  *
  * A binding that is to be started anew is ended first, function and all, so
  * that never two of them are in its group or hold its model.
